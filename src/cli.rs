@@ -1,0 +1,125 @@
+//! The command line: what can be typed, and all that is said to people.
+//!
+//! `keymuster OBJECT VERB`, one file an object. Rules of the interface: stdout is the
+//! answer, stderr the conversation, `/dev/tty` the questions. The same flag means the same
+//! everywhere. Whatever a prompt asks, a flag, a file or a file descriptor can answer; no
+//! secret is ever an argument. Errors name the object, the cause and what to do next, and
+//! the exit code (`exit`) is documented.
+//!
+//! What a command decides is decided below; nothing imports this module.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cli brings the clock, randomness, environment and terminal to the rest"
+)]
+
+mod context;
+mod custodian;
+mod demo;
+mod device;
+mod enrolment;
+pub mod exit;
+mod failure;
+mod key;
+mod log;
+mod output;
+mod prompt;
+mod session;
+mod vault;
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::{Context, Globals};
+use failure::Failure;
+use output::Answer;
+
+/// Proves that each custodian's security key is the one that was enrolled, and keeps what
+/// matters about root accounts in a log that those keys sign and stock tools verify.
+#[derive(Debug, Parser)]
+#[command(name = "keymuster", version, max_term_width = 100)]
+#[command(after_help = "Try it without a key: keymuster demo\n\n\
+    Exit codes: 0 yes or done, 1 failed, 2 usage, 3 checked and the answer is no,\n\
+    4 a person or a key is needed and absent, 130 interrupted.")]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The vault: make one, look at one
+    #[command(subcommand)]
+    Vault(vault::Command),
+    /// Security keys: what is plugged in, what is enrolled, and whether they are the same
+    #[command(subcommand)]
+    Key(key::Command),
+    /// The people who hold the keys
+    #[command(subcommand)]
+    Custodian(custodian::Command),
+    /// The signed log
+    #[command(subcommand)]
+    Log(log::Command),
+    /// See the main job done with software keys, in a new folder
+    Demo(demo::Demo),
+}
+
+/// Runs the program on its arguments, and says how it went.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, anything else is a wrong command line.
+            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let json = cli.globals.json;
+    let ran = Context::new(cli.globals).and_then(|context| run(&context, cli.command));
+    let code = match ran {
+        Ok(answer) => match print(&answer, json) {
+            Ok(()) => answer.exit,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::BROKEN_PIPE,
+            Err(error) => {
+                fail(&Failure::because(exit::FAILED, "couldn't write the answer", &error))
+            }
+        },
+        Err(failure) => fail(&failure),
+    };
+    ExitCode::from(code)
+}
+
+fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
+    match command {
+        Command::Vault(command) => vault::run(context, command),
+        Command::Key(command) => key::run(context, command),
+        Command::Custodian(command) => custodian::run(context, command),
+        Command::Log(command) => log::run(context, command),
+        Command::Demo(demo) => demo::run(context, demo, perform),
+    }
+}
+
+/// Runs another command line in the same world, for the demo.
+fn perform(context: &Context, arguments: Vec<OsString>) -> Result<Answer, Failure> {
+    let cli = Cli::try_parse_from(arguments).map_err(|error| {
+        Failure::because(exit::FAILED, "a step of the demo is no command, which is a bug", &error)
+    })?;
+    run(&context.with_globals(cli.globals), cli.command)
+}
+
+fn print(answer: &Answer, json: bool) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    let text = if json { answer.json()? } else { answer.human().to_owned() };
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn fail(failure: &Failure) -> u8 {
+    let _ = writeln!(anstream::stderr(), "{failure}");
+    failure.exit
+}

@@ -1,0 +1,316 @@
+//! What a command gets from the world around it: the clock, randomness, the terminal,
+//! places for files, the keys, and what the flags say.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::exit;
+use super::failure::Failure;
+use super::prompt::Terminal;
+use crate::key::helper::UsbKeys;
+use crate::key::software::SoftwareKeys;
+use crate::key::{Authenticator, DeviceId, Pin};
+use crate::record::{Line, Realm, Time};
+use crate::vault::{AgeIdentity, HeadMemory, read_bounded};
+
+/// The largest file of a PIN, in bytes.
+const MAX_PIN_FILE: u64 = 1024;
+/// The largest file of age identities, in bytes.
+const MAX_IDENTITY_FILE: u64 = 64 << 10;
+
+/// `--pin-file`: a file, and the key whose PIN it holds.
+#[derive(Debug, Clone)]
+pub struct PinFile {
+    /// A key's label or name; `None` for any key.
+    pub key: Option<String>,
+    /// The file.
+    pub file: PathBuf,
+}
+
+impl FromStr for PinFile {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.split_once('=') {
+            Some((key, file)) => Self { key: Some(key.to_owned()), file: file.into() },
+            None => Self { key: None, file: text.into() },
+        })
+    }
+}
+
+/// What every command takes.
+#[derive(Debug, Args, Clone, Default)]
+pub struct Globals {
+    /// The vault's folder; else the nearest folder above that holds a vault.toml
+    #[arg(long, global = true, value_name = "DIR")]
+    pub vault: Option<PathBuf>,
+    /// Open the log as a reader, with the age identity in this file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The security key to use, where several are plugged in: its path in `key list`
+    #[arg(long, global = true, value_name = "PATH")]
+    pub device: Option<String>,
+    /// Read a key's PIN from a file; LABEL=FILE says which key's, and may be repeated
+    #[arg(long, global = true, value_name = "[LABEL=]FILE")]
+    pub pin_file: Vec<PinFile>,
+    /// Read the key's PIN from an open file descriptor
+    #[arg(long, global = true, value_name = "N")]
+    pub pin_fd: Option<u32>,
+    /// Spend a key's last PIN attempt; a wrong PIN then locks the key for good
+    #[arg(long, global = true)]
+    pub last_attempt: bool,
+    /// The vault's fingerprint, where this machine sees the vault for the first time
+    #[arg(long, global = true, value_name = "HEX")]
+    pub fingerprint: Option<String>,
+    /// Where a demo vault's software keys lie [default: demo-keys beside the vault]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub demo_keys: Option<PathBuf>,
+}
+
+/// What a command runs in.
+#[derive(Debug)]
+pub struct Context {
+    /// What the flags say.
+    pub globals: Globals,
+    /// The person at the keyboard.
+    pub terminal: Terminal,
+    interrupted: Arc<AtomicBool>,
+    pins: RefCell<BTreeMap<DeviceId, Pin>>,
+}
+
+impl Context {
+    /// Takes the flags, and has signals end waits in good order.
+    pub fn new(globals: Globals) -> Result<Self, Failure> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in signal_hook::consts::TERM_SIGNALS.iter().chain(&[signal_hook::consts::SIGHUP])
+        {
+            // A second one ends the process at once.
+            let code = i32::from(exit::INTERRUPTED);
+            signal_hook::flag::register_conditional_shutdown(
+                *signal,
+                code,
+                Arc::clone(&interrupted),
+            )
+            .and_then(|_| signal_hook::flag::register(*signal, Arc::clone(&interrupted)))
+            .map_err(|error| {
+                Failure::because(exit::FAILED, "couldn't watch for signals", &error)
+            })?;
+        }
+        let terminal = Terminal::new(Arc::clone(&interrupted));
+        Ok(Self { globals, terminal, interrupted, pins: RefCell::default() })
+    }
+
+    /// The same world for another command line.
+    pub fn with_globals(&self, globals: Globals) -> Self {
+        Self {
+            globals,
+            terminal: self.terminal.clone(),
+            interrupted: Arc::clone(&self.interrupted),
+            pins: RefCell::default(),
+        }
+    }
+
+    /// Fails if somebody pressed Ctrl-C.
+    pub fn check_interrupted(&self) -> Result<(), Failure> {
+        if self.interrupted.load(Ordering::Relaxed) { Err(Failure::interrupted()) } else { Ok(()) }
+    }
+
+    /// This moment.
+    pub fn now(&self) -> Result<Time, Failure> {
+        Time::new(chrono::Utc::now()).ok_or_else(|| {
+            Failure::new(exit::FAILED, "this machine's clock is far off: set it first")
+        })
+    }
+
+    /// Random bytes from the system.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], Failure> {
+        let mut bytes = [0; N];
+        getrandom::fill(&mut bytes).map_err(|error| {
+            Failure::because(exit::FAILED, "the system gives no random bytes", &error)
+        })?;
+        Ok(bytes)
+    }
+
+    /// A source of random bytes for what needs many. Fails up front where the system has
+    /// none; after that it doesn't fail.
+    pub fn random_source(&self) -> Result<impl FnMut(&mut [u8]) + use<>, Failure> {
+        self.random::<1>()?;
+        Ok(|buffer: &mut [u8]| {
+            // Linux never refuses once it has given (getrandom(2)); zeros would be worse
+            // than an end.
+            if getrandom::fill(buffer).is_err() {
+                std::process::abort();
+            }
+        })
+    }
+
+    /// The name and version that entries bear.
+    pub fn tool(&self) -> Result<Line, Failure> {
+        concat!("keymuster ", env!("CARGO_PKG_VERSION"))
+            .parse()
+            .map_err(|error| Failure::because(exit::FAILED, "a bug in keymuster", &error))
+    }
+
+    /// This machine's memory of heads: `$XDG_STATE_HOME/keymuster/heads`.
+    pub fn memory(&self) -> Result<HeadMemory, Failure> {
+        let absolute =
+            |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        let state = absolute("XDG_STATE_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+            .ok_or_else(|| {
+                Failure::new(
+                    exit::FAILED,
+                    "there is no place to remember heads: neither XDG_STATE_HOME nor HOME is set",
+                )
+                .hint("set XDG_STATE_HOME to a folder that stays")
+            })?;
+        Ok(HeadMemory::new(&state.join("keymuster/heads")))
+    }
+
+    /// The security keys of a vault: those on USB, or a demo vault's software keys.
+    pub fn keys(
+        &self,
+        realm: Realm,
+        vault: Option<&Path>,
+    ) -> Result<Box<dyn Authenticator>, Failure> {
+        match realm {
+            Realm::Real => {
+                let program = std::env::current_exe().map_err(|error| {
+                    Failure::because(
+                        exit::FAILED,
+                        "keymuster can't find itself to start its helper",
+                        &error,
+                    )
+                })?;
+                Ok(Box::new(UsbKeys::new(program, Arc::clone(&self.interrupted))))
+            }
+            Realm::Demo => {
+                let folder = self.demo_keys(vault);
+                let keys = SoftwareKeys::in_folder(&folder).map_err(Failure::from)?;
+                Ok(Box::new(keys))
+            }
+        }
+    }
+
+    /// The same for a command that takes a new key: in a demo vault, a blank software key
+    /// is plugged in too.
+    pub fn keys_with_blank(
+        &self,
+        realm: Realm,
+        vault: &Path,
+    ) -> Result<Box<dyn Authenticator>, Failure> {
+        match realm {
+            Realm::Real => self.keys(realm, Some(vault)),
+            Realm::Demo => {
+                let keys = SoftwareKeys::in_folder(&self.demo_keys(Some(vault)));
+                let keys = keys.and_then(|keys| keys.with_blank(None)).map_err(Failure::from)?;
+                Ok(Box::new(keys))
+            }
+        }
+    }
+
+    /// Where a demo vault's keys lie.
+    pub fn demo_keys(&self, vault: Option<&Path>) -> PathBuf {
+        let beside = |vault: &Path| {
+            let absolute = std::path::absolute(vault).unwrap_or_else(|_| vault.to_owned());
+            absolute.parent().unwrap_or(&absolute).join("demo-keys")
+        };
+        let named = self.globals.demo_keys.clone();
+        named.or_else(|| vault.map(beside)).unwrap_or_else(|| PathBuf::from("demo-keys"))
+    }
+
+    /// The identities in the file that `--identity` names.
+    pub fn reader_identities(&self) -> Result<Option<Vec<AgeIdentity>>, Failure> {
+        let Some(path) = &self.globals.identity else { return Ok(None) };
+        let shown = crate::text::sanitise(&path.to_string_lossy(), 200);
+        let unfit = |reason: &str| {
+            Failure::new(
+                exit::FAILED,
+                format!("{shown} holds no age identity that opens a log: {reason}"),
+            )
+            .hint("--identity takes a file with a line AGE-SECRET-KEY-1…, as age-keygen writes it")
+        };
+        let bytes = Zeroizing::new(read_bounded(path, MAX_IDENTITY_FILE)?);
+        let text = std::str::from_utf8(&bytes).map_err(|_| unfit("it isn't text"))?;
+        let mut identities = Vec::new();
+        for line in text.lines().map(str::trim) {
+            if !line.is_empty() && !line.starts_with('#') {
+                identities
+                    .push(AgeIdentity::parse(line).map_err(|error| unfit(&error.to_string()))?);
+            }
+        }
+        if identities.is_empty() { Err(unfit("it has no such line")) } else { Ok(Some(identities)) }
+    }
+
+    /// Does something with the PIN of a device, which is asked for once: from the flags,
+    /// or else by `ask`.
+    pub fn with_pin<T>(
+        &self,
+        device: &DeviceId,
+        key: &str,
+        ask: impl FnOnce() -> Result<Pin, Failure>,
+        act: impl FnOnce(&Pin) -> T,
+    ) -> Result<T, Failure> {
+        if !self.pins.borrow().contains_key(device) {
+            let pin = match self.pin_from_flags(key)? {
+                Some(pin) => pin,
+                None => ask()?,
+            };
+            self.pins.borrow_mut().insert(device.clone(), pin);
+        }
+        match self.pins.borrow().get(device) {
+            Some(pin) => Ok(act(pin)),
+            None => Err(Failure::new(exit::FAILED, "a PIN got lost, which is a bug in keymuster")),
+        }
+    }
+
+    /// The PIN that a flag gives for a key: `alice/primary`, `primary`, or any.
+    pub fn pin_from_flags(&self, key: &str) -> Result<Option<Pin>, Failure> {
+        if let Some(descriptor) = self.globals.pin_fd {
+            let path = PathBuf::from(format!("/dev/fd/{descriptor}"));
+            return read_pin(&path, &format!("file descriptor {descriptor}")).map(Some);
+        }
+        let label = key.rsplit('/').next().unwrap_or(key);
+        let named = |file: &&PinFile| file.key.as_deref().is_some_and(|k| k == key || k == label);
+        let files = &self.globals.pin_file;
+        let file =
+            files.iter().find(named).or_else(|| files.iter().find(|file| file.key.is_none()));
+        file.map(|file| {
+            let shown = crate::text::sanitise(&file.file.to_string_lossy(), 200);
+            read_pin(&file.file, &shown)
+        })
+        .transpose()
+    }
+}
+
+/// Reads the first line of a file or pipe as a PIN.
+fn read_pin(path: &Path, shown: &str) -> Result<Pin, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::because(exit::FAILED, format!("couldn't read a PIN from {shown}"), &error)
+    };
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_PIN_FILE as usize + 1));
+    File::open(path)
+        .and_then(|file| file.take(MAX_PIN_FILE + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut text = match std::str::from_utf8(line) {
+        Ok(text) if bytes.len() as u64 <= MAX_PIN_FILE => text.to_owned(),
+        _ => return Err(Failure::new(exit::FAILED, format!("{shown} holds no PIN"))),
+    };
+    let pin = Pin::take_from(&mut text)
+        .map_err(|error| Failure::because(exit::FAILED, format!("{shown} holds no PIN"), &error));
+    text.zeroize();
+    pin
+}

@@ -1,0 +1,203 @@
+//! `keymuster demo`: the main job, done for real with software keys.
+//!
+//! Each step is a command line, run as it is printed; with a security key on USB instead
+//! of a demo vault, the same command does the same.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::context::Context;
+use super::exit;
+use super::failure::Failure;
+use super::output::Answer;
+use crate::vault::{AgeIdentity, export_file, make_folder};
+
+/// `keymuster demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// A new folder for the demo
+    #[arg(default_value = "keymuster-demo")]
+    dir: PathBuf,
+}
+
+/// What is said before a step, the step, and how the command goes with a real key where
+/// that differs.
+struct Step {
+    why: &'static str,
+    arguments: Vec<OsString>,
+    for_real: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Left {
+    vault: String,
+    demo_keys: String,
+    reader_identity: String,
+    paper: String,
+    bundle: String,
+}
+
+/// Runs one command line.
+type Perform = fn(&Context, Vec<OsString>) -> Result<Answer, Failure>;
+
+pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Failure> {
+    let dir = demo.dir.as_path();
+    make_folder(dir)?;
+    let at = |name: &str| dir.join(name);
+    let (vault, reader, paper, bundle) =
+        (at("vault"), at("reader.identity"), at("paper.txt"), at("bundle"));
+
+    let quiet = context.globals.json;
+    say(quiet, "A demo: its keys are software, and everything else is real.\n")?;
+    say(quiet, "An auditor makes an age identity, and tells us its recipient.\n")?;
+    say(quiet, &format!("  for real:  age-keygen -o {}\n", shown(&reader)))?;
+    let identity = AgeIdentity::generate(&mut context.random_source()?)
+        .map_err(|error| Failure::because(exit::FAILED, "couldn't make an age identity", &error))?;
+    export_file(&reader, format!("{}\n", identity.expose_line()).as_bytes())?;
+    let recipient = identity.recipient().as_str().to_owned();
+
+    export_file(&paper, b"")?;
+    let paper_file = std::fs::File::options().write(true).open(&paper).map_err(|error| {
+        Failure::because(exit::FAILED, format!("couldn't open {}", shown(&paper)), &error)
+    })?;
+    let paper_fd = paper_file.as_raw_fd().to_string();
+
+    for step in steps(&vault, &reader, &recipient, &paper_fd, &bundle) {
+        context.check_interrupted()?;
+        take(context, quiet, step, perform)?;
+    }
+    let left = Left {
+        vault: shown(&vault),
+        demo_keys: shown(&at("demo-keys")),
+        reader_identity: shown(&reader),
+        paper: shown(&paper),
+        bundle: shown(&bundle),
+    };
+    let human = format!(
+        "\nThe demo is left in {dir}:\n\
+         \x20 vault            the vault; every command works on it: keymuster --vault {vault} log list\n\
+         \x20 demo-keys        alice's software keys\n\
+         \x20 reader.identity  opens the log without a touch: --identity {reader}\n\
+         \x20 paper.txt        the passphrase that belongs on paper, in a safe\n\
+         \x20 bundle           the log for an auditor, to be verified with ssh-keygen and sha256sum\n",
+        dir = shown(dir),
+        vault = left.vault,
+        reader = left.reader_identity,
+    );
+    Ok(Answer::new("demo", &left, human))
+}
+
+fn steps(vault: &Path, reader: &Path, recipient: &str, paper_fd: &str, bundle: &Path) -> Vec<Step> {
+    let line = |words: &[&str]| -> Vec<OsString> { words.iter().map(OsString::from).collect() };
+    let on_vault = |mut arguments: Vec<OsString>| {
+        arguments.extend([OsString::from("--vault"), vault.into()]);
+        arguments
+    };
+    let as_reader = |arguments: Vec<OsString>| {
+        let mut arguments = on_vault(arguments);
+        arguments.extend([OsString::from("--identity"), reader.into()]);
+        arguments
+    };
+    let mut init = line(&["vault", "init"]);
+    init.push(vault.into());
+    init.extend(line(&["--name", "Example Corp", "--custodian", "alice", "--key", "primary"]));
+    init.extend(line(&[
+        "--reader",
+        &format!("auditor={recipient}"),
+        "--paper-fd",
+        paper_fd,
+        "--demo",
+    ]));
+    let mut export = line(&["log", "export"]);
+    export.push(bundle.into());
+    vec![
+        Step {
+            why: "Alice founds the vault with her security key: five touches.",
+            arguments: init,
+            for_real: Some(
+                "the same without --demo and --paper-fd; the passphrase is shown on the terminal",
+            ),
+        },
+        Step {
+            why: "She enrols a second key, so that losing one loses nothing.",
+            arguments: on_vault(line(&["key", "enrol", "blue"])),
+            for_real: Some("the same, with both keys plugged in"),
+        },
+        Step {
+            why: "What is plugged in, and is it what was enrolled?",
+            arguments: as_reader(line(&["key", "list"])),
+            for_real: None,
+        },
+        Step {
+            why: "A check is a signature: the key proves itself by signing the entry that says so.",
+            arguments: as_reader(line(&["key", "check", "alice/primary"])),
+            for_real: None,
+        },
+        Step {
+            why: "The other key too.",
+            arguments: as_reader(line(&["key", "check", "alice/blue"])),
+            for_real: None,
+        },
+        Step {
+            why: "Who holds what?",
+            arguments: as_reader(line(&["custodian", "list"])),
+            for_real: None,
+        },
+        Step {
+            why: "The log so far, read with the auditor's identity.",
+            arguments: as_reader(line(&["log", "list"])),
+            for_real: None,
+        },
+        Step {
+            why: "Does it hold?",
+            arguments: as_reader(line(&["log", "verify"])),
+            for_real: None,
+        },
+        Step {
+            why: "The auditor wants to verify it without trusting keymuster.",
+            arguments: as_reader(export),
+            for_real: None,
+        },
+    ]
+}
+
+fn take(context: &Context, quiet: bool, step: Step, perform: Perform) -> Result<(), Failure> {
+    let words: Vec<String> =
+        step.arguments.iter().map(|word| quoted(&word.to_string_lossy())).collect();
+    say(quiet, &format!("\n{}\n  $ keymuster {}\n", step.why, words.join(" ")))?;
+    if let Some(for_real) = step.for_real {
+        say(quiet, &format!("  for real:  {for_real}\n"))?;
+    }
+    let arguments = [OsString::from("keymuster")].into_iter().chain(step.arguments).collect();
+    let answer = perform(context, arguments)?;
+    let indented: String = answer.human().lines().map(|line| format!("    {line}\n")).collect();
+    say(quiet, &indented)
+}
+
+fn quoted(word: &str) -> String {
+    if word.contains(' ') { format!("\"{word}\"") } else { word.to_owned() }
+}
+
+fn shown(path: &Path) -> String {
+    crate::text::sanitise(&path.to_string_lossy(), 200)
+}
+
+fn say(quiet: bool, text: &str) -> Result<(), Failure> {
+    if quiet {
+        return Ok(());
+    }
+    let mut out = anstream::stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
+        let code = if error.kind() == io::ErrorKind::BrokenPipe {
+            exit::BROKEN_PIPE
+        } else {
+            exit::FAILED
+        };
+        Failure::because(code, "couldn't write the demo's output", &error)
+    })
+}

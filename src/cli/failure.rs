@@ -1,0 +1,179 @@
+//! How a command fails: what is wrong, why, what to do next, and with which exit code.
+
+use std::error::Error;
+use std::fmt;
+
+use super::exit;
+use crate::key::KeyError;
+use crate::key::software::SoftwareKeyError;
+use crate::log::Fault;
+use crate::vault::{
+    AppendError, FoundError, LockError, MemoryError, NoVault, RecordsError, SealError, StoreError,
+};
+
+/// What is told to the person whose command failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// What is wrong: a lower-case fragment that names the object.
+    pub message: String,
+    /// Why, from the outside in.
+    pub causes: Vec<String>,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// The exit code.
+    pub exit: u8,
+}
+
+impl Failure {
+    /// A failure in our own words.
+    pub fn new(exit: u8, message: impl Into<String>) -> Self {
+        Self { message: message.into(), causes: Vec::new(), hint: None, exit }
+    }
+
+    /// A failure with an error for its cause.
+    pub fn because(exit: u8, message: impl Into<String>, cause: &dyn Error) -> Self {
+        let inner = Self::of(exit, cause);
+        let causes = [inner.message].into_iter().chain(inner.causes).collect();
+        Self { message: message.into(), causes, hint: None, exit }
+    }
+
+    /// An error as a failure.
+    pub fn of(exit: u8, error: &dyn Error) -> Self {
+        let mut failure = Self::new(exit, error.to_string());
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            failure.causes.push(error.to_string());
+            cause = error.source();
+        }
+        failure
+    }
+
+    /// The same, with what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Ctrl-C.
+    pub fn interrupted() -> Self {
+        Self::new(exit::INTERRUPTED, "interrupted")
+    }
+}
+
+impl fmt::Display for Failure {
+    /// Several lines: `error:`, then `caused by:` and `hint:` where there are any.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bold, red, cyan, plain) = ("\x1b[1m", "\x1b[31m", "\x1b[36m", "\x1b[0m");
+        write!(f, "{bold}{red}error:{plain} {}", self.message)?;
+        for cause in &self.causes {
+            write!(f, "\n{bold}caused by:{plain} {cause}")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\n{bold}{cyan}hint:{plain} {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        let (code, hint) = match &error {
+            KeyError::Cancelled => return Self::interrupted(),
+            KeyError::Gone(_) => (exit::ABSENT, "plug the key in and run the command again"),
+            KeyError::Denied | KeyError::TouchTimedOut => (
+                exit::ABSENT,
+                "nothing was changed; run the command again and touch the key when asked",
+            ),
+            KeyError::Silent(_) => {
+                (exit::ABSENT, "unplug the key, plug it in again, and run the command again")
+            }
+            KeyError::Busy(_) => {
+                (exit::ABSENT, "close what uses the key (a browser, ssh) and try again")
+            }
+            KeyError::NoPermission(_) => (
+                exit::FAILED,
+                "install udev/70-keymuster.rules, or run as a user who may open the device",
+            ),
+            KeyError::TooOld(_) => (exit::FAILED, "use a key that speaks FIDO2"),
+            KeyError::PinNotSet => (exit::ABSENT, "give it one: keymuster key pin set"),
+            KeyError::PinRequired => {
+                (exit::ABSENT, "give its PIN when asked, or by --pin-file or --pin-fd")
+            }
+            KeyError::PinWrong { .. } => (
+                exit::FAILED,
+                "mind the attempts left: keymuster key info shows them; at none, the key locks",
+            ),
+            KeyError::PinPaused => {
+                (exit::FAILED, "unplug the key, plug it in again, and think before the next try")
+            }
+            KeyError::PinLocked => {
+                (exit::FAILED, "this key is lost to the vault; use another key, or the paper copy")
+            }
+            KeyError::PinChangeForced => {
+                (exit::FAILED, "change it with the vendor's tool, such as fido2-token -C")
+            }
+            KeyError::NoSuchCredential => {
+                (exit::NO, "it isn't the key that was enrolled, or it was reset since")
+            }
+            KeyError::Nonsense(_) => {
+                (exit::FAILED, "nothing was changed; a key that keeps doing this isn't sound")
+            }
+            _ => (exit::FAILED, ""),
+        };
+        let failure = Self::of(code, &error);
+        if hint.is_empty() { failure } else { failure.hint(hint) }
+    }
+}
+
+impl From<NoVault> for Failure {
+    fn from(error: NoVault) -> Self {
+        let hint = match &error {
+            NoVault::NotFound(_) => {
+                "name the vault with --vault DIR, or make one: keymuster vault init"
+            }
+            NoVault::NotAVault(_) => "make one there with keymuster vault init, or name another",
+            NoVault::NewerFormat { .. } => "install a newer keymuster",
+            _ => return Self::of(exit::FAILED, &error),
+        };
+        Self::of(exit::FAILED, &error).hint(hint)
+    }
+}
+
+impl From<RecordsError> for Failure {
+    fn from(error: RecordsError) -> Self {
+        let code = match &error {
+            RecordsError::Store(StoreError::Io { .. }) => exit::FAILED,
+            _ => exit::NO,
+        };
+        Self::of(code, &error)
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(error: Fault) -> Self {
+        Self::of(exit::NO, &error)
+    }
+}
+
+impl From<AppendError> for Failure {
+    fn from(error: AppendError) -> Self {
+        match &error {
+            AppendError::Faulty(_) => Self::of(exit::NO, &error)
+                .hint("keymuster log verify tells more; restore the file from git or a backup"),
+            _ => Self::of(exit::FAILED, &error),
+        }
+    }
+}
+
+/// Errors that end with exit code 1 and need no hint.
+macro_rules! plain_failure {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::of(exit::FAILED, &error)
+            }
+        }
+    )*};
+}
+plain_failure!(SoftwareKeyError, StoreError, FoundError, LockError, MemoryError, SealError);

@@ -1,0 +1,188 @@
+//! `keymuster key list`: what is plugged in, and what is enrolled.
+
+use serde::Serialize;
+
+use crate::cli::context::Context;
+use crate::cli::device::candidates;
+use crate::cli::failure::Failure;
+use crate::cli::output::{Answer, table};
+use crate::cli::session::{Session, locate, supposed_realm};
+use crate::key::identify::{Claim, Identity, hint};
+use crate::key::{Authenticator, Device};
+use crate::record::Realm;
+use crate::vault::{AgeIdentity, IdentityHint};
+use crate::webauthn::CredentialId;
+
+#[derive(Serialize)]
+struct KeyList {
+    plugged_in: Vec<DeviceView>,
+    enrolled: Option<Vec<KeyView>>,
+}
+
+#[derive(Serialize)]
+struct DeviceView {
+    path: String,
+    product: String,
+    manufacturer: String,
+    serial: Option<String>,
+    vendor_id: u16,
+    product_id: u16,
+    /// The enrolled key that it is.
+    key: Option<String>,
+    /// Whether that was proved against the log, or is only what the device claims.
+    proved: bool,
+    remark: Option<String>,
+}
+
+#[derive(Serialize)]
+struct KeyView {
+    key: String,
+    state: &'static str,
+    product: Option<String>,
+    aaguid: String,
+    fingerprint: Option<String>,
+    enrolled: String,
+    last_seen: String,
+    plugged_in: Option<String>,
+}
+
+pub fn run(context: &Context) -> Result<Answer, Failure> {
+    match (locate(context), context.reader_identities()?) {
+        (Ok(_), Some(identities)) => list_proved(context, &identities),
+        (Ok(location), None) => {
+            let hints = location.layout.identity_hints()?;
+            let keys = context.keys(supposed_realm(&hints), Some(location.layout.root()))?;
+            list_claimed(context, keys, &hints)
+        }
+        (Err(_), None) if context.globals.vault.is_none() => {
+            list_claimed(context, context.keys(Realm::Real, None)?, &[])
+        }
+        (Err(failure), _) => Err(failure),
+    }
+}
+
+fn list_proved(context: &Context, identities: &[AgeIdentity]) -> Result<Answer, Failure> {
+    let mut session = Session::open_as_reader(context, identities)?;
+    let mut plugged_in = Vec::new();
+    for device in candidates(context, session.keys.as_mut())? {
+        let (key, remark) = match session.identify(&device) {
+            Ok(Identity::This(name)) => (Some(name.to_string()), None),
+            Ok(Identity::Stranger) => (None, Some("not enrolled".to_owned())),
+            Ok(Identity::WontSay) => (None, Some("doesn't say without a touch".to_owned())),
+            Ok(Identity::Impostor(name)) => (None, Some(format!("IMPOSTOR: poses as {name}"))),
+            Err(failure) => (None, Some(failure.message)),
+        };
+        plugged_in.push(device_view(&device, key, true, remark));
+    }
+    let public_keys = session.vault.replay().public_keys();
+    let enrolled: Vec<KeyView> = session
+        .state()
+        .keys()
+        .iter()
+        .map(|(name, key)| KeyView {
+            key: name.to_string(),
+            state: "active",
+            product: key.enrolment.product.as_ref().map(ToString::to_string),
+            aaguid: crate::webauthn::Aaguid(key.enrolment.aaguid.0).to_string(),
+            fingerprint: public_keys.get(name).map(crate::sshsig::PublicKey::fingerprint),
+            enrolled: key.enrolled.time.to_string(),
+            last_seen: key.last_seen.time.to_string(),
+            plugged_in: plugged_in
+                .iter()
+                .find(|device| device.key.as_deref() == Some(&name.to_string()))
+                .map(|device| device.path.clone()),
+        })
+        .collect();
+    let code = session.exit();
+    let view = KeyList { plugged_in, enrolled: Some(enrolled) };
+    let human = listed(&view);
+    Ok(Answer::new("key-list", &view, human).exiting(code))
+}
+
+fn list_claimed(
+    context: &Context,
+    mut keys: Box<dyn Authenticator>,
+    hints: &[IdentityHint],
+) -> Result<Answer, Failure> {
+    let credentials: Vec<CredentialId> = hints.iter().map(|hint| hint.credential.clone()).collect();
+    let mut plugged_in = Vec::new();
+    for device in candidates(context, keys.as_mut())? {
+        let claim = match hints.first() {
+            None => Ok(None),
+            Some(first) => {
+                let challenge = context.random()?;
+                hint(keys.as_mut(), &device.id, &first.application, &credentials, challenge)
+                    .map(Some)
+            }
+        };
+        let (key, remark) = match claim {
+            Ok(None) => (None, None),
+            Ok(Some(Claim::Holds(credential))) => {
+                let known = hints.iter().find(|hint| hint.credential == credential);
+                (known.map(|hint| format!("{}/{}", hint.custodian, hint.slot)), None)
+            }
+            Ok(Some(Claim::Stranger)) => (None, Some("not enrolled".to_owned())),
+            Ok(Some(Claim::WontSay)) => (None, Some("doesn't say without a touch".to_owned())),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        plugged_in.push(device_view(&device, key, false, remark));
+    }
+    let view = KeyList { plugged_in, enrolled: None };
+    let mut human = listed(&view);
+    if !hints.is_empty() {
+        human.push_str("\nThe log is closed, so nothing here is proved. To prove it: --identity FILE, or keymuster key check.\n");
+    }
+    Ok(Answer::new("key-list", &view, human))
+}
+
+fn device_view(
+    device: &Device,
+    key: Option<String>,
+    proved: bool,
+    remark: Option<String>,
+) -> DeviceView {
+    DeviceView {
+        path: device.id.to_string(),
+        product: device.product.clone(),
+        manufacturer: device.manufacturer.clone(),
+        serial: device.serial.clone(),
+        vendor_id: device.vendor_id,
+        product_id: device.product_id,
+        proved: proved && key.is_some(),
+        key,
+        remark,
+    }
+}
+
+fn listed(view: &KeyList) -> String {
+    let rows: Vec<Vec<String>> = view
+        .plugged_in
+        .iter()
+        .map(|device| {
+            let key = match (&device.key, device.proved) {
+                (Some(key), true) => key.clone(),
+                (Some(key), false) => format!("{key}?"),
+                (None, _) => device.remark.clone().unwrap_or_else(|| "-".to_owned()),
+            };
+            let product = if device.product.is_empty() { "-" } else { &device.product };
+            vec![device.path.clone(), product.to_owned(), key]
+        })
+        .collect();
+    let mut text = if rows.is_empty() {
+        "No security key is plugged in.\n".to_owned()
+    } else {
+        table(&["plugged in", "product", "key"], &rows)
+    };
+    if let Some(enrolled) = &view.enrolled {
+        let rows: Vec<Vec<String>> = enrolled
+            .iter()
+            .map(|key| {
+                let here = key.plugged_in.clone().unwrap_or_else(|| "-".to_owned());
+                vec![key.key.clone(), key.state.to_owned(), key.last_seen.clone(), here]
+            })
+            .collect();
+        text.push('\n');
+        text.push_str(&table(&["enrolled", "state", "last seen signing", "plugged in"], &rows));
+    }
+    text
+}

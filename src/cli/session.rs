@@ -1,0 +1,389 @@
+//! A command's hold on a vault: opened with a reader's identity or with a custodian's key,
+//! held against what this machine remembers, and loud about whatever is wrong.
+
+use super::context::Context;
+use super::device::{self, ChosenKey, Signer, candidates, none_plugged_in, too_many};
+use super::exit;
+use super::failure::Failure;
+use crate::key::identify::{Claim, EnrolledKey, Identity, hint, identify};
+use crate::key::{Authenticator, Device, GetHmacSecret};
+use crate::log::Head;
+use crate::record::{Event, KeyName, Realm, Stamp, State};
+use crate::vault::fido2prf;
+use crate::vault::{
+    AgeIdentity, IdentityHint, IdentityName, Location, Lock, MAX_FILE, NewFile, OpenVault,
+    PersonalIdentity, Remembered, open_records, read_bounded,
+};
+use crate::webauthn::CredentialId;
+
+/// How long another writer is waited for.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// An open vault, the keys that go with it, and who opened it.
+pub struct Session<'a> {
+    /// The world.
+    pub context: &'a Context,
+    /// The vault.
+    pub vault: OpenVault,
+    /// The keys.
+    pub keys: Box<dyn Authenticator>,
+    /// The custodian's key that opened it, if a key did.
+    pub unlocked: Option<Unlocked>,
+}
+
+/// A custodian's key that opened their identity.
+#[derive(Debug)]
+pub struct Unlocked {
+    /// The key, by the name that the vault's files give it.
+    pub name: KeyName,
+    /// The device.
+    pub key: ChosenKey,
+    /// What it opened.
+    pub identity: PersonalIdentity,
+}
+
+/// The vault that the flags name, or the nearest one.
+pub fn locate(context: &Context) -> Result<Location, Failure> {
+    match &context.globals.vault {
+        Some(folder) => Ok(Location::at(folder)?),
+        None => {
+            let here = std::env::current_dir().map_err(|error| {
+                Failure::because(exit::FAILED, "the current folder can't be told", &error)
+            })?;
+            Ok(Location::find(&here)?)
+        }
+    }
+}
+
+/// Real or demo, as far as the files tell before the log is open.
+pub fn supposed_realm(hints: &[IdentityHint]) -> Realm {
+    let demo = Realm::Demo.unlocking_application();
+    if hints.iter().any(|hint| hint.application == demo) { Realm::Demo } else { Realm::Real }
+}
+
+impl<'a> Session<'a> {
+    /// Opens the vault with the identity in `--identity` or, without that flag, with a
+    /// custodian's key (one touch).
+    pub fn open(context: &'a Context) -> Result<Self, Failure> {
+        match context.reader_identities()? {
+            Some(identities) => Self::open_as_reader(context, &identities),
+            None => Self::open_with_key(context, None),
+        }
+    }
+
+    /// Opens the vault with a reader's identity: no touch.
+    pub fn open_as_reader(
+        context: &'a Context,
+        identities: &[AgeIdentity],
+    ) -> Result<Self, Failure> {
+        let location = locate(context)?;
+        let root = location.layout.root().to_owned();
+        let identities: Vec<&AgeIdentity> = identities.iter().collect();
+        let vault = open_records(location, &identities)?;
+        let keys = context.keys(vault.state().realm(), Some(&root))?;
+        Self { context, vault, keys, unlocked: None }.greeted()
+    }
+
+    /// Opens the vault with a custodian's key, which opens their identity: one touch.
+    /// `owner`, if given, is whose key it must be.
+    pub fn open_with_key(context: &'a Context, owner: Option<&str>) -> Result<Self, Failure> {
+        let location = locate(context)?;
+        let mut hints = location.layout.identity_hints()?;
+        let realm = supposed_realm(&hints);
+        hints.retain(|hint| {
+            hint.application == realm.unlocking_application()
+                && owner.is_none_or(|owner| owner == hint.custodian.as_str())
+        });
+        let mut keys = context.keys(realm, Some(location.layout.root()))?;
+        let (device, hint) = find_unlocking(context, keys.as_mut(), &hints)?;
+        let name = KeyName { owner: hint.custodian.clone(), label: hint.slot.clone() };
+        let key = ChosenKey::new(keys.as_mut(), device, name.to_string())?;
+        let identity = unlock(context, keys.as_mut(), &key, &location, &hint)?;
+        let identities: Vec<&AgeIdentity> = identity.identities().collect();
+        let vault = open_records(location, &identities)?;
+        if vault.state().realm() != realm {
+            return Err(Failure::new(
+                exit::NO,
+                "the vault's identity files aren't those that its log names",
+            ));
+        }
+        let unlocked = Some(Unlocked { name, key, identity });
+        Self { context, vault, keys, unlocked }.greeted()
+    }
+
+    /// Compares with what this machine remembers, and says aloud what is wrong.
+    fn greeted(self) -> Result<Self, Failure> {
+        let say = |line: &str| self.context.terminal.say(line);
+        if self.vault.state().realm() == Realm::Demo {
+            say("This is a demo vault: its keys are software and prove nothing.");
+        }
+        if let Some(fault) = self.vault.fault() {
+            say(&format!("FAULTY LOG: {fault}."));
+            say(&format!(
+                "What follows is as of entry {}, the last sound one.",
+                self.vault.head().number
+            ));
+        }
+        for damage in self.vault.damage() {
+            say(&format!("DAMAGED VAULT: {damage}."));
+        }
+        self.compare_with_memory()?;
+        Ok(self)
+    }
+
+    fn compare_with_memory(&self) -> Result<(), Failure> {
+        let memory = self.context.memory()?;
+        let location = self.vault.location();
+        let beyond_fault =
+            |head: &Head| self.vault.fault().is_some() && head.number > self.vault.head().number;
+        match memory.compare(&location.id, self.vault.links())? {
+            Remembered::Contained => {}
+            Remembered::Never => self.meet()?,
+            // The fault explains it, and was told already.
+            Remembered::Shorter(head) if beyond_fault(&head) => return Ok(()),
+            Remembered::Shorter(head) => {
+                return Err(Failure::new(
+                    exit::NO,
+                    format!(
+                        "this copy of the vault ends at entry {}, and this machine has seen entry {}: \
+                         its tail was cut off, or it is an old copy",
+                        self.vault.head().number,
+                        head.number
+                    ),
+                )
+                .hint("get the current copy (git pull, backup); entries that are gone were signed and can't be made again"));
+            }
+            Remembered::Different(head) => {
+                return Err(Failure::new(
+                    exit::NO,
+                    format!(
+                        "entry {} of this copy isn't the one that this machine has seen: the log was \
+                         replaced, or two copies went separate ways",
+                        head.number
+                    ),
+                )
+                .hint("compare the output of keymuster log head with the other custodians' before you go on"));
+            }
+        }
+        // A faulty log's sound part may be what an attacker left of it.
+        if self.vault.fault().is_none() {
+            memory.remember(&self.vault.head())?;
+        }
+        Ok(())
+    }
+
+    /// First use on this machine: the fingerprint must come from somebody who knows it.
+    fn meet(&self) -> Result<(), Failure> {
+        let Some(fingerprint) = self.vault.fingerprint() else {
+            return Err(Failure::new(exit::NO, "this vault's log has no sound entry"));
+        };
+        let fingerprint = fingerprint.to_string();
+        let given = match &self.context.globals.fingerprint {
+            Some(given) => given.clone(),
+            None => {
+                let question = format!(
+                    "This machine meets this vault for the first time. Its fingerprint is\n  {fingerprint}\n\
+                     Compare it with the one that a custodian or the founding record tells you.\n\
+                     Is it the same (yes, no, or paste theirs)? "
+                );
+                let instead =
+                    "give the fingerprint that a custodian told you with --fingerprint HEX";
+                let answer = self.context.terminal.ask(&question, instead)?;
+                if answer.eq_ignore_ascii_case("yes") { fingerprint.clone() } else { answer }
+            }
+        };
+        if given.trim().eq_ignore_ascii_case(&fingerprint) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            exit::NO,
+            format!("the vault's fingerprint is {fingerprint}, not the one expected"),
+        )
+        .hint("ask where this copy comes from; it may be another vault, or a forged one"))
+    }
+
+    /// What is so.
+    pub fn state(&self) -> &State {
+        self.vault.state()
+    }
+
+    /// The exit code of an answer read from this vault: no, if it is faulty.
+    pub fn exit(&self) -> u8 {
+        let sound = self.vault.fault().is_none() && self.vault.damage().is_empty();
+        if sound { exit::DONE } else { exit::NO }
+    }
+
+    /// The keys that may sign, as [`identify`] takes them.
+    pub fn enrolled(&self) -> Vec<EnrolledKey<KeyName>> {
+        let active =
+            self.state().keys().keys().filter(|name| self.state().active_key(name).is_some());
+        active
+            .filter_map(|name| {
+                let key = self.state().active_key(name)?;
+                Some(EnrolledKey {
+                    name: name.clone(),
+                    credential: CredentialId::new(key.enrolment.credential.0.clone())?,
+                    public_key: self.vault.replay().public_keys().get(name)?.clone(),
+                })
+            })
+            .collect()
+    }
+
+    /// Which enrolled key a device is. No touch.
+    pub fn identify(&mut self, device: &Device) -> Result<Identity<KeyName>, Failure> {
+        let enrolled = self.enrolled();
+        let application = self.state().realm().signing_application();
+        let challenge = self.context.random()?;
+        Ok(identify(self.keys.as_mut(), &device.id, application, &enrolled, challenge)?)
+    }
+
+    /// Prepares an entry, has each signer sign it, and commits it. `signers` hold the keys
+    /// at hand, in the order in which they sign.
+    pub fn append(
+        &mut self,
+        signers: &[(KeyName, ChosenKey)],
+        events: Vec<Event>,
+        files: &[NewFile],
+    ) -> Result<Stamp, Failure> {
+        let lock = Lock::take(&self.vault.location().layout, PATIENCE)?;
+        let names = signers.iter().map(|(name, _)| name.clone()).collect();
+        let time = self.context.now()?;
+        let salt = crate::record::Hex(self.context.random()?);
+        let prepared =
+            self.vault.prepare(lock, names, events, time, salt, &self.context.tool()?)?;
+        let mut public_keys = self.vault.replay().public_keys().clone();
+        public_keys.extend(prepared.enrolled().clone());
+        let mut credentials: Vec<(KeyName, CredentialId)> =
+            self.enrolled().into_iter().map(|key| (key.name, key.credential)).collect();
+        for event in &prepared.document().events {
+            if let Event::KeyEnrolled(enrolment) = event {
+                let credential = CredentialId::new(enrolment.credential.0.clone());
+                credentials.extend(credential.map(|id| (enrolment.key.clone(), id)));
+            }
+        }
+        let namespace = prepared.realm().head_namespace();
+        let message = prepared.head().to_string();
+        let purpose = format!("to sign entry {}", prepared.head().number);
+        let mut signatures = Vec::with_capacity(signers.len());
+        for (name, key) in signers {
+            let credential = credentials.iter().find(|(known, _)| known == name);
+            let (Some(public_key), Some((_, credential))) = (public_keys.get(name), credential)
+            else {
+                return Err(Failure::new(exit::FAILED, format!("{name} isn't enrolled")));
+            };
+            let signer = Signer { public_key, credential: credential.clone(), namespace };
+            signatures.push(key.sign(
+                self.context,
+                self.keys.as_mut(),
+                &signer,
+                &message,
+                &purpose,
+            )?);
+        }
+        self.context.check_interrupted()?;
+        let entry = self.vault.commit(prepared, &signatures, files)?;
+        Ok(Stamp { entry, time })
+    }
+
+    /// Remembers the head after an entry was made durable.
+    pub fn remember(&self) -> Result<(), Failure> {
+        Ok(self.context.memory()?.remember(&self.vault.head())?)
+    }
+}
+
+/// The device that says it can unlock one of the identities. Nothing is proved yet: that
+/// the identity opens is the proof.
+fn find_unlocking(
+    context: &Context,
+    keys: &mut dyn Authenticator,
+    hints: &[IdentityHint],
+) -> Result<(Device, IdentityHint), Failure> {
+    let devices = candidates(context, keys)?;
+    if devices.is_empty() {
+        return Err(none_plugged_in()
+            .hint("plug in an enrolled key, or open the log as a reader with --identity FILE"));
+    }
+    let credentials: Vec<CredentialId> = hints.iter().map(|hint| hint.credential.clone()).collect();
+    let application = hints.first().map(|hint| hint.application.as_str());
+    let mut found = Vec::new();
+    let mut silent = Vec::new();
+    for device in &devices {
+        let Some(application) = application else { break };
+        match hint(keys, &device.id, application, &credentials, context.random()?) {
+            Ok(Claim::Holds(credential)) => {
+                let claimed = hints.iter().find(|hint| hint.credential == credential);
+                found.extend(claimed.map(|hint| (device.clone(), hint.clone())));
+            }
+            Ok(Claim::WontSay) => silent.push(device.clone()),
+            Ok(Claim::Stranger) => {}
+            // One unsound device must not keep the others from being asked.
+            Err(error) if devices.len() > 1 => {
+                context.terminal.say(&format!("Passing over {}: {error}.", device.id));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if found.is_empty()
+        && let ([device], [hint]) = (silent.as_slice(), hints)
+    {
+        found.push((device.clone(), hint.clone()));
+    }
+    match found.as_slice() {
+        [one] => Ok(one.clone()),
+        [] if !silent.is_empty() => Err(Failure::new(
+            exit::ABSENT,
+            "the security key doesn't say which key it is without a touch, so it can't be told whose identity it opens",
+        )
+        .hint("open the log as a reader with --identity FILE")),
+        [] => Err(Failure::new(exit::NO, stranger_text(&devices)).hint(
+            "plug in an enrolled key, or open the log as a reader with --identity FILE",
+        )),
+        many => {
+            let listed: Vec<_> = many
+                .iter()
+                .map(|(device, hint)| (device.clone(), Some(format!("{}/{}", hint.custodian, hint.slot))))
+                .collect();
+            Err(too_many("one is meant to open the vault", &listed))
+        }
+    }
+}
+
+/// What is said of devices none of which is enrolled.
+pub fn stranger_text(devices: &[Device]) -> String {
+    match devices {
+        [one] => format!("{} ({}) isn't enrolled in this vault", one.id, device::product(one)),
+        many => {
+            format!("none of the {} security keys plugged in is enrolled in this vault", many.len())
+        }
+    }
+}
+
+/// Opens a custodian's identity with their key: one touch.
+fn unlock(
+    context: &Context,
+    keys: &mut dyn Authenticator,
+    key: &ChosenKey,
+    location: &Location,
+    hint: &IdentityHint,
+) -> Result<PersonalIdentity, Failure> {
+    let path = location.layout.identity(&hint.custodian, &hint.slot, hint.generation);
+    let shown = location.layout.shown(&path);
+    let closed = |error: &dyn std::error::Error| {
+        Failure::because(exit::NO, format!("{shown} can't be opened with {}", key.name), error)
+    };
+    let file = read_bounded(&path, MAX_FILE)?;
+    let nonce = fido2prf::nonce_of(&file).map_err(|error| closed(&error))?;
+    let request = GetHmacSecret {
+        application: hint.application.clone(),
+        credential: hint.credential.clone(),
+        salts: fido2prf::salts(nonce),
+    };
+    let output = key.hmac_secret(context, keys, &request, "to open the vault")?;
+    let vault = location.id.to_string();
+    let expected = IdentityName {
+        vault: &vault,
+        custodian: hint.custodian.as_str(),
+        generation: hint.generation,
+    };
+    PersonalIdentity::open_with_key(&file, &output, &expected).map_err(|error| closed(&error))
+}

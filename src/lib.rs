@@ -1,0 +1,23 @@
+//! keymuster keeps the keys to an organisation's root accounts: it proves that each
+//! custodian's FIDO2 key is the one that was enrolled, and keeps all it knows in a log that
+//! those keys sign and that stock tools verify.
+//!
+//! The domain decides, the edges act. Imports run one way, from the bottom of this list up:
+//!
+//! - [`text`]: which characters may be shown.
+//! - [`webauthn`]: the few structures of WebAuthn and CTAP that several modules speak of.
+//! - [`record`]: the nouns, the events, the state, and who must sign what.
+//! - [`sshsig`]: an assertion as an SSH signature, and back, and its verification.
+//! - [`log`]: entries, the chain, the replay.
+//! - [`vault`]: the files. The only one that names age.
+//! - [`key`]: security keys. The only one that names hidapi and ctap-hid-fido2.
+//! - [`cli`]: the command line, and all that is said to people. Nothing imports it.
+
+pub mod cli;
+pub mod key;
+pub mod log;
+pub mod record;
+pub mod sshsig;
+pub mod text;
+pub mod vault;
+pub mod webauthn;

@@ -1,0 +1,16 @@
+//! The log: entries, the chain that links them, and the replay that makes a state of
+//! them or names the first fault.
+//!
+//! An entry is a canonical TOML document ([`Document`]) followed by the armoured
+//! signatures over the head that it makes ([`Head`]). [`Replay`] admits entries one by
+//! one. This module works on bytes that were read and decrypted elsewhere: it knows no
+//! file, no clock, no device.
+
+mod canonical;
+mod chain;
+mod entry;
+mod replay;
+
+pub use chain::{Head, UnfitHead, first_link, next_link, sha256};
+pub use entry::{Document, Entry, FORMAT, MAX_ENTRY, MAX_SIGNERS, Malformed};
+pub use replay::{Considered, Fault, Finding, FindingKind, Replay, Replayed, Rule, replay};

@@ -1,0 +1,414 @@
+//! Replay: the log in, a [`State`] out, or the first fault.
+//!
+//! For each entry, in this order: its place and link, its signers, their signatures, its
+//! events' authority, its events. The keys that may sign entry n are those that the state
+//! holds after n-1 and, for what concerns themselves, keys that entry n enrols; the first
+//! entry names its own. A key's validity is its place in the log, never a date.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use thiserror::Error;
+
+use super::chain::Head;
+use super::entry::{Document, Entry};
+use crate::record::authority::{judge, judge_founding};
+use crate::record::{
+    Event, KeyEnrolled, KeyName, Realm, Stamp, State, Time, UserVerification, VaultId,
+};
+use crate::sshsig::{PublicKey, Signature, UserVerificationRule};
+use crate::webauthn::AuthenticatorData;
+
+/// What an entry broke.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rule {
+    /// It is readable, and written in the canonical form.
+    Form,
+    /// It belongs to this vault.
+    Vault,
+    /// Its number is the one after the last.
+    Number,
+    /// It names the link of the entry before it.
+    Link,
+    /// Its signers may sign.
+    Signers,
+    /// Each signer's signature is there and genuine.
+    Signature,
+    /// Its signers suffice for its events.
+    Authority,
+    /// Its events can happen.
+    Event,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Form => "form",
+            Self::Vault => "vault",
+            Self::Number => "number",
+            Self::Link => "link",
+            Self::Signers => "signers",
+            Self::Signature => "signature",
+            Self::Authority => "authority",
+            Self::Event => "event",
+        })
+    }
+}
+
+/// The first entry that is wrong, and how. What comes after it counts for nothing.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[error("entry {entry} breaks the rule of {rule}: {reason}")]
+pub struct Fault {
+    /// The entry's place in the log, from 1.
+    pub entry: u64,
+    /// What it broke.
+    pub rule: Rule,
+    /// In words.
+    pub reason: String,
+}
+
+/// Something odd that is no fault: for people to look at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// Where.
+    pub entry: u64,
+    /// What.
+    pub kind: FindingKind,
+}
+
+/// Kinds of findings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FindingKind {
+    /// The entry's time is before that of an entry before it.
+    TimeWentBack {
+        /// The entry's time.
+        time: Time,
+        /// The latest time before it.
+        after: Time,
+    },
+    /// The entry's time is ahead of the reader's clock.
+    FromTheFuture {
+        /// The entry's time.
+        time: Time,
+    },
+    /// A key's signature counter fell, or stood still where it should rise. A sign of a
+    /// cloned key, or of a backdated entry.
+    CounterFell {
+        /// The key.
+        key: KeyName,
+        /// Counter now.
+        counter: u32,
+        /// Counter at its signature before.
+        before: u32,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = self.entry;
+        match &self.kind {
+            FindingKind::TimeWentBack { time, after } => {
+                write!(f, "entry {entry}: its time, {time}, is before {after}, of an earlier entry")
+            }
+            FindingKind::FromTheFuture { time } => {
+                write!(f, "entry {entry}: its time, {time}, is ahead of this machine's clock")
+            }
+            FindingKind::CounterFell { key, counter, before } => write!(
+                f,
+                "entry {entry}: the signature counter of {key} went from {before} to {counter}"
+            ),
+        }
+    }
+}
+
+/// A log under replay: what its entries come to so far.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    head: Head,
+    state: State,
+    findings: Vec<Finding>,
+    keys: BTreeMap<KeyName, PublicKey>,
+    counters: BTreeMap<KeyName, u32>,
+    latest: Option<Time>,
+}
+
+impl Replay {
+    /// The empty log of a vault.
+    pub fn new(vault: VaultId) -> Self {
+        Self {
+            head: Head::empty(vault),
+            state: State::default(),
+            findings: Vec::new(),
+            keys: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            latest: None,
+        }
+    }
+
+    /// The head that the admitted entries make.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// What is so after the admitted entries.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What was odd, but for the times ahead of a clock: see [`Replay::ahead_of`].
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The finding that the log's latest time is ahead of `now`, if it is.
+    pub fn ahead_of(&self, now: Time) -> Option<Finding> {
+        self.latest.filter(|latest| *latest > now).map(|time| Finding {
+            entry: self.head.number,
+            kind: FindingKind::FromTheFuture { time },
+        })
+    }
+
+    /// The public keys that have signed or may sign, by name.
+    pub fn public_keys(&self) -> &BTreeMap<KeyName, PublicKey> {
+        &self.keys
+    }
+
+    /// Admits one more entry, or leaves everything as it was and says what is wrong.
+    pub fn admit(&mut self, entry: &Entry) -> Result<(), Fault> {
+        let document = entry.document();
+        let mut considered = self.consider(document)?;
+        let head = self.head.after(entry.document_text().as_bytes());
+        let fault = |(rule, reason)| Fault { entry: head.number, rule, reason };
+        let counters = self.verify(entry, &head, &considered).map_err(fault)?;
+        let at = Stamp { entry: head.number, time: document.time };
+        let signers = document.signers.iter();
+        signers.for_each(|signer| considered.state.note_signature(signer, at));
+
+        self.head = head;
+        self.state = considered.state;
+        self.keys.extend(considered.enrolled);
+        self.note_findings(document, counters, head.number);
+        Ok(())
+    }
+
+    /// Holds a document against every rule but those of its signatures.
+    pub fn consider(&self, document: &Document) -> Result<Considered, Fault> {
+        let place = self.head.number.saturating_add(1);
+        let fault = |(rule, reason): (Rule, String)| Fault { entry: place, rule, reason };
+        self.check_place(document, place).map_err(fault)?;
+        let (realm, verification) = self.realm(document).map_err(fault)?;
+        let enrolled = keys_enrolled_by(document, realm).map_err(fault)?;
+        self.check_signers(document, &enrolled).map_err(fault)?;
+
+        let at = Stamp { entry: place, time: document.time };
+        let mut state = self.state.clone();
+        for event in &document.events {
+            if place > 1 {
+                judge(event, &self.state, &document.signers)
+                    .map_err(|reason| fault((Rule::Authority, reason.to_string())))?;
+            }
+            state
+                .apply(event, at)
+                .map_err(|reason| fault((Rule::Event, format!("{}: {reason}", event.kind()))))?;
+        }
+        if place == 1 {
+            judge_founding(&state, &document.signers)
+                .map_err(|reason| fault((Rule::Authority, reason.to_string())))?;
+        }
+        Ok(Considered { state, enrolled, realm, verification })
+    }
+
+    fn check_place(&self, document: &Document, place: u64) -> Result<(), (Rule, String)> {
+        if document.vault != self.head.vault {
+            return Err((Rule::Vault, format!("it belongs to the vault {}", document.vault)));
+        }
+        if document.number != place {
+            return Err((Rule::Number, format!("it says that it is entry {}", document.number)));
+        }
+        if document.previous != self.head.link {
+            let reason = "it doesn't follow the entry before it, which was changed or replaced";
+            return Err((Rule::Link, reason.to_owned()));
+        }
+        if document.events.is_empty() {
+            return Err((Rule::Event, "it holds no event".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Real or demo: as the state says, or as the first event of the first entry does.
+    fn realm(&self, document: &Document) -> Result<(Realm, UserVerification), (Rule, String)> {
+        if self.head.number > 0 {
+            return Ok((self.state.realm(), self.state.policy().user_verification));
+        }
+        match document.events.first() {
+            Some(Event::VaultCreated(created)) => Ok((created.realm(), created.user_verification)),
+            _ => Err((Rule::Event, "the first event of a log is vault-created".to_owned())),
+        }
+    }
+
+    fn check_signers(
+        &self,
+        document: &Document,
+        enrolled: &BTreeMap<KeyName, PublicKey>,
+    ) -> Result<(), (Rule, String)> {
+        if document.signers.is_empty() {
+            return Err((Rule::Signers, "nobody signed it".to_owned()));
+        }
+        let mut seen = BTreeSet::new();
+        for signer in &document.signers {
+            if !seen.insert(signer) {
+                return Err((Rule::Signers, format!("{signer} is named twice")));
+            }
+            if self.signing_key(signer, enrolled).is_none() {
+                return Err((Rule::Signers, format!("{signer} isn't a key that may sign here")));
+            }
+        }
+        Ok(())
+    }
+
+    fn signing_key<'a>(
+        &'a self,
+        signer: &KeyName,
+        enrolled: &'a BTreeMap<KeyName, PublicKey>,
+    ) -> Option<&'a PublicKey> {
+        match self.state.active_key(signer) {
+            Some(_) => self.keys.get(signer),
+            None => enrolled.get(signer),
+        }
+    }
+
+    /// Verifies every signature, and returns the signers' counters.
+    fn verify(
+        &self,
+        entry: &Entry,
+        head: &Head,
+        considered: &Considered,
+    ) -> Result<Vec<(KeyName, u32)>, (Rule, String)> {
+        let message = head.to_string();
+        let namespace = considered.realm.head_namespace();
+        let rule = match considered.verification {
+            UserVerification::Required => UserVerificationRule::Required,
+            UserVerification::Waived => UserVerificationRule::Waived,
+        };
+        let mut counters = Vec::new();
+        for (signer, armor) in entry.document().signers.iter().zip(entry.signatures()) {
+            let wrong = |reason: String| (Rule::Signature, format!("that of {signer}: {reason}"));
+            let key = self
+                .signing_key(signer, &considered.enrolled)
+                .ok_or_else(|| wrong("its public key isn't known".to_owned()))?;
+            let signature =
+                Signature::from_armor(armor).map_err(|reason| wrong(reason.to_string()))?;
+            let verified = signature
+                .verify(key, namespace, message.as_bytes(), rule)
+                .map_err(|reason| wrong(reason.to_string()))?;
+            counters.push((signer.clone(), verified.counter));
+        }
+        Ok(counters)
+    }
+
+    fn note_findings(&mut self, document: &Document, counters: Vec<(KeyName, u32)>, entry: u64) {
+        let mut find = |kind| self.findings.push(Finding { entry, kind });
+        for (key, counter) in counters {
+            // A counter that is always 0 is a key that has none (WebAuthn, 6.1.1).
+            let before = self.counters.insert(key.clone(), counter).unwrap_or(0);
+            if counter <= before && (counter, before) != (0, 0) {
+                find(FindingKind::CounterFell { key, counter, before });
+            }
+        }
+        match self.latest {
+            Some(after) if document.time < after => {
+                find(FindingKind::TimeWentBack { time: document.time, after });
+            }
+            _ => self.latest = Some(document.time),
+        }
+    }
+}
+
+/// What a document would come to, its signatures aside.
+#[derive(Clone, Debug)]
+pub struct Considered {
+    state: State,
+    enrolled: BTreeMap<KeyName, PublicKey>,
+    realm: Realm,
+    verification: UserVerification,
+}
+
+impl Considered {
+    /// The public keys that the document enrols, by name.
+    pub fn enrolled(&self) -> &BTreeMap<KeyName, PublicKey> {
+        &self.enrolled
+    }
+
+    /// Real or demo.
+    pub fn realm(&self) -> Realm {
+        self.realm
+    }
+}
+
+/// The public keys that an entry enrols, each held against its own attestation.
+fn keys_enrolled_by(
+    document: &Document,
+    realm: Realm,
+) -> Result<BTreeMap<KeyName, PublicKey>, (Rule, String)> {
+    let mut enrolled = BTreeMap::new();
+    for event in &document.events {
+        if let Event::KeyEnrolled(enrolment) = event {
+            let key = enrolled_key(enrolment, realm)
+                .map_err(|reason| (Rule::Event, format!("key-enrolled: {reason}")))?;
+            enrolled.insert(enrolment.key.clone(), key);
+        }
+    }
+    Ok(enrolled)
+}
+
+/// The public key of an enrolment, if the attested data tell of that very credential.
+fn enrolled_key(enrolment: &KeyEnrolled, realm: Realm) -> Result<PublicKey, String> {
+    let key = PublicKey::from_line(enrolment.public_key.as_str())
+        .map_err(|reason| format!("public key of {}: {reason}", enrolment.key))?;
+    let data = AuthenticatorData::parse(&enrolment.attestation_data.0)
+        .map_err(|reason| format!("attestation of {}: {reason}", enrolment.key))?;
+    let application = realm.signing_application();
+    let tells_of_it = data.credential.as_ref().is_some_and(|credential| {
+        credential.id.as_bytes() == enrolment.credential.0
+            && credential.aaguid.0 == enrolment.aaguid.0
+            && PublicKey::from_credential(&credential.public_key, application)
+                .is_ok_and(|attested| attested == key)
+    });
+    if !tells_of_it
+        || data.rp_id_hash != super::chain::sha256(application.as_bytes()).0
+        || !data.flags.up()
+    {
+        return Err(format!("the attestation of {} tells of another credential", enrolment.key));
+    }
+    Ok(key)
+}
+
+/// What a whole log comes to.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// Its sound part, which is all of it if there is no fault.
+    pub replay: Replay,
+    /// The first fault.
+    pub fault: Option<Fault>,
+}
+
+/// Replays entries in order and stops at the first fault. An item that couldn't be read
+/// as an entry comes as the reason why.
+pub fn replay<'a>(
+    vault: VaultId,
+    entries: impl IntoIterator<Item = Result<&'a Entry, String>>,
+) -> Replayed {
+    let mut replay = Replay::new(vault);
+    for entry in entries {
+        let admitted = match entry {
+            Ok(entry) => replay.admit(entry),
+            Err(reason) => {
+                Err(Fault { entry: replay.head.number.saturating_add(1), rule: Rule::Form, reason })
+            }
+        };
+        if let Err(fault) = admitted {
+            return Replayed { replay, fault: Some(fault) };
+        }
+    }
+    Replayed { replay, fault: None }
+}

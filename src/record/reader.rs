@@ -1,0 +1,33 @@
+//! Readers: age recipients that may read the log and sign nothing.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AgeRecipient, Handle, Rejection, Stamp, State};
+
+/// Somebody, or some machine, that may read the log and sign nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reader {
+    /// What `records` is encrypted to for them.
+    pub recipient: AgeRecipient,
+    /// When they were added.
+    pub added: Stamp,
+}
+
+/// A reader is let in.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReaderAdded {
+    /// Their handle, never used before by a custodian or reader.
+    pub reader: Handle,
+    /// The recipient of an age identity that they keep.
+    pub recipient: AgeRecipient,
+}
+
+impl ReaderAdded {
+    pub(super) fn apply(&self, state: &mut State, at: Stamp) -> Result<(), Rejection> {
+        state.take_member(&self.reader, &self.recipient)?;
+        let reader = Reader { recipient: self.recipient.clone(), added: at };
+        state.readers.insert(self.reader.clone(), reader);
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! Text that people will read on a terminal: which characters may stand in it, and what
+//! is shown in place of those that may not.
+//!
+//! A security key, a file or a person can put control sequences or characters that turn
+//! the direction of writing into a name. Records refuse them ([`is_deceptive`]); whatever
+//! comes from outside is shown through [`sanitise`].
+
+/// Whether a character can move the cursor, break a line, hide, or reorder the text
+/// around it: control characters, line and paragraph separators, bidirectional and
+/// zero-width formatting (Unicode categories Cc, Zl, Zp, and the marks of UAX #9).
+pub fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{061C}' | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{E0000}'..='\u{E007F}')
+}
+
+/// `text` fit to be shown: deceptive characters become `�`, and what is beyond `limit`
+/// characters is cut, with `…` in the last place.
+pub fn sanitise(text: &str, limit: usize) -> String {
+    let shown = |c| if is_deceptive(c) { '\u{FFFD}' } else { c };
+    let mut characters = text.chars();
+    let mut fit: Vec<char> = characters.by_ref().take(limit).map(shown).collect();
+    if characters.next().is_some()
+        && let Some(last) = fit.last_mut()
+    {
+        *last = '…';
+    }
+    fit.into_iter().collect()
+}
+
+/// An error and its causes in one line: `couldn't open a: permission denied`.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_and_direction_characters_are_replaced() {
+        assert_eq!(sanitise("a\u{1b}[31mb\u{202e}c\n", 64), "a\u{fffd}[31mb\u{fffd}c\u{fffd}");
+        assert_eq!(sanitise("Schlüssel 鍵", 64), "Schlüssel 鍵");
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_so() {
+        assert_eq!(sanitise(&"x".repeat(10_000), 8), "xxxxxxx…");
+        assert_eq!(sanitise("xxxxxxxx", 8), "xxxxxxxx");
+        assert_eq!(sanitise("x", 0), "");
+    }
+}

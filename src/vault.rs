@@ -1,0 +1,39 @@
+//! The files of a vault: what lies where, how it is opened, and how one more entry gets
+//! in without anything being lost.
+//!
+//! Three rules hold here. Nothing is overwritten. Linking an entry's file under its number
+//! is the commit; whatever it names was written and synced before. And nothing that a file
+//! says is believed but through the log: recipients and digests come from the replayed
+//! state.
+//!
+//! Only this module names age. It must not talk to a person or to a security key: what
+//! keys give, it is handed.
+#![expect(clippy::disallowed_methods, reason = "vault is the edge to the file system")]
+
+mod append;
+mod cipher;
+mod compartment;
+pub mod fido2prf;
+mod found;
+mod identity;
+mod layout;
+mod lock;
+mod memory;
+mod open;
+mod passphrase;
+mod store;
+
+pub use append::{AppendError, NewFile, Prepared};
+pub use cipher::{AgeIdentity, AgeIdentityError, OpenError, Recipient, RecipientError, SealError};
+pub use compartment::{CompartmentError, CompartmentIdentity, CompartmentName, EpochOrder};
+pub use found::{FoundError, Staging};
+pub use identity::{IdentityError, IdentityName, KeyFileError, PersonalIdentity};
+pub use layout::{IdentityHint, Layout, Location, NoVault, VaultFile};
+pub use lock::{Lock, LockError};
+pub use memory::{HeadMemory, MemoryError, Remembered};
+pub use open::{Damage, OpenVault, RecordsError, open_records};
+pub use passphrase::{Misspelling, Passphrase, PassphraseError};
+pub use store::{StoreError, export_file, make_folder, read_bounded};
+
+/// The largest file of any other kind than entries and attachments, in bytes.
+pub const MAX_FILE: u64 = 1 << 20;

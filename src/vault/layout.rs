@@ -1,0 +1,248 @@
+//! What lies where in a vault, and finding one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::MAX_FILE;
+use super::fido2prf::PluginIdentity;
+use super::store::{StoreError, failed, read_bounded};
+use crate::log::FORMAT;
+use crate::record::{Handle, VaultId};
+use crate::webauthn::CredentialId;
+
+/// The folder that holds a vault, and the vault's id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Location {
+    /// Where its files lie.
+    pub layout: Layout,
+    /// The vault's id.
+    pub id: VaultId,
+}
+
+/// `vault.toml`: which vault a folder holds. Public; the log repeats both values.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VaultFile {
+    /// The format of the vault.
+    pub format: u32,
+    /// The vault's id.
+    pub vault: VaultId,
+}
+
+/// Why a folder can't be taken for a vault.
+#[derive(Debug, Error)]
+pub enum NoVault {
+    /// There is none.
+    #[error("no vault here: {0} holds no vault.toml, and no folder above it does")]
+    NotFound(PathBuf),
+    /// There is none in the folder that was named.
+    #[error("{0} is no vault: it holds no vault.toml")]
+    NotAVault(PathBuf),
+    /// It was made by a later version.
+    #[error(
+        "{path} is of format {format}, and this version of keymuster reads format {FORMAT} only"
+    )]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u64,
+    },
+    /// It isn't what it should be.
+    #[error("{path} isn't a vault's: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// In words.
+        reason: String,
+    },
+    /// It couldn't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Location {
+    /// The vault in `folder`.
+    pub fn at(folder: &Path) -> Result<Self, NoVault> {
+        let layout = Layout::new(folder);
+        let path = layout.vault_toml();
+        let bytes = match read_bounded(&path, MAX_FILE) {
+            Err(StoreError::Missing(_)) => return Err(NoVault::NotAVault(folder.to_owned())),
+            other => other?,
+        };
+        let malformed = |reason: &str| NoVault::Malformed {
+            path: path.clone(),
+            reason: crate::text::sanitise(reason, 200),
+        };
+        let text = String::from_utf8(bytes).map_err(|_| malformed("it isn't UTF-8 text"))?;
+        // The format comes first: a later one may mean anything by the rest.
+        let table: toml::Table = text.parse().map_err(|_| malformed("it isn't TOML"))?;
+        match table.get("format").and_then(toml::Value::as_integer).map(u64::try_from) {
+            Some(Ok(format)) if format == u64::from(FORMAT) => {}
+            Some(Ok(format)) => return Err(NoVault::NewerFormat { path, format }),
+            _ => return Err(malformed("it names no format")),
+        }
+        let file: VaultFile =
+            table.try_into().map_err(|error: toml::de::Error| malformed(error.message()))?;
+        Ok(Self { layout, id: file.vault })
+    }
+
+    /// The vault in `start` or in the nearest folder above it.
+    pub fn find(start: &Path) -> Result<Self, NoVault> {
+        let holder = start.ancestors().find(|folder| folder.join("vault.toml").exists());
+        Self::at(holder.ok_or_else(|| NoVault::NotFound(start.to_owned()))?)
+    }
+}
+
+/// The folder of a vault, and the paths in it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+/// What a file name in `identities/` tells, before anything is verified: a hint at which
+/// key to ask, and no more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdentityHint {
+    /// Whose identity.
+    pub custodian: Handle,
+    /// The label of the key that it is sealed to.
+    pub slot: Handle,
+    /// Which sealing.
+    pub generation: u32,
+    /// The credential that unlocks it.
+    pub credential: CredentialId,
+    /// The application (`rpId`) of that credential.
+    pub application: String,
+}
+
+impl Layout {
+    /// The folders of a vault.
+    pub const FOLDERS: [&'static str; 3] = ["log", "compartments", "identities"];
+
+    /// The paths of a vault in `root`.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `vault.toml`.
+    pub fn vault_toml(&self) -> PathBuf {
+        self.root.join("vault.toml")
+    }
+
+    /// `.gitattributes`, which keeps git from changing line ends.
+    pub fn gitattributes(&self) -> PathBuf {
+        self.root.join(".gitattributes")
+    }
+
+    /// `log/`.
+    pub fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// `log/000042.age`.
+    pub fn entry(&self, number: u64) -> PathBuf {
+        self.log().join(format!("{number:06}.age"))
+    }
+
+    /// `compartments/`.
+    pub fn compartments(&self) -> PathBuf {
+        self.root.join("compartments")
+    }
+
+    /// `compartments/records.1.age`.
+    pub fn compartment(&self, name: &str, epoch: u32) -> PathBuf {
+        self.compartments().join(format!("{name}.{epoch}.age"))
+    }
+
+    /// `identities/`.
+    pub fn identities(&self) -> PathBuf {
+        self.root.join("identities")
+    }
+
+    /// `identities/alice.primary.1.age`.
+    pub fn identity(&self, custodian: &Handle, slot: &Handle, generation: u32) -> PathBuf {
+        self.identities().join(format!("{custodian}.{slot}.{generation}.age"))
+    }
+
+    /// `identities/alice.primary.1.identity`.
+    pub fn plugin_identity(&self, custodian: &Handle, slot: &Handle, generation: u32) -> PathBuf {
+        self.identities().join(format!("{custodian}.{slot}.{generation}.identity"))
+    }
+
+    /// A path as people know it: relative to the vault.
+    pub fn shown(&self, path: &Path) -> String {
+        let inside = path.strip_prefix(&self.root).unwrap_or(path);
+        crate::text::sanitise(&inside.to_string_lossy(), 200)
+    }
+
+    /// The files directly in one of the vault's folders, sorted; temporary ones left out.
+    pub fn files_in(&self, folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+        let mut files = Vec::new();
+        for name in fs::read_dir(folder).map_err(failed("list", folder))? {
+            let path = name.map_err(failed("list", folder))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !name.starts_with(super::store::TEMPORARY) {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// The epochs of a compartment that have a file, the newest first.
+    pub fn epochs_of(&self, name: &str) -> Result<Vec<u32>, StoreError> {
+        let mut epochs: Vec<u32> = self
+            .files_in(&self.compartments())?
+            .iter()
+            .filter_map(|path| {
+                let rest = path.file_name()?.to_str()?.strip_prefix(name)?;
+                let number = rest.strip_prefix('.')?.strip_suffix(".age")?.parse().ok()?;
+                (self.compartment(name, number) == *path).then_some(number)
+            })
+            .collect();
+        epochs.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(epochs)
+    }
+
+    /// What the `.identity` files say: which credentials may unlock whose identity. The
+    /// newest sealing of each slot; files that make no sense are left out.
+    pub fn identity_hints(&self) -> Result<Vec<IdentityHint>, StoreError> {
+        let mut hints: Vec<IdentityHint> = Vec::new();
+        for path in self.files_in(&self.identities())? {
+            let Some(hint) = self.identity_hint(&path) else { continue };
+            match hints.iter_mut().find(|h| h.custodian == hint.custodian && h.slot == hint.slot) {
+                Some(known) if known.generation < hint.generation => *known = hint,
+                Some(_) => {}
+                None => hints.push(hint),
+            }
+        }
+        Ok(hints)
+    }
+
+    fn identity_hint(&self, path: &Path) -> Option<IdentityHint> {
+        let name = path.file_name()?.to_str()?.strip_suffix(".identity")?;
+        let mut parts = name.splitn(3, '.');
+        let custodian: Handle = parts.next()?.parse().ok()?;
+        let slot: Handle = parts.next()?.parse().ok()?;
+        let generation: u32 = parts.next()?.parse().ok()?;
+        let text = String::from_utf8(read_bounded(path, 16 << 10).ok()?).ok()?;
+        let PluginIdentity { credential, application, .. } =
+            PluginIdentity::parse(text.trim_end()).ok()?;
+        (self.plugin_identity(&custodian, &slot, generation) == path).then_some(IdentityHint {
+            custodian,
+            slot,
+            generation,
+            credential,
+            application,
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! Reading with bounds, and writing that is whole or absent.
+//!
+//! A new file is written under a temporary name in its own folder, synced, read back, and
+//! renamed to its name only if nothing has that name; then the folder is synced.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
+use thiserror::Error;
+
+/// Why a file couldn't be read or written.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The system's reason.
+    #[error("couldn't {action} {path}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The name is taken.
+    #[error("{0} exists already")]
+    Taken(PathBuf),
+    /// It isn't there.
+    #[error("{0} is missing")]
+    Missing(PathBuf),
+    /// Not a regular file.
+    #[error("{0} isn't a regular file")]
+    NotAFile(PathBuf),
+    /// Larger than it may be.
+    #[error("{path} has {size} bytes; it may have {limit} at most")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// What was written isn't what the disk gives back.
+    #[error("{0} isn't what was written: the disk or the share changed it")]
+    ReadBack(PathBuf),
+}
+
+pub(super) fn failed<'a>(
+    action: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> StoreError + 'a {
+    move |source| StoreError::Io { action, path: path.to_owned(), source }
+}
+
+/// Reads a regular file of at most `limit` bytes. A link, a pipe or a device is refused
+/// and never waited for.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(StoreError::Missing(path.to_owned()));
+        }
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            return Err(StoreError::NotAFile(path.to_owned()));
+        }
+        Err(error) => return Err(failed("open", path)(error)),
+    };
+    let metadata = file.metadata().map_err(failed("read", path))?;
+    if !metadata.is_file() {
+        return Err(StoreError::NotAFile(path.to_owned()));
+    }
+    let size = metadata.len();
+    let too_large = |size| StoreError::TooLarge { path: path.to_owned(), size, limit };
+    if size > limit {
+        return Err(too_large(size));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    // The file may grow while it is read.
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    match bytes.len() as u64 {
+        size if size > limit => Err(too_large(size)),
+        _ => Ok(bytes),
+    }
+}
+
+/// What temporary files are called, so that what a crash leaves can be told and removed.
+pub(super) const TEMPORARY: &str = ".keymuster-";
+
+/// Writes a new file, whole or not at all. [`StoreError::Taken`] if the name has a file.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let temporary = write_temporary(path, bytes)?;
+    let linked = rename_new(&temporary, path);
+    if linked.is_err() {
+        // The bytes are ciphertext or public, and the error already tells what matters.
+        let _ = fs::remove_file(&temporary);
+    }
+    linked?;
+    sync_folder(path)
+}
+
+/// Writes a file, whole or not at all, in place of one that may be there.
+pub(super) fn write_replacing(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let temporary = write_temporary(path, bytes)?;
+    fs::rename(&temporary, path).map_err(failed("rename", path))?;
+    sync_folder(path)
+}
+
+fn write_temporary(path: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!("{TEMPORARY}{}-{name}", std::process::id()));
+    let written = (|| {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits() as i32)
+            .open(&temporary)
+            .map_err(failed("create", &temporary))?;
+        file.write_all(bytes).map_err(failed("write", &temporary))?;
+        file.sync_all().map_err(failed("sync", &temporary))?;
+        let stored = read_bounded(&temporary, bytes.len() as u64)?;
+        if stored == bytes { Ok(()) } else { Err(StoreError::ReadBack(path.to_owned())) }
+    })();
+    match written {
+        Ok(()) => Ok(temporary),
+        Err(error) => {
+            let _ = fs::remove_file(&temporary);
+            Err(error)
+        }
+    }
+}
+
+/// Renames without replacing: by `renameat2`, else by a hard link, which never replaces
+/// either; a file system that knows neither is refused.
+pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let taken = || StoreError::Taken(to.to_owned());
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(()),
+        Err(Errno::EXIST) => Err(taken()),
+        Err(Errno::INVAL | Errno::NOSYS) => match fs::hard_link(from, to) {
+            Ok(()) => fs::remove_file(from).map_err(failed("remove", from)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(taken()),
+            Err(error) => Err(failed("link", to)(error)),
+        },
+        Err(error) => Err(failed("rename", to)(error.into())),
+    }
+}
+
+/// Makes a folder that isn't there yet.
+pub fn make_folder(path: &Path) -> Result<(), StoreError> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(StoreError::Taken(path.to_owned()))
+        }
+        other => other.map_err(failed("create", path)),
+    }
+}
+
+/// Writes a new file of a bundle, outside the vault.
+pub fn export_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    write_new(path, bytes)
+}
+
+/// Makes a folder's list of names durable.
+pub(super) fn sync_folder(of: &Path) -> Result<(), StoreError> {
+    let folder = match of.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
+}
+
+/// Removes what a crash left under temporary names. Only for a holder of the vault's lock:
+/// nobody else can be writing.
+pub(super) fn remove_leftovers(folder: &Path) -> Result<(), StoreError> {
+    let names = match fs::read_dir(folder) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("list", folder)(error)),
+    };
+    for name in names {
+        let path = name.map_err(failed("list", folder))?.path();
+        let leftover =
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY));
+        if leftover && !path.is_dir() {
+            fs::remove_file(&path).map_err(failed("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_never_replaces_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_new(&path, b"first").unwrap();
+        assert!(matches!(write_new(&path, b"second"), Err(StoreError::Taken(_))));
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn reading_is_bounded_and_takes_regular_files_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, [0; 11]).unwrap();
+        assert!(matches!(read_bounded(&path, 10), Err(StoreError::TooLarge { size: 11, .. })));
+        assert_eq!(read_bounded(&path, 11).unwrap().len(), 11);
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(matches!(read_bounded(&link, 99), Err(StoreError::NotAFile(_))));
+        assert!(matches!(read_bounded(folder.path(), 99), Err(StoreError::NotAFile(_))));
+        assert!(matches!(read_bounded(&folder.path().join("b"), 9), Err(StoreError::Missing(_))));
+        assert!(matches!(read_bounded(Path::new("/dev/zero"), 9), Err(StoreError::NotAFile(_))));
+    }
+
+    #[test]
+    fn leftovers_of_a_crash_are_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".keymuster-1-a", "a", ".gitignore"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        remove_leftovers(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        remove_leftovers(&folder.path().join("absent")).unwrap();
+    }
+}

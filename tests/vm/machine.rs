@@ -1,0 +1,238 @@
+//! The host's side: builds the machine around this very program, boots it, and brings the exit
+//! code of the trials back.
+//!
+//! The processor is always emulated: a `/dev/kvm` that opens may still hang, and the trials
+//! must behave alike everywhere.
+
+use crate::initramfs::{Initramfs, find_tool};
+use libtest_mimic::Arguments;
+use serde_json::Value;
+use std::env;
+use std::fs;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// The word on the kernel's command line that tells this program that it is in the machine.
+const MARKER: &str = "keymuster-vm";
+/// Where the command line of the trials lies in the machine; `init` reads it.
+const RUN_FILE: &str = "tests/run";
+/// Where a virtual key's program lies in the machine.
+pub(crate) const VIRTUAL_KEY: &str = "/tests/virtual-key";
+/// The program under test, on the host and in the machine.
+pub(crate) const KEYMUSTER: &str = env!("CARGO_BIN_EXE_keymuster");
+
+const DEADLINE_VARIABLE: &str = "KEYMUSTER_VM_DEADLINE";
+const DEADLINE: Duration = Duration::from_secs(300);
+/// What `init` mounts; nothing from the host may lie below.
+const MOUNTED_OVER: [&str; 4] = ["/dev", "/proc", "/run", "/sys"];
+const WORKPLACE_PREFIX: &str = "vm-";
+const MEMORY_MEGABYTES: &str = "1024";
+/// The exit code of libtest for tests that failed, and so of a machine that did.
+const FAILED: u8 = 101;
+
+/// Whether this program runs in the machine.
+pub(crate) fn is_guest() -> bool {
+    let command_line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    command_line.split_whitespace().any(|word| word == MARKER)
+}
+
+/// Boots a machine, runs the trials that `arguments` ask for in it, and gives their exit code.
+pub(crate) fn run_in_machine(arguments: &Arguments) -> Result<ExitCode, String> {
+    let deadline = deadline()?;
+    let qemu = find_tool("qemu-system-x86_64", "qemu-system-x86")?;
+    let virtual_key = build_virtual_key()?;
+    let kernel = fetch_kernel()?;
+    let workplace = Workplace::new()?;
+    let archive = build_initramfs(&workplace, &kernel, &virtual_key, arguments)?;
+    let result = workplace.0.join("result");
+    let machine = Command::new(qemu)
+        .args(["-machine", "q35", "-accel", "tcg", "-cpu", "max"])
+        .args(["-m", MEMORY_MEGABYTES, "-smp", "1"])
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
+        .args(["-serial", "stdio", "-serial"])
+        .arg(format!("file:{}", result.display()))
+        .arg("-kernel")
+        .arg(kernel.join("vmlinuz"))
+        .arg("-initrd")
+        .arg(archive)
+        .arg("-append")
+        .arg(format!("console=ttyS0 quiet panic=-1 {MARKER}"))
+        .stdin(Stdio::null())
+        .spawn()
+        .map_err(|e| format!("can't start qemu: {e}"))?;
+    wait_for(Machine(machine), deadline)?;
+    let text = fs::read_to_string(&result).unwrap_or_default();
+    let code = text.lines().find_map(|line| line.strip_prefix("rc="));
+    match code.map(|code| code.trim().parse::<u8>()) {
+        Some(Ok(code)) => Ok(ExitCode::from(code)),
+        _ => {
+            eprintln!("error: the machine stopped before the tests had ended");
+            eprintln!("hint: what it said last stands above; a kernel panic would, too");
+            Ok(ExitCode::from(FAILED))
+        }
+    }
+}
+
+fn deadline() -> Result<Duration, String> {
+    let Some(text) = env::var_os(DEADLINE_VARIABLE) else {
+        return Ok(DEADLINE);
+    };
+    let seconds = text.to_str().and_then(|text| text.parse().ok());
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("{DEADLINE_VARIABLE} is no number of seconds: {text:?}"))
+}
+
+/// A machine that is stopped when nobody waits for it any more.
+struct Machine(Child);
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn wait_for(mut machine: Machine, patience: Duration) -> Result<(), String> {
+    let began = Instant::now();
+    loop {
+        match machine.0.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(status)) => return Err(format!("qemu failed: {status}")),
+            Ok(None) if began.elapsed() < patience => sleep(Duration::from_millis(20)),
+            Ok(None) => {
+                return Err(format!(
+                    "the tests had not ended after {} s, so the machine was stopped \
+                     ({DEADLINE_VARIABLE} sets the time)",
+                    patience.as_secs()
+                ));
+            }
+            Err(e) => return Err(format!("can't wait for qemu: {e}")),
+        }
+    }
+}
+
+/// A directory of this run's own, removed at its end.
+struct Workplace(PathBuf);
+
+impl Workplace {
+    fn new() -> Result<Self, String> {
+        let above = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        remove_abandoned_workplaces(above);
+        let path = above.join(format!("{WORKPLACE_PREFIX}{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).map_err(|e| format!("can't make {}: {e}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A run that was killed could not clean up. Its process id is in the name.
+fn remove_abandoned_workplaces(above: &Path) {
+    for entry in fs::read_dir(above).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|n| n.strip_prefix(WORKPLACE_PREFIX));
+        if owner.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn fetch_kernel() -> Result<PathBuf, String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vm/fetch-kernel");
+    let output = Command::new("sh")
+        .arg(script)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|e| format!("can't run fetch-kernel: {e}"))?;
+    if !output.status.success() {
+        return Err("there is no kernel to boot".to_owned());
+    }
+    let path = String::from_utf8_lossy(&output.stdout);
+    Ok(PathBuf::from(path.trim_end()))
+}
+
+/// Has cargo build the virtual key, so that `cargo test` needs no step before it.
+fn build_virtual_key() -> Result<PathBuf, String> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    let output = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
+        .args(["build", "--quiet", "--package", "virtual-key"])
+        .args(["--bin", "virtual-key", "--message-format", "json-render-diagnostics"])
+        .arg("--target-dir")
+        .arg(target.ok_or("there is no target directory")?)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|e| format!("can't run cargo: {e}"))?;
+    if !output.status.success() {
+        return Err("can't build the virtual key".to_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .ok_or_else(|| "cargo built no virtual key".to_owned())
+}
+
+fn build_initramfs(
+    workplace: &Workplace,
+    kernel: &Path,
+    virtual_key: &Path,
+    arguments: &Arguments,
+) -> Result<PathBuf, String> {
+    let itself = env::current_exe().map_err(|e| format!("can't find this program: {e}"))?;
+    for program in [Path::new(KEYMUSTER), &itself] {
+        if MOUNTED_OVER.iter().any(|place| program.starts_with(place)) {
+            return Err(format!(
+                "{} would be hidden in the machine, which mounts file systems on {MOUNTED_OVER:?}",
+                program.display()
+            ));
+        }
+    }
+    let mut system = Initramfs::new(workplace.0.join("root"))?;
+    for module in ["hid.ko", "hid-generic.ko", "uhid.ko"] {
+        system.copy(&kernel.join(module), &Path::new("/modules").join(module))?;
+    }
+    system.add_own_program(Path::new(KEYMUSTER), Path::new(KEYMUSTER))?;
+    system.add_own_program(&itself, &itself)?;
+    system.add_own_program(virtual_key, Path::new(VIRTUAL_KEY))?;
+    system.write(RUN_FILE, &run_file(&itself, arguments))?;
+    let archive = workplace.0.join("initramfs");
+    system.pack(&archive)?;
+    Ok(archive)
+}
+
+/// The shell text that hands environment and arguments on.
+fn run_file(program: &Path, arguments: &Arguments) -> String {
+    let mut text = String::new();
+    for (name, value) in env::vars() {
+        if name.starts_with("KEYMUSTER_") || name.starts_with("RUST_") {
+            text += &format!("export {name}={}\n", quoted(&value));
+        }
+    }
+    text += &format!("set -- {}", quoted(&program.display().to_string()));
+    // The serial console looks like a terminal to the trials, so they are told what the
+    // host's own output is.
+    if arguments.color.is_none() {
+        let color = if std::io::stdout().is_terminal() { "always" } else { "never" };
+        text += &format!(" --color={color}");
+    }
+    for argument in env::args().skip(1) {
+        text += &format!(" {}", quoted(&argument));
+    }
+    text + "\n"
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,56 @@
+//! Tests on a real kernel's hidraw, with virtual FIDO2 keys plugged into it.
+//!
+//! This one program runs twice. On the host it builds a small virtual machine around itself and
+//! boots it; in the machine it runs the trials, and its exit code comes back out. So plain
+//! `cargo test --test vm FILTER` is all there is to know. A piece that the machine needs and
+//! the host lacks is an error that names the package, never a test that is left out.
+//!
+//! - [`machine`]: the host's side, on [`initramfs`];
+//! - [`keys`], [`run`] and [`host`]: what trials use, in the machine;
+//! - [`trials`]: the rules that are tested.
+//!
+//! `KEYMUSTER_VM_DEADLINE` is the number of seconds after which the machine is stopped, 300 if
+//! it isn't set. Variables that begin with `KEYMUSTER_` or `RUST_` reach the trials.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a harness runs programs, waits for them and fails by panicking; \
+              the rules of the project are not for it"
+)]
+
+mod host;
+mod initramfs;
+mod keys;
+mod machine;
+mod run;
+mod trials;
+
+use libtest_mimic::Arguments;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    if machine::is_guest() {
+        if let Err(complaint) = keys::check_machine() {
+            eprintln!("error: {complaint}");
+            return ExitCode::FAILURE;
+        }
+        // Keys are told apart, but they share the machine's one slow processor, and a trial
+        // that counts on time should have it to itself.
+        arguments.test_threads = Some(1);
+        return libtest_mimic::run(&arguments, trials::all()).exit_code();
+    }
+    if arguments.list {
+        return libtest_mimic::run(&arguments, trials::all()).exit_code();
+    }
+    match machine::run_in_machine(&arguments) {
+        Ok(code) => code,
+        Err(complaint) => {
+            eprintln!("error: {complaint}");
+            ExitCode::FAILURE
+        }
+    }
+}
