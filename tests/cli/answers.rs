@@ -1,0 +1,135 @@
+//! What the commands answer, for people and as JSON.
+
+use serde_json::Value;
+
+use super::fixture::{Demo, keymuster_in};
+
+fn json(demo: &Demo, arguments: &[&str]) -> Value {
+    let text = demo.read(&[arguments, &["--json"]].concat()).exits(0).stdout;
+    let value: Value = serde_json::from_str(&text).expect("stdout is one JSON value");
+    assert_eq!(value["schema_version"], 1);
+    value
+}
+
+#[test]
+fn vault_show_tells_whose_it_is_and_whether_it_is_sound() {
+    let demo = Demo::new();
+    demo.read(&["vault", "show"])
+        .exits(0)
+        .answers(&[
+            "Example Corp  (demo)",
+            "4 entries, sound",
+            "user verification required",
+            "alice, auditor",
+        ])
+        .says(&["This is a demo vault"]);
+    let vault = json(&demo, &["vault", "show"]);
+    assert_eq!(vault["answer"], "vault");
+    assert_eq!(vault["name"], "Example Corp");
+    assert_eq!(vault["demo"], true);
+    assert_eq!(vault["sound"], true);
+    assert_eq!(vault["head"]["number"], 4);
+    assert_eq!(vault["readers"], serde_json::json!(["auditor"]));
+    assert_eq!(vault["compartments"][1]["members"], serde_json::json!(["alice"]));
+    assert_eq!(vault["fingerprint"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn key_list_proves_keys_with_the_log_open_and_only_hints_without() {
+    let demo = Demo::new();
+    let list = json(&demo, &["key", "list"]);
+    assert_eq!(list["plugged_in"][0]["key"], "alice/primary");
+    assert_eq!(list["plugged_in"][0]["proved"], true);
+    assert_eq!(list["enrolled"][0]["key"], "alice/blue");
+    assert_eq!(list["enrolled"][0]["plugged_in"], "demo-key-2");
+
+    let text = demo.run(&["key", "list", "--json"]).exits(0).stdout;
+    let hinted: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(hinted["plugged_in"][0]["key"], "alice/primary");
+    assert_eq!(hinted["plugged_in"][0]["proved"], false);
+    assert_eq!(hinted["enrolled"], Value::Null);
+    demo.run(&["key", "list"]).exits(0).answers(&["alice/primary?", "nothing here is proved"]);
+}
+
+#[test]
+fn key_info_tells_what_a_key_can() {
+    let demo = Demo::new();
+    let arguments = ["key", "info", "--device", "demo-key-1", "--json"];
+    let info: Value = serde_json::from_str(&demo.run(&arguments).exits(0).stdout).unwrap();
+    assert_eq!(info["answer"], "key-info");
+    assert_eq!(info["unfit"], Value::Null);
+    assert_eq!(info["built_in_verification"], "ready");
+    assert!(info["extensions"].as_array().unwrap().contains(&"hmac-secret".into()));
+    demo.run(&["key", "info"]).exits(2).says(&["2 security keys are plugged in", "--device PATH"]);
+}
+
+#[test]
+fn a_check_is_recorded_once_and_signed_by_that_key() {
+    let demo = Demo::new();
+    let checked = json(&demo, &["key", "check", "alice/blue"]);
+    assert_eq!(checked["key"], "alice/blue");
+    assert_eq!(checked["entry"], 5);
+    assert_eq!(checked["signers"], serde_json::json!(["alice/blue"]));
+    let list = json(&demo, &["log", "list"]);
+    assert_eq!(list["entries"].as_array().unwrap().len(), 5);
+    assert_eq!(list["entries"][4]["events"], serde_json::json!(["key-checked"]));
+    assert_eq!(list["head"], checked["head"]);
+}
+
+#[test]
+fn custodian_list_names_each_with_their_keys() {
+    let demo = Demo::new();
+    let list = json(&demo, &["custodian", "list"]);
+    assert_eq!(list["custodians"][0]["custodian"], "alice");
+    assert_eq!(list["custodians"][0]["keys"], serde_json::json!(["blue", "primary"]));
+}
+
+#[test]
+fn log_show_and_verify_answer_in_json() {
+    let demo = Demo::new();
+    let entry = json(&demo, &["log", "show", "2"]);
+    assert_eq!(entry["signers"], serde_json::json!(["alice/blue", "alice/primary"]));
+    assert!(entry["document"].as_str().unwrap().starts_with("format = 1\n"));
+    assert_eq!(entry["signatures"].as_array().unwrap().len(), 2);
+    let verdict = json(&demo, &["log", "verify"]);
+    assert_eq!(verdict["sound"], true);
+    assert_eq!(verdict["entries"], 4);
+    assert_eq!(verdict["fault"], Value::Null);
+    assert_eq!(verdict["head"], json(&demo, &["log", "head"])["head"]);
+    demo.read(&["log", "show", "9"])
+        .exits(1)
+        .says(&["there is no entry 9", "the log has 4 entries"]);
+    demo.read(&["log", "show", "0"]).exits(1);
+}
+
+#[test]
+fn a_bundle_is_never_written_over_anything() {
+    let demo = Demo::new();
+    demo.read(&["log", "export", "demo/bundle"]).exits(1).says(&["demo/bundle exists already"]);
+    demo.read(&["log", "export", "demo/second"]).exits(0).answers(&["Exported 4 entries"]);
+}
+
+#[test]
+fn demo_tells_each_step_and_what_it_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = keymuster_in(folder.path(), &["demo"]).exits(0).answers(&[
+        "$ keymuster vault init",
+        "for real:",
+        "Recorded entry 4, signed by alice/blue.",
+        "SOUND: 4 entries and 5 signatures",
+        "reader.identity",
+    ]);
+    assert!(ran.stdout.contains("keymuster-demo/vault"));
+    keymuster_in(folder.path(), &["demo"]).exits(1).says(&["keymuster-demo exists already"]);
+}
+
+#[test]
+fn help_and_version_are_answers_and_a_wrong_command_is_exit_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| keymuster_in(folder.path(), arguments);
+    run(&["--version"]).exits(0).answers(&["keymuster 0.1.0"]);
+    run(&["--help"]).exits(0).answers(&["Exit codes", "demo"]);
+    run(&["key", "enrol", "--help"]).exits(0).answers(&["keymuster key enrol blue"]);
+    run(&["kye"]).exits(2).says(&["key"]);
+    run(&[]).exits(2);
+}

@@ -1,0 +1,322 @@
+//! Bad input gets a clear error and changes nothing.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::fixture::{Demo, command_in, keymuster_in, ran};
+
+const INIT: [&str; 9] = [
+    "vault",
+    "init",
+    "vault",
+    "--name",
+    "Example Corp",
+    "--custodian",
+    "alice",
+    "--key",
+    "primary",
+];
+
+/// `vault init` with software keys and the passphrase thrown away.
+fn init(folder: &std::path::Path, extra: &[&str]) -> super::fixture::Ran {
+    let paper = fs::File::create(folder.join("paper.txt")).unwrap();
+    let mut command = command_in(folder);
+    command.args(INIT).args(["--demo", "--paper-fd", "1"]).args(extra).stdout(paper);
+    ran(command.output().unwrap())
+}
+
+#[test]
+fn a_folder_that_is_a_vault_already_is_refused() {
+    let demo = Demo::new();
+    let before = demo.snapshot();
+    keymuster_in(
+        demo.folder.path(),
+        &["vault", "init", "demo/vault", "--name", "x", "--custodian", "a", "--key", "k", "--demo"],
+    )
+    .exits(1)
+    .says(&["demo/vault is a vault already"]);
+    assert_eq!(demo.snapshot(), before);
+}
+
+#[test]
+fn a_vault_can_live_in_a_folder_with_other_things() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = folder.path().join("vault");
+    fs::create_dir_all(vault.join(".git")).unwrap();
+    fs::write(vault.join("README.md"), "ours").unwrap();
+    init(folder.path(), &[]).exits(0);
+    assert_eq!(fs::read_to_string(vault.join("README.md")).unwrap(), "ours");
+    assert!(vault.join("vault.toml").exists());
+    assert!(!vault.join(".keymuster-init").exists(), "the staging folder is gone");
+}
+
+#[test]
+fn what_is_in_the_way_of_a_vault_is_named_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("vault/log")).unwrap();
+    fs::write(folder.path().join("vault/log/mine"), "mine").unwrap();
+    init(folder.path(), &[]).exits(1).says(&["vault/log is in the way"]);
+    assert_eq!(fs::read_to_string(folder.path().join("vault/log/mine")).unwrap(), "mine");
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("vault"), "a file").unwrap();
+    init(folder.path(), &[]).exits(1).says(&["vault is in the way"]);
+}
+
+#[test]
+fn what_an_interrupted_founding_left_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = folder.path().join("vault");
+    fs::create_dir_all(vault.join(".keymuster-init/log")).unwrap();
+    fs::create_dir_all(vault.join("compartments")).unwrap();
+    fs::write(vault.join("compartments/records.1.age"), "half").unwrap();
+    init(folder.path(), &[]).exits(0);
+    assert!(vault.join("log/000001.age").exists());
+    assert!(!vault.join(".keymuster-init").exists());
+}
+
+#[test]
+fn an_unwritable_folder_is_an_error_that_names_it() {
+    // Root may write anywhere; a folder of the kernel's it may not.
+    let folder = tempfile::tempdir().unwrap();
+    keymuster_in(
+        folder.path(),
+        &[
+            "vault",
+            "init",
+            "/proc/keymuster",
+            "--name",
+            "x",
+            "--custodian",
+            "a",
+            "--key",
+            "k",
+            "--demo",
+            "--paper-fd",
+            "1",
+            "--demo-keys",
+            "keys",
+        ],
+    )
+    .exits(1)
+    .says(&["couldn't create /proc/keymuster"]);
+
+    let closed = folder.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
+    let mut command = command_in(folder.path());
+    command.args(["vault", "show", "--vault", "closed"]);
+    ran(command.output().unwrap()).exits(1).says(&["closed is no vault"]);
+}
+
+#[test]
+fn a_vault_of_a_newer_format_is_refused_by_name() {
+    let demo = Demo::new();
+    let path = demo.path("vault/vault.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("format = 1", "format = 2\nfancy = true")).unwrap();
+    demo.read(&["vault", "show"])
+        .exits(1)
+        .says(&["vault.toml is of format 2", "install a newer keymuster"]);
+}
+
+#[test]
+fn a_vault_toml_with_unknown_fields_or_nonsense_is_refused() {
+    for text in [
+        "format = 1\nvault = \"x\"\n",
+        "format = 1\n",
+        "hello",
+        "",
+        "format = 1\nvault = \"00112233445566778899aabbccddeeff\"\nextra = 1\n",
+    ] {
+        let demo = Demo::new();
+        fs::write(demo.path("vault/vault.toml"), text).unwrap();
+        demo.read(&["vault", "show"]).exits(1).says(&["vault.toml isn't a vault's"]);
+    }
+}
+
+#[test]
+fn a_label_with_a_slash_is_a_usage_error() {
+    let demo = Demo::new();
+    let before = demo.snapshot();
+    demo.run(&["key", "enrol", "a/b"]).exits(2).says(&["isn't a handle"]);
+    demo.run(&["key", "enrol", "Blue"]).exits(2).says(&["isn't a handle"]);
+    demo.run(&["key", "enrol", "paper"]).exits(2).says(&["can't be called paper"]);
+    demo.run(&["key", "check", "alice"]).exits(2).says(&["isn't the name of a key"]);
+    assert_eq!(demo.snapshot(), before);
+}
+
+#[test]
+fn a_name_with_control_or_direction_characters_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a\nb", "\u{1b}[2J", "a\u{202e}b", "", " a"] {
+        keymuster_in(
+            folder.path(),
+            &["vault", "init", "v", "--name", name, "--custodian", "a", "--key", "k", "--demo"],
+        )
+        .exits(2);
+    }
+    assert!(!folder.path().join("v").exists());
+}
+
+#[test]
+fn a_reader_that_is_no_recipient_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for (reader, why) in [
+        ("auditor", "HANDLE=age1"),
+        ("auditor=age1xyz", "not an age1"),
+        ("auditor=ssh-ed25519 AAAA", "SSH key"),
+        (
+            "Auditor=age1lds27mp3tnaa39yvmyllcnfpdg60d0yw8wzmdrndkfgyk3t9udvq3pfvt6",
+            "isn't a handle",
+        ),
+    ] {
+        init(folder.path(), &["--reader", reader]).exits(2).says(&[why]);
+    }
+    assert!(!folder.path().join("vault").exists());
+}
+
+#[test]
+fn an_identity_file_that_is_none_is_an_error() {
+    let demo = Demo::new();
+    for text in [
+        "",
+        "# only a comment\n",
+        "hello\n",
+        "age1lds27mp3tnaa39yvmyllcnfpdg60d0yw8wzmdrndkfgyk3t9udvq3pfvt6\n",
+    ] {
+        fs::write(demo.path("bad.identity"), text).unwrap();
+        demo.run(&["log", "list", "--identity", "demo/bad.identity"])
+            .exits(1)
+            .says(&["holds no age identity", "age-keygen"]);
+    }
+    demo.run(&["log", "list", "--identity", "demo/absent"])
+        .exits(1)
+        .says(&["demo/absent is missing"]);
+    demo.run(&["log", "list", "--identity", "/dev/zero"]).exits(1).says(&["isn't a regular file"]);
+}
+
+#[test]
+fn an_identity_of_somebody_else_opens_nothing() {
+    let demo = Demo::new();
+    let identity = super::fixture::tool("age-keygen", &[], b"");
+    fs::write(demo.path("other.identity"), identity).unwrap();
+    demo.run(&["log", "list", "--identity", "demo/other.identity"]).exits(3).says(&[
+        "compartments/records.1.age can't be opened",
+        "no identity at hand opens this file",
+    ]);
+}
+
+#[test]
+fn no_vault_here_says_how_to_name_or_make_one() {
+    let folder = tempfile::tempdir().unwrap();
+    keymuster_in(folder.path(), &["vault", "show"])
+        .exits(1)
+        .says(&["no vault here", "--vault DIR"]);
+    keymuster_in(folder.path(), &["vault", "show", "--vault", "."]).exits(1).says(&["is no vault"]);
+}
+
+#[test]
+fn the_nearest_folder_above_is_the_vault() {
+    let demo = Demo::new();
+    let inside = demo.path("vault/log");
+    let mut command = command_in(demo.folder.path());
+    command.current_dir(inside).args(["log", "head", "--identity", "../../reader.identity"]);
+    let ran = ran(command.output().unwrap()).exits(0);
+    assert_eq!(ran.stdout.lines().nth(1), Some("4"));
+}
+
+#[test]
+fn a_wrong_fingerprint_is_refused_and_not_remembered() {
+    let demo = Demo::new();
+    fs::remove_dir_all(demo.folder.path().join("state")).unwrap();
+    let wrong = "0".repeat(64);
+    demo.read(&["log", "list", "--fingerprint", &wrong]).exits(3).says(&["not the one expected"]);
+    demo.read(&["log", "list"]).exits(4).says(&["no terminal to ask on", "--fingerprint HEX"]);
+}
+
+#[test]
+fn too_many_keys_are_listed_and_the_flag_is_named() {
+    let demo = Demo::new();
+    demo.read(&["key", "check"]).exits(2).says(&[
+        "demo-key-1",
+        "alice/primary",
+        "demo-key-2",
+        "alice/blue",
+        "--device PATH",
+    ]);
+    demo.run(&["key", "check"]).exits(2).says(&["demo-key-1", "demo-key-2", "--device PATH"]);
+    demo.run(&["key", "check", "--device", "demo-key-2"]).exits(0).answers(&["This is alice/blue"]);
+    demo.run(&["key", "check", "--device", "demo-key-9"])
+        .exits(4)
+        .says(&["no security key is plugged in at demo-key-9"]);
+}
+
+#[test]
+fn the_wrong_key_is_told_from_no_key_and_a_stranger() {
+    let demo = Demo::new();
+    demo.read(&["key", "check", "alice/primary", "--device", "demo-key-2"])
+        .exits(3)
+        .says(&["the key that is plugged in is alice/blue, not alice/primary"]);
+    demo.read(&["key", "check", "alice/green"])
+        .exits(2)
+        .says(&["no key alice/green is enrolled", "alice/blue, alice/primary"]);
+
+    let empty = demo.path("no-keys");
+    demo.read(&["key", "check", "--demo-keys", empty.to_str().unwrap()])
+        .exits(4)
+        .says(&["no security key is plugged in"]);
+    let other = Demo::new();
+    fs::remove_file(other.path("demo-keys/demo-key-2.json")).unwrap();
+    // A key of another vault is a stranger here.
+    let fresh = tempfile::tempdir().unwrap();
+    init(fresh.path(), &[]).exits(0);
+    let strange = fresh.path().join("demo-keys");
+    demo.read(&["key", "check", "--demo-keys", strange.to_str().unwrap()])
+        .exits(3)
+        .says(&["isn't enrolled in this vault"]);
+}
+
+#[test]
+fn an_enrolled_key_is_not_enrolled_again() {
+    let demo = Demo::new();
+    let before = demo.snapshot();
+    demo.run(&["key", "enrol", "green", "--device", "demo-key-2"]).exits(2);
+    fs::rename(demo.path("demo-keys/demo-key-2.json"), demo.path("spare.json")).unwrap();
+    demo.run(&["key", "enrol", "green", "--device", "demo-key-1"])
+        .exits(1)
+        .says(&["enrolled already, as alice/primary"]);
+    demo.run(&["key", "enrol", "blue"]).exits(1).says(&["there is a key alice/blue already"]);
+    assert_eq!(demo.snapshot(), before);
+}
+
+#[test]
+fn output_to_a_full_disk_is_an_error() {
+    let demo = Demo::new();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = command_in(demo.folder.path());
+    command
+        .args(["log", "list", "--vault", "demo/vault", "--identity", "demo/reader.identity"])
+        .stdout(full);
+    ran(command.output().unwrap()).exits(1).says(&["couldn't write the answer", "No space left"]);
+}
+
+#[test]
+fn a_reader_of_the_output_who_leaves_is_no_panic() {
+    let demo = Demo::new();
+    let mut command = command_in(demo.folder.path());
+    command.args([
+        "log",
+        "show",
+        "1",
+        "--vault",
+        "demo/vault",
+        "--identity",
+        "demo/reader.identity",
+    ]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    command.stdout(writer);
+    let ran = ran(command.output().unwrap()).exits(141);
+    assert!(!ran.stderr.contains("panic") && !ran.stderr.contains("error"), "{}", ran.stderr);
+}

@@ -1,0 +1,189 @@
+//! A demo vault to work on: made once by the binary, copied for each test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+/// A copy of the demo, with a memory of heads of its own.
+pub struct Demo {
+    pub folder: TempDir,
+}
+
+/// What a run of the binary said.
+#[derive(Debug)]
+pub struct Ran {
+    pub exit: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Fails unless the run ended with this exit code.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.exit, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Fails unless stderr holds each of these.
+    #[track_caller]
+    pub fn says(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.stderr.contains(part), "{part:?} is not said in:\n{}", self.stderr);
+        }
+        self
+    }
+
+    /// Fails unless stdout holds each of these.
+    #[track_caller]
+    pub fn answers(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.stdout.contains(part), "{part:?} is not answered in:\n{}", self.stdout);
+        }
+        self
+    }
+}
+
+/// Runs the binary in `folder`, without a terminal and with a memory of heads beside it.
+pub fn keymuster_in(folder: &Path, arguments: &[&str]) -> Ran {
+    let output = command_in(folder).args(arguments).output().expect("the binary runs");
+    ran(output)
+}
+
+/// The binary, ready to run in `folder` with a clean environment. A session of its own
+/// takes the terminal away, which the tests may have been started from.
+pub fn command_in(folder: &Path) -> Command {
+    let mut command = Command::new("setsid");
+    command
+        .arg("--wait")
+        .arg(env!("CARGO_BIN_EXE_keymuster"))
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", folder)
+        .env("XDG_STATE_HOME", folder.join("state"))
+        .stdin(Stdio::null());
+    command
+}
+
+pub fn ran(output: Output) -> Ran {
+    Ran {
+        exit: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+    }
+}
+
+/// Runs a stock tool and returns its stdout, which must come with exit code 0.
+#[track_caller]
+pub fn tool(program: &str, arguments: &[&str], stdin: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| {
+            panic!("{program} is needed (make setup-test installs it): {error}")
+        });
+    child.stdin.take().unwrap().write_all(stdin).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{program} {arguments:?}: {stderr}");
+    output.stdout
+}
+
+fn original() -> &'static Path {
+    static ORIGINAL: OnceLock<TempDir> = OnceLock::new();
+    ORIGINAL
+        .get_or_init(|| {
+            let folder = tempfile::tempdir().unwrap();
+            keymuster_in(folder.path(), &["demo", "demo"]).exits(0);
+            folder
+        })
+        .path()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for item in fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let target = to.join(item.file_name());
+        if item.file_type().unwrap().is_dir() {
+            copy(&item.path(), &target);
+        } else {
+            fs::copy(item.path(), target).unwrap();
+        }
+    }
+}
+
+impl Demo {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy(original(), folder.path());
+        Self { folder }
+    }
+
+    /// A path inside the demo, such as `vault/log/000001.age`.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.folder.path().join("demo").join(inside)
+    }
+
+    /// A command on the vault as a custodian: opened by key.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let all = [arguments, &["--vault", "demo/vault"]].concat();
+        keymuster_in(self.folder.path(), &all)
+    }
+
+    /// A command on the vault, opened with the reader's identity.
+    pub fn read(&self, arguments: &[&str]) -> Ran {
+        self.run(&[arguments, &["--identity", "demo/reader.identity"]].concat())
+    }
+
+    /// Every file of the vault with its bytes, to see whether anything changed.
+    pub fn snapshot(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.path("vault")];
+        while let Some(folder) = folders.pop() {
+            for item in fs::read_dir(folder).unwrap() {
+                let path = item.unwrap().path();
+                let kind = fs::symlink_metadata(&path).unwrap().file_type();
+                if kind.is_dir() {
+                    folders.push(path);
+                } else if kind.is_file() {
+                    files.push((path.clone(), fs::read(&path).unwrap()));
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    /// The identity file of `records`, as stock age opens it.
+    pub fn records(&self) -> Vec<u8> {
+        let reader = self.path("reader.identity");
+        let file = self.path("vault/compartments/records.1.age");
+        tool("age", &["-d", "-i", reader.to_str().unwrap(), file.to_str().unwrap()], b"")
+    }
+
+    /// The plaintext of an entry, as stock age opens it.
+    pub fn entry(&self, number: u64) -> String {
+        let file = self.path(&format!("vault/log/{number:06}.age"));
+        let text = tool("age", &["-d", "-i", "-", file.to_str().unwrap()], &self.records());
+        String::from_utf8(text).unwrap()
+    }
+
+    /// Replaces an entry by another plaintext, encrypted as it was.
+    pub fn replace_entry(&self, number: u64, text: &str) {
+        let records = String::from_utf8(self.records()).unwrap();
+        let recipient =
+            records.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap();
+        let file = self.path(&format!("vault/log/{number:06}.age"));
+        let ciphertext = tool("age", &["-r", recipient], text.as_bytes());
+        fs::write(file, ciphertext).unwrap();
+    }
+}

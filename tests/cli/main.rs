@@ -1,0 +1,16 @@
+//! The binary as people use it, on demo vaults: what it answers, what it refuses, and what
+//! stock tools make of the files it writes.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests make and break files, and fail by panicking"
+)]
+
+mod answers;
+mod bad_input;
+mod fixture;
+mod stock_tools;
+mod tampering;
