@@ -1,0 +1,46 @@
+# make demo       the main job with software keys; needs no hardware
+# make test       everything that guards main (under 20 minutes on two cores)
+# make test-long  the same tests with larger numbers
+#
+# Each does its own set-up: Debian packages that are missing are named, then installed
+# with apt-get (with sudo where not root).
+
+SHELL := /bin/sh
+CARGO ?= cargo
+DEMO := target/demo
+
+BUILD_PACKAGES := gcc libc6-dev libudev-dev pkg-config
+TEST_PACKAGES := age busybox-static cpio fido2-tools openssh-client qemu-system-x86 strace xz-utils
+
+.PHONY: demo test test-long format lint unit docs setup-build setup-test clean
+
+demo: setup-build
+	$(CARGO) build --quiet
+	rm -rf $(DEMO) $(DEMO).state
+	XDG_STATE_HOME=$(CURDIR)/$(DEMO).state target/debug/keymuster demo $(DEMO)
+
+test: setup-build setup-test format lint unit docs
+
+test-long: setup-build setup-test format lint docs
+	PROPTEST_CASES=5000 KEYMUSTER_TEST_LONG=1 $(CARGO) test --workspace
+
+format:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+
+unit:
+	$(CARGO) test --workspace
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --quiet --document-private-items
+
+setup-build:
+	@tests/setup $(BUILD_PACKAGES)
+
+setup-test:
+	@tests/setup $(TEST_PACKAGES)
+
+clean:
+	$(CARGO) clean
