@@ -6,9 +6,9 @@ use super::device::{self, ChosenKey, Signer, candidates, none_plugged_in, too_ma
 use super::exit;
 use super::failure::Failure;
 use crate::key::identify::{Claim, EnrolledKey, Identity, hint, identify};
-use crate::key::{Authenticator, Device, GetHmacSecret};
+use crate::key::{Authenticator, Device, DeviceId, GetHmacSecret};
 use crate::log::Head;
-use crate::record::{Event, KeyName, Realm, Stamp, State};
+use crate::record::{Event, Handle, KeyName, Realm, Stamp, State};
 use crate::vault::fido2prf;
 use crate::vault::{
     AgeIdentity, IdentityHint, IdentityName, Location, Lock, MAX_FILE, NewFile, OpenVault,
@@ -29,6 +29,19 @@ pub struct Session<'a> {
     pub keys: Box<dyn Authenticator>,
     /// The custodian's key that opened it, if a key did.
     pub unlocked: Option<Unlocked>,
+}
+
+/// Which of the plugged-in keys is to open the vault.
+#[derive(Clone, Copy, Debug)]
+pub enum Opener<'a> {
+    /// Any that can.
+    Any,
+    /// Any of this custodian's.
+    Of(&'a Handle),
+    /// This one.
+    Key(&'a KeyName),
+    /// The only one that can: what comes next is about that key.
+    TheOnly,
 }
 
 /// A custodian's key that opened their identity.
@@ -67,7 +80,7 @@ impl<'a> Session<'a> {
     pub fn open(context: &'a Context) -> Result<Self, Failure> {
         match context.reader_identities()? {
             Some(identities) => Self::open_as_reader(context, &identities),
-            None => Self::open_with_key(context, None),
+            None => Self::open_with_key(context, Opener::Any, None),
         }
     }
 
@@ -85,17 +98,38 @@ impl<'a> Session<'a> {
     }
 
     /// Opens the vault with a custodian's key, which opens their identity: one touch.
-    /// `owner`, if given, is whose key it must be.
-    pub fn open_with_key(context: &'a Context, owner: Option<&str>) -> Result<Self, Failure> {
+    /// `aside` is a device that isn't asked, since it is meant for something else.
+    pub fn open_with_key(
+        context: &'a Context,
+        opener: Opener<'_>,
+        aside: Option<&DeviceId>,
+    ) -> Result<Self, Failure> {
         let location = locate(context)?;
         let mut hints = location.layout.identity_hints()?;
         let realm = supposed_realm(&hints);
+        let known = hints.clone();
         hints.retain(|hint| {
             hint.application == realm.unlocking_application()
-                && owner.is_none_or(|owner| owner == hint.custodian.as_str())
+                && match opener {
+                    Opener::Any | Opener::TheOnly => true,
+                    Opener::Of(owner) => hint.custodian == *owner,
+                    Opener::Key(key) => hint.custodian == key.owner && hint.slot == key.label,
+                }
         });
         let mut keys = context.keys(realm, Some(location.layout.root()))?;
-        let (device, hint) = find_unlocking(context, keys.as_mut(), &hints)?;
+        if hints.is_empty() {
+            return Err(nobody_opens(opener, &known));
+        }
+        let devices = match aside {
+            Some(aside) => keys.devices()?.into_iter().filter(|d| d.id != *aside).collect(),
+            None => candidates(context, keys.as_mut())?,
+        };
+        if let (true, Some(aside)) = (devices.is_empty(), aside) {
+            let message = format!("no enrolled key is plugged in beside {aside}, the new one");
+            return Err(Failure::new(exit::ABSENT, message)
+                .hint("plug in a key that is enrolled too: it opens the vault and signs"));
+        }
+        let (device, hint) = find_unlocking(context, keys.as_mut(), devices, &hints, opener)?;
         let name = KeyName { owner: hint.custodian.clone(), label: hint.slot.clone() };
         let key = ChosenKey::new(keys.as_mut(), device, name.to_string())?;
         let identity = unlock(context, keys.as_mut(), &key, &location, &hint)?;
@@ -291,14 +325,37 @@ impl<'a> Session<'a> {
     }
 }
 
+/// The failure of naming a key or a custodian of whom the vault knows nothing.
+fn nobody_opens(opener: Opener<'_>, known: &[IdentityHint]) -> Failure {
+    let names: Vec<String> =
+        known.iter().map(|hint| format!("{}/{}", hint.custodian, hint.slot)).collect();
+    let enrolled = format!("enrolled are: {}", names.join(", "));
+    match opener {
+        Opener::Key(key) => {
+            Failure::new(exit::USAGE, format!("no key {key} is enrolled")).hint(enrolled)
+        }
+        Opener::Of(owner) => {
+            Failure::new(exit::USAGE, format!("{owner} has no enrolled key")).hint(enrolled)
+        }
+        Opener::Any | Opener::TheOnly => Failure::new(
+            exit::NO,
+            "no key opens this vault: its .identity files are missing",
+        )
+        .hint(
+            "restore them from git or a backup, or open the log as a reader with --identity FILE",
+        ),
+    }
+}
+
 /// The device that says it can unlock one of the identities. Nothing is proved yet: that
 /// the identity opens is the proof.
 fn find_unlocking(
     context: &Context,
     keys: &mut dyn Authenticator,
+    devices: Vec<Device>,
     hints: &[IdentityHint],
+    opener: Opener<'_>,
 ) -> Result<(Device, IdentityHint), Failure> {
-    let devices = candidates(context, keys)?;
     if devices.is_empty() {
         return Err(none_plugged_in()
             .hint("plug in an enrolled key, or open the log as a reader with --identity FILE"));
@@ -330,6 +387,12 @@ fn find_unlocking(
     }
     match found.as_slice() {
         [one] => Ok(one.clone()),
+        [first, ..] if !matches!(opener, Opener::TheOnly) => {
+            let (_, hint) = first;
+            let said = format!("Opening the vault with {}/{}.", hint.custodian, hint.slot);
+            context.terminal.say(&said);
+            Ok(first.clone())
+        }
         [] if !silent.is_empty() => Err(Failure::new(
             exit::ABSENT,
             "the security key doesn't say which key it is without a touch, so it can't be told whose identity it opens",

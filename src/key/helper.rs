@@ -11,7 +11,7 @@
 //! its bounds, and kills the child at the end of each request, whatever happened. This
 //! module must not verify a signature: whoever asked for one does.
 //!
-//! [`wire`] is the encoding, [`protocol`] the messages, [`parent`] and [`child`] the ends.
+//! `wire` is the encoding, `protocol` the messages, `parent` and `child` the two ends.
 
 mod child;
 pub(super) mod limits;

@@ -173,7 +173,10 @@ impl Time {
 
     /// Takes a moment, cut to the second.
     pub fn new(moment: DateTime<Utc>) -> Option<Self> {
-        (2000..=9999).contains(&moment.year()).then(|| Self(moment.trunc_subsecs(0)))
+        let moment = moment.trunc_subsecs(0);
+        // chrono keeps a leap second as a second with a billion nanoseconds too many.
+        let plain = moment.timestamp_subsec_nanos() == 0;
+        (plain && (2000..=9999).contains(&moment.year())).then_some(Self(moment))
     }
 
     /// The moment.

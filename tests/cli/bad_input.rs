@@ -262,6 +262,10 @@ fn the_wrong_key_is_told_from_no_key_and_a_stranger() {
         .exits(2)
         .says(&["no key alice/green is enrolled", "alice/blue, alice/primary"]);
 
+    demo.run(&["key", "check", "alice/green"])
+        .exits(2)
+        .says(&["no key alice/green is enrolled", "alice/blue, alice/primary"]);
+
     let empty = demo.path("no-keys");
     demo.read(&["key", "check", "--demo-keys", empty.to_str().unwrap()])
         .exits(4)
@@ -281,11 +285,13 @@ fn the_wrong_key_is_told_from_no_key_and_a_stranger() {
 fn an_enrolled_key_is_not_enrolled_again() {
     let demo = Demo::new();
     let before = demo.snapshot();
-    demo.run(&["key", "enrol", "green", "--device", "demo-key-2"]).exits(2);
+    demo.run(&["key", "enrol", "green", "--device", "demo-key-2"])
+        .exits(1)
+        .says(&["enrolled already, as alice/blue"]);
     fs::rename(demo.path("demo-keys/demo-key-2.json"), demo.path("spare.json")).unwrap();
     demo.run(&["key", "enrol", "green", "--device", "demo-key-1"])
-        .exits(1)
-        .says(&["enrolled already, as alice/primary"]);
+        .exits(4)
+        .says(&["no enrolled key is plugged in beside demo-key-1"]);
     demo.run(&["key", "enrol", "blue"]).exits(1).says(&["there is a key alice/blue already"]);
     assert_eq!(demo.snapshot(), before);
 }

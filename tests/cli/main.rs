@@ -14,3 +14,4 @@ mod bad_input;
 mod fixture;
 mod stock_tools;
 mod tampering;
+mod terminal;

@@ -9,7 +9,7 @@ use crate::cli::device::{ChosenKey, candidates, none_plugged_in, too_many};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
-use crate::cli::session::{Session, stranger_text};
+use crate::cli::session::{Opener, Session, stranger_text};
 use crate::key::Device;
 use crate::key::identify::Identity;
 use crate::record::{Event, KeyChecked, KeyName};
@@ -23,7 +23,11 @@ pub struct Check {
 }
 
 pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
-    let mut session = Session::open(context)?;
+    let mut session = match (context.reader_identities()?, &check.key) {
+        (Some(identities), _) => Session::open_as_reader(context, &identities)?,
+        (None, Some(key)) => Session::open_with_key(context, Opener::Key(key), None)?,
+        (None, None) => Session::open_with_key(context, Opener::TheOnly, None)?,
+    };
     if let Some(wanted) = &check.key
         && session.state().active_key(wanted).is_none()
     {

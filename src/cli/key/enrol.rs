@@ -3,15 +3,15 @@
 use clap::Args;
 
 use super::{Recorded, prove};
-use crate::cli::context::{Context, Globals};
+use crate::cli::context::Context;
 use crate::cli::device::{candidates, none_plugged_in, too_many};
 use crate::cli::enrolment::{Enrolment, check_fitness, ready_key};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
-use crate::cli::session::Session;
-use crate::key::Device;
+use crate::cli::session::{Opener, Session};
 use crate::key::identify::Identity;
+use crate::key::{Device, DeviceId};
 use crate::record::{Event, Handle, KeyName, PAPER};
 
 /// `keymuster key enrol`
@@ -36,10 +36,10 @@ pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
             "a key can't be called paper: that is the copy in the safe",
         ));
     }
-    // --device names the new key, so the old one is looked for among all.
-    let others = Globals { device: None, ..context.globals.clone() };
-    let opening = context.with_globals(others);
-    let mut session = Session::open_with_key(&opening, enrol.owner.as_ref().map(Handle::as_str))?;
+    // --device names the new key: any other may open the vault.
+    let aside = context.globals.device.clone().map(DeviceId);
+    let opener = enrol.owner.as_ref().map_or(Opener::Any, Opener::Of);
+    let mut session = Session::open_with_key(context, opener, aside.as_ref())?;
     let Some(unlocked) = session.unlocked.take() else {
         return Err(Failure::new(
             exit::FAILED,
