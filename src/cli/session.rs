@@ -271,9 +271,21 @@ impl<'a> Session<'a> {
         Ok(identify(self.keys.as_mut(), &device.id, application, &enrolled, challenge)?)
     }
 
-    /// Prepares an entry, has each signer sign it, and commits it. `signers` hold the keys
-    /// at hand, in the order in which they sign.
+    /// Appends an entry that each of `signers` signs, in this order, with the key at hand,
+    /// and remembers its head.
     pub fn append(
+        &mut self,
+        signers: &[(KeyName, ChosenKey)],
+        events: Vec<Event>,
+        files: &[NewFile],
+    ) -> Result<Stamp, Failure> {
+        let stamp = self.record(signers, events, files)?;
+        self.remember();
+        Ok(stamp)
+    }
+
+    /// The same without remembering: for a founding, which isn't over with its entry.
+    pub fn record(
         &mut self,
         signers: &[(KeyName, ChosenKey)],
         events: Vec<Event>,
@@ -319,9 +331,19 @@ impl<'a> Session<'a> {
         Ok(Stamp { entry, time })
     }
 
-    /// Remembers the head after an entry was made durable.
-    pub fn remember(&self) -> Result<(), Failure> {
-        Ok(self.context.memory()?.remember(&self.vault.head())?)
+    /// Remembers the head of an entry that was made durable. That it can't be remembered
+    /// is no reason to call the entry a failure: it is told.
+    pub fn remember(&self) {
+        let remembered = self
+            .context
+            .memory()
+            .and_then(|memory| memory.remember(&self.vault.head()).map_err(Failure::from));
+        if let Err(failure) = remembered {
+            self.context.terminal.say(&format!(
+                "The entry is recorded, but this machine couldn't remember its head: {}.",
+                [vec![failure.message], failure.causes].concat().join(": ")
+            ));
+        }
     }
 }
 

@@ -175,9 +175,9 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
 
     let vault = staging.vault(records);
     let mut session = Session { context, vault, keys, unlocked: None };
-    session.append(&[(name.clone(), key)], events, &files)?;
+    session.record(&[(name.clone(), key)], events, &files)?;
     let location = staging.finish()?;
-    session.remember()?;
+    session.remember();
 
     let head = session.vault.head();
     let fingerprint = head.link.to_string();

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use super::{Event, Handle, KeyName, State};
+use super::{Event, Handle, KeyName, RECORDS, SEEDS, State};
 
 /// What an event asks of its signers.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,6 +72,12 @@ pub enum Unauthorised {
     /// A founding custodian didn't sign.
     #[error("{0} founds the vault and must sign")]
     NotEveryFounder(Handle),
+    /// A founding custodian has no key.
+    #[error("{0} founds the vault and has no key in it")]
+    KeylessFounder(Handle),
+    /// A compartment that every vault has is missing.
+    #[error("a vault is founded with its compartment {0}")]
+    NoCompartment(&'static str),
     /// Nobody founds the vault.
     #[error("a vault is founded by at least one custodian with a key")]
     NoFounder,
@@ -105,14 +111,24 @@ pub fn judge(event: &Event, before: &State, signers: &[KeyName]) -> Result<(), U
 }
 
 /// Judges the first entry. `after` is the state that it makes: every custodian it adds
-/// must have signed, with a key of theirs that it enrols.
+/// must have signed, with a key of theirs that it enrols, and there must be the compartments
+/// that the log and its secrets are encrypted to.
 pub fn judge_founding(after: &State, signers: &[KeyName]) -> Result<(), Unauthorised> {
     if after.custodians().is_empty() {
         return Err(Unauthorised::NoFounder);
     }
     let signed: BTreeSet<&Handle> = signers.iter().map(|signer| &signer.owner).collect();
-    match after.custodians().keys().find(|founder| !signed.contains(founder)) {
-        Some(founder) => Err(Unauthorised::NotEveryFounder(founder.clone())),
+    for founder in after.custodians().keys() {
+        if !after.keys().keys().any(|key| key.owner == *founder) {
+            return Err(Unauthorised::KeylessFounder(founder.clone()));
+        }
+        if !signed.contains(founder) {
+            return Err(Unauthorised::NotEveryFounder(founder.clone()));
+        }
+    }
+    let sealed = |name: &str| after.compartments().keys().any(|known| known.as_str() == name);
+    match [RECORDS, SEEDS].into_iter().find(|name| !sealed(name)) {
+        Some(name) => Err(Unauthorised::NoCompartment(name)),
         None => Ok(()),
     }
 }

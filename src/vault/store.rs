@@ -112,14 +112,17 @@ pub(super) fn write_replacing(path: &Path, bytes: &[u8]) -> Result<(), StoreErro
 
 fn write_temporary(path: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!("{TEMPORARY}{}-{name}", std::process::id()));
+    // Another machine on the same share may write at the same moment.
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)
+        .map_err(|error| failed("name a temporary file for", path)(io::Error::other(error)))?;
+    let temporary =
+        path.with_file_name(format!("{TEMPORARY}{:016x}-{name}", u64::from_le_bytes(random)));
     let written = (|| {
         let mut file = OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o600)
-            .custom_flags(OFlags::NOFOLLOW.bits() as i32)
             .open(&temporary)
             .map_err(failed("create", &temporary))?;
         file.write_all(bytes).map_err(failed("write", &temporary))?;

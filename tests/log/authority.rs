@@ -26,6 +26,8 @@ fn people(two: bool) -> People {
     for key in names {
         events.push(log.new_key(key).enrolled());
     }
+    let members: &[&str] = if two { &["alice", "bob"] } else { &["alice"] };
+    events.extend([compartment("records", 1, members), compartment("seeds", 1, members)]);
     for event in &events {
         state.apply(event, at).unwrap();
     }
@@ -156,4 +158,21 @@ fn every_founder_signs_the_founding() {
         Err(Unauthorised::NotEveryFounder(_))
     ));
     assert_eq!(judge_founding(&State::default(), &[]), Err(Unauthorised::NoFounder));
+}
+
+#[test]
+fn a_founding_without_compartments_or_with_a_keyless_founder_is_refused() {
+    let mut log = TestLog::new();
+    let at = Stamp { entry: 1, time: time(0) };
+    let mut state = State::default();
+    state.apply(&created(false, Policy::Required), at).unwrap();
+    state.apply(&custodian("alice"), at).unwrap();
+    let signers = [name("alice/primary")];
+    assert!(matches!(judge_founding(&state, &signers), Err(Unauthorised::KeylessFounder(_))));
+    state.apply(&log.new_key("alice/primary").enrolled(), at).unwrap();
+    assert_eq!(judge_founding(&state, &signers), Err(Unauthorised::NoCompartment("records")));
+    state.apply(&compartment("records", 1, &["alice"]), at).unwrap();
+    assert_eq!(judge_founding(&state, &signers), Err(Unauthorised::NoCompartment("seeds")));
+    state.apply(&compartment("seeds", 1, &["alice"]), at).unwrap();
+    assert_eq!(judge_founding(&state, &signers), Ok(()));
 }

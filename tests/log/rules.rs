@@ -150,6 +150,7 @@ fn a_touch_alone_is_enough_where_policy_waives_verification() {
         custodian("alice"),
         key.enrolled(),
         compartment("records", 1, &["alice"]),
+        compartment("seeds", 1, &["alice"]),
     ];
     let document = log.document(&[&key], events);
     let head = log.replay.head().after(document.to_canonical().unwrap().as_bytes());
@@ -183,7 +184,13 @@ fn an_enrolment_with_anothers_attestation_is_refused() {
 fn an_ed25519_key_signs_as_well() {
     let mut log = TestLog::new();
     let key = log.new_key_for("alice/primary", Realm::Real.signing_application(), Algorithm::EdDsa);
-    let events = vec![created(false, Policy::Required), custodian("alice"), key.enrolled()];
+    let events = vec![
+        created(false, Policy::Required),
+        custodian("alice"),
+        key.enrolled(),
+        compartment("records", 1, &["alice"]),
+        compartment("seeds", 1, &["alice"]),
+    ];
     log.append(&[&key], events);
     log.append(&[&key], vec![checked("alice/primary")]);
 }

@@ -56,7 +56,6 @@ pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
     }
     let event = Event::KeyChecked(KeyChecked { key: name.clone() });
     let stamp = session.append(&[(name.clone(), key)], vec![event], &[])?;
-    session.remember()?;
     let human = format!(
         "This is {name}, the key that was enrolled.\nRecorded entry {}, signed by {name}.\n",
         stamp.entry

@@ -85,7 +85,6 @@ pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
     let events = vec![Event::KeyEnrolled(Box::new(new.enrolment)), Event::IdentitySealed(sealed)];
     let signers = [(name.clone(), key), (signer.clone(), unlocked.key)];
     let stamp = session.append(&signers, events, &files)?;
-    session.remember()?;
     let human = format!(
         "Enrolled {name}.\nRecorded entry {}, signed by {name} and {signer}.\n",
         stamp.entry
