@@ -34,7 +34,7 @@ use clap::{Parser, Subcommand};
 
 use context::{Context, Globals};
 use failure::Failure;
-use output::Answer;
+use output::{Answer, failure_json};
 
 /// Proves that each custodian's security key is the one that was enrolled, and keeps what
 /// matters about root accounts in a log that those keys sign and stock tools verify.
@@ -81,16 +81,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let json = cli.globals.json;
     let ran = Context::new(cli.globals).and_then(|context| run(&context, cli.command));
-    let code = match ran {
-        Ok(answer) => match print(&answer, json) {
-            Ok(()) => answer.exit,
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::BROKEN_PIPE,
-            Err(error) => {
-                fail(&Failure::because(exit::FAILED, "couldn't write the answer", &error))
-            }
-        },
-        Err(failure) => fail(&failure),
-    };
+    let ran = ran.and_then(|answer| match print(&answer, json) {
+        Ok(()) => Ok(answer.exit),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit::BROKEN_PIPE),
+        Err(error) => {
+            let stands = answer.recorded.map(|entry| format!("; entry {entry} is recorded"));
+            let message = format!("couldn't write the answer{}", stands.unwrap_or_default());
+            Err(Failure::because(exit::FAILED, message, &error))
+        }
+    });
+    let code = ran.unwrap_or_else(|failure| {
+        tell(&failure, json);
+        failure.exit
+    });
     ExitCode::from(code)
 }
 
@@ -114,12 +117,18 @@ fn perform(context: &Context, arguments: Vec<OsString>) -> Result<Answer, Failur
 
 fn print(answer: &Answer, json: bool) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
-    let text = if json { answer.json()? } else { answer.human().to_owned() };
+    let text = if json { answer.json() } else { answer.human().to_owned() };
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-fn fail(failure: &Failure) -> u8 {
+/// Tells a failure, to people and to programs. One who has gone isn't told anything.
+fn tell(failure: &Failure, json: bool) {
+    if failure.exit == exit::BROKEN_PIPE {
+        return;
+    }
     let _ = writeln!(anstream::stderr(), "{failure}");
-    failure.exit
+    if json {
+        let _ = anstream::stdout().write_all(failure_json(failure).as_bytes());
+    }
 }

@@ -1,11 +1,12 @@
 //! What a command gets from the world around it: the clock, randomness, the terminal,
 //! places for files, the keys, and what the flags say.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,8 +20,8 @@ use super::prompt::Terminal;
 use crate::key::helper::UsbKeys;
 use crate::key::software::SoftwareKeys;
 use crate::key::{Authenticator, DeviceId, Pin};
-use crate::record::{Line, Realm, Time};
-use crate::vault::{AgeIdentity, HeadMemory, read_bounded};
+use crate::record::{Digest, Line, Realm, Time};
+use crate::vault::{AgeIdentity, HeadMemory};
 
 /// The largest file of a PIN, in bytes.
 const MAX_PIN_FILE: u64 = 1024;
@@ -72,7 +73,7 @@ pub struct Globals {
     pub last_attempt: bool,
     /// The vault's fingerprint, where this machine sees the vault for the first time
     #[arg(long, global = true, value_name = "HEX")]
-    pub fingerprint: Option<String>,
+    pub fingerprint: Option<Digest>,
     /// Where a demo vault's software keys lie [default: demo-keys beside the vault]
     #[arg(long, global = true, value_name = "DIR")]
     pub demo_keys: Option<PathBuf>,
@@ -87,6 +88,7 @@ pub struct Context {
     pub terminal: Terminal,
     interrupted: Arc<AtomicBool>,
     pins: RefCell<BTreeMap<DeviceId, Pin>>,
+    demo_told: Rc<Cell<bool>>,
 }
 
 impl Context {
@@ -108,7 +110,13 @@ impl Context {
             })?;
         }
         let terminal = Terminal::new(Arc::clone(&interrupted));
-        Ok(Self { globals, terminal, interrupted, pins: RefCell::default() })
+        Ok(Self {
+            globals,
+            terminal,
+            interrupted,
+            pins: RefCell::default(),
+            demo_told: Rc::default(),
+        })
     }
 
     /// The same world for another command line.
@@ -118,6 +126,14 @@ impl Context {
             terminal: self.terminal.clone(),
             interrupted: Arc::clone(&self.interrupted),
             pins: RefCell::default(),
+            demo_told: Rc::clone(&self.demo_told),
+        }
+    }
+
+    /// Says, once, that what is done here is a demo.
+    pub fn tell_demo(&self) {
+        if !self.demo_told.replace(true) {
+            self.terminal.say("This is a demo vault: its keys are software and prove nothing.");
         }
     }
 
@@ -197,8 +213,11 @@ impl Context {
             }
             Realm::Demo => {
                 let folder = self.demo_keys(vault);
-                let keys = SoftwareKeys::in_folder(&folder).map_err(Failure::from)?;
-                Ok(Box::new(keys))
+                // Looking must not make the folder.
+                if !folder.exists() {
+                    return Ok(Box::new(SoftwareKeys::in_memory()));
+                }
+                Ok(Box::new(SoftwareKeys::in_folder(&folder)?))
             }
         }
     }
@@ -241,7 +260,12 @@ impl Context {
             )
             .hint("--identity takes a file with a line AGE-SECRET-KEY-1…, as age-keygen writes it")
         };
-        let bytes = Zeroizing::new(read_bounded(path, MAX_IDENTITY_FILE)?);
+        let bytes = read_secret(path, MAX_IDENTITY_FILE).map_err(|error| {
+            Failure::because(exit::FAILED, format!("couldn't read the identity {shown}"), &error)
+        })?;
+        if bytes.len() as u64 > MAX_IDENTITY_FILE {
+            return Err(unfit("it is larger than 64 KiB"));
+        }
         let text = std::str::from_utf8(&bytes).map_err(|_| unfit("it isn't text"))?;
         let mut identities = Vec::new();
         for line in text.lines().map(str::trim) {
@@ -278,7 +302,7 @@ impl Context {
     /// The PIN that a flag gives for a key: `alice/primary`, `primary`, or any.
     pub fn pin_from_flags(&self, key: &str) -> Result<Option<Pin>, Failure> {
         if let Some(descriptor) = self.globals.pin_fd {
-            let path = PathBuf::from(format!("/dev/fd/{descriptor}"));
+            let path = descriptor_path(descriptor)?;
             return read_pin(&path, &format!("file descriptor {descriptor}")).map(Some);
         }
         let label = key.rsplit('/').next().unwrap_or(key);
@@ -299,10 +323,7 @@ fn read_pin(path: &Path, shown: &str) -> Result<Pin, Failure> {
     let failed = |error: std::io::Error| {
         Failure::because(exit::FAILED, format!("couldn't read a PIN from {shown}"), &error)
     };
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_PIN_FILE as usize + 1));
-    File::open(path)
-        .and_then(|file| file.take(MAX_PIN_FILE + 1).read_to_end(&mut bytes))
-        .map_err(failed)?;
+    let bytes = read_secret(path, MAX_PIN_FILE).map_err(failed)?;
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut text = match std::str::from_utf8(line) {
@@ -313,4 +334,27 @@ fn read_pin(path: &Path, shown: &str) -> Result<Pin, Failure> {
         .map_err(|error| Failure::because(exit::FAILED, format!("{shown} holds no PIN"), &error));
     text.zeroize();
     pin
+}
+
+/// Reads what a person names as a secret: a file, a pipe, or `-` for stdin. One byte more
+/// than `limit` at most, so that too much shows.
+fn read_secret(path: &Path, limit: u64) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)?;
+    } else {
+        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// The path by which an open file descriptor of ours is opened once more.
+pub fn descriptor_path(descriptor: u32) -> Result<PathBuf, Failure> {
+    let path = PathBuf::from(format!("/dev/fd/{descriptor}"));
+    // The path is a link to what is open: a pipe has no other name.
+    if path.symlink_metadata().is_err() {
+        return Err(Failure::new(exit::USAGE, format!("file descriptor {descriptor} isn't open")));
+    }
+    Ok(path)
 }

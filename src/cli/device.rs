@@ -4,6 +4,7 @@
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
+use super::prompt::Question;
 use crate::key::{
     Attestation, Authenticator, BuiltInVerification, Device, DeviceId, DeviceInfo, GetAssertion,
     GetHmacSecret, KeyError, MakeCredential, Pin, PinState, UserVerification,
@@ -150,11 +151,11 @@ impl ChosenKey {
             return Ok(());
         }
         let instead = "to spend it all the same, add --last-attempt";
-        let question = format!(
-            "{} has ONE PIN attempt left; a wrong PIN locks it for good.\nType \"last attempt\" to go on: ",
-            self.name
-        );
-        if context.terminal.ask(&question, instead)? == "last attempt" {
+        let about =
+            format!("{} has ONE PIN attempt left; a wrong PIN locks it for good", self.name);
+        let text = format!("{about}.\nType \"last attempt\" to go on: ");
+        let question = Question { text: &text, about: &about, instead };
+        if context.terminal.ask(&question)? == "last attempt" {
             Ok(())
         } else {
             Err(Failure::new(
@@ -170,9 +171,11 @@ impl ChosenKey {
             1 => " (1 attempt left)".to_owned(),
             n => format!(" ({n} attempts left)"),
         });
-        let question = format!("PIN of {}{left}: ", self.name);
-        let instead = "give the PIN with --pin-file FILE or --pin-fd N";
-        let mut typed = context.terminal.ask_hidden(&question, instead)?;
+        let mut typed = context.terminal.ask_hidden(&Question {
+            text: &format!("PIN of {}{left}: ", self.name),
+            about: &format!("the PIN of {} is needed", self.name),
+            instead: "give it with --pin-file FILE or --pin-fd N",
+        })?;
         Pin::take_from(&mut typed).map_err(|error| {
             Failure::because(exit::FAILED, "that can't be the PIN; no attempt was spent", &error)
         })
@@ -275,10 +278,12 @@ pub fn set_pin(
 }
 
 fn ask_new_pin(context: &Context, name: &str, min_length: u64) -> Result<Pin, Failure> {
-    let instead = "give the new PIN with --pin-file FILE or --pin-fd N";
-    let question = format!("New PIN for {name}, at least {} characters: ", min_length.max(4));
-    let mut first = context.terminal.ask_hidden(&question, instead)?;
-    let second = context.terminal.ask_hidden("The same again: ", instead)?;
+    let about = format!("a PIN for {name} is needed");
+    let text = format!("New PIN for {name}, at least {} characters: ", min_length.max(4));
+    let instead = "give it with --pin-file FILE or --pin-fd N";
+    let question = Question { text: &text, about: &about, instead };
+    let mut first = context.terminal.ask_hidden(&question)?;
+    let second = context.terminal.ask_hidden(&Question { text: "The same again: ", ..question })?;
     if *first != *second {
         return Err(Failure::new(exit::FAILED, "the two PINs differ; none was set"));
     }

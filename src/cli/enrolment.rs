@@ -5,6 +5,7 @@ use super::context::Context;
 use super::device::{self, ChosenKey};
 use super::exit;
 use super::failure::Failure;
+use super::prompt::Question;
 use crate::key::{
     Algorithm, Attestation, Authenticator, BuiltInVerification, Device, GetHmacSecret, KeyError,
     MakeCredential, PinState,
@@ -33,12 +34,12 @@ pub fn ready_key(
         return Ok(key);
     }
     context.terminal.say(&format!("{} ({}) has no PIN yet.", name, device::product(&key.device)));
-    let question = "Give it one now (yes or no)? ";
-    if !context
-        .terminal
-        .ask(question, "give it a PIN first: keymuster key pin set")?
-        .eq_ignore_ascii_case("yes")
-    {
+    let answer = context.terminal.ask(&Question {
+        text: "Give it one now (yes or no)? ",
+        about: "the key has no PIN yet",
+        instead: "give it one first: keymuster key pin set",
+    })?;
+    if !Question::agrees(&answer) {
         return Ok(key);
     }
     device::set_pin(context, keys, &key.device.id, &key.name, key.info.min_pin_length)?;
@@ -111,7 +112,7 @@ impl Enrolment<'_> {
                 hmac_secret: false,
                 exclude: enrolled,
             },
-            "to make its signing credential (1 of 4 touches)",
+            "to make its signing credential (1 of 5)",
         )?;
         let unlocking = self.make_credential(
             MakeCredential {
@@ -122,7 +123,7 @@ impl Enrolment<'_> {
                 hmac_secret: true,
                 exclude: Vec::new(),
             },
-            "to make its unlocking credential (2 of 4 touches)",
+            "to make its unlocking credential (2 of 5)",
         )?;
         Ok(NewCredentials { enrolment: self.event(nonce, signing)?, unlocking: unlocking.1.id })
     }
@@ -174,7 +175,7 @@ impl Enrolment<'_> {
         unlocking: &CredentialId,
     ) -> Result<(IdentitySealed, Vec<NewFile>), Failure> {
         let nonce = self.context.random()?;
-        let purpose = "to seal the identity to it (3 of 4 touches)";
+        let purpose = "to seal the identity to it (3 of 5)";
         let output = self.hmac_secret(unlocking, fido2prf::salts(nonce), purpose)?;
         let sealed = identity.seal_to_key(nonce, &output)?;
 
@@ -185,7 +186,7 @@ impl Enrolment<'_> {
             Failure::because(exit::FAILED, message, error)
         };
         let nonce = fido2prf::nonce_of(&sealed).map_err(|error| unsound(&error))?;
-        let purpose = "to open it again, as a trial (4 of 4 touches)";
+        let purpose = "to open it again, as a trial (4 of 5)";
         let output = self.hmac_secret(unlocking, fido2prf::salts(nonce), purpose)?;
         let opened = PersonalIdentity::open_with_key(&sealed, &output, &identity.name())
             .map_err(|error| unsound(&error))?;

@@ -8,7 +8,8 @@ use crate::key::KeyError;
 use crate::key::software::SoftwareKeyError;
 use crate::log::Fault;
 use crate::vault::{
-    AppendError, FoundError, LockError, MemoryError, NoVault, RecordsError, SealError, StoreError,
+    AppendError, CompartmentError, FoundError, LockError, MemoryError, NoVault, OpenError,
+    RecordsError, SealError, StoreError,
 };
 
 /// What is told to the person whose command failed.
@@ -93,7 +94,7 @@ impl From<KeyError> for Failure {
             }
             KeyError::NoPermission(_) => (
                 exit::FAILED,
-                "install udev/70-keymuster.rules, or run as a user who may open the device",
+                "log in at the machine itself, where udev grants it, or have root allow it: see ls -l for the device",
             ),
             KeyError::TooOld(_) => (exit::FAILED, "use a key that speaks FIDO2"),
             KeyError::PinNotSet => (exit::ABSENT, "give it one: keymuster key pin set"),
@@ -146,7 +147,15 @@ impl From<RecordsError> for Failure {
             RecordsError::Store(StoreError::Io { .. }) => exit::FAILED,
             _ => exit::NO,
         };
-        Self::of(code, &error)
+        let failure = Self::of(code, &error);
+        match &error {
+            RecordsError::Closed {
+                source: CompartmentError::File(OpenError::NoIdentity), ..
+            } => failure.hint(
+                "the identity is of no reader or custodian of this vault; ask one to add you",
+            ),
+            _ => failure,
+        }
     }
 }
 
@@ -166,6 +175,27 @@ impl From<AppendError> for Failure {
     }
 }
 
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Taken(_) => Self::of(exit::FAILED, &error)
+                .hint("nothing is ever overwritten: name another, or move that one away"),
+            _ => Self::of(exit::FAILED, &error),
+        }
+    }
+}
+
+impl From<FoundError> for Failure {
+    fn from(error: FoundError) -> Self {
+        match &error {
+            FoundError::AlreadyAVault(_) | FoundError::InTheWay(_) => {
+                Self::of(exit::FAILED, &error).hint("name another folder for the new vault")
+            }
+            _ => Self::of(exit::FAILED, &error),
+        }
+    }
+}
+
 /// Errors that end with exit code 1 and need no hint.
 macro_rules! plain_failure {
     ($($error:ty),*) => {$(
@@ -176,4 +206,4 @@ macro_rules! plain_failure {
         }
     )*};
 }
-plain_failure!(SoftwareKeyError, StoreError, FoundError, LockError, MemoryError, SealError);
+plain_failure!(SoftwareKeyError, LockError, MemoryError, SealError);

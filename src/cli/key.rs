@@ -142,8 +142,14 @@ fn described(view: &KeyInfo) -> String {
         other => other.to_string(),
     };
     let pin = match view.pin_retries {
-        Some(left) => format!("{}, {left} attempts left", view.pin),
-        None => view.pin.to_owned(),
+        _ if view.pin == "unsupported" => view.pin.to_owned(),
+        Some(left) => {
+            format!(
+                "{}, {left} attempts left; at least {} characters",
+                view.pin, view.min_pin_length
+            )
+        }
+        None => format!("{}; at least {} characters", view.pin, view.min_pin_length),
     };
     let unsaid =
         |list: Vec<String>| if list.is_empty() { "(not said)".to_owned() } else { list.join(", ") };
@@ -159,9 +165,9 @@ fn described(view: &KeyInfo) -> String {
         ("extensions", unsaid(view.extensions.clone())),
         ("algorithms", unsaid(view.algorithms.iter().map(algorithm).collect())),
         ("options", unsaid(options.collect())),
-        ("PIN", format!("{pin}; at least {} characters", view.min_pin_length)),
+        ("PIN", pin),
         ("protocols", unsaid(view.pin_protocols.iter().map(u64::to_string).collect())),
-        ("fingerprint", view.built_in_verification.to_owned()),
+        ("built-in UV", view.built_in_verification.to_owned()),
         ("usable", view.unfit.clone().map_or("yes".to_owned(), |reason| format!("no: {reason}"))),
     ];
     lines.iter().map(|(what, value)| format!("{what:<12} {value}\n")).collect()

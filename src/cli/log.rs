@@ -102,20 +102,12 @@ fn list(session: &Session<'_>) -> Answer {
     Answer::new("log-list", &view, human).exiting(session.exit())
 }
 
-/// `key-enrolled, identity-sealed ×2`.
+/// `key-enrolled, identity-sealed`, or the first two and how many more.
 fn counted(events: &[&str]) -> String {
-    let mut kinds: Vec<(&str, usize)> = Vec::new();
-    for event in events {
-        match kinds.iter_mut().find(|(kind, _)| kind == event) {
-            Some((_, number)) => *number += 1,
-            None => kinds.push((event, 1)),
-        }
+    match events {
+        [first, second, _, ..] => format!("{first}, {second}, +{}", events.len() - 2),
+        few => few.join(", "),
     }
-    let text = |(kind, number): &(&str, usize)| match number {
-        1 => (*kind).to_owned(),
-        n => format!("{kind} ×{n}"),
-    };
-    kinds.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 #[derive(Serialize)]
@@ -132,7 +124,7 @@ fn show_entry(session: &Session<'_>, number: u64) -> Result<Answer, Failure> {
     let entries = sound(&session.vault);
     let entry = number.checked_sub(1).and_then(|index| entries.get(usize::try_from(index).ok()?));
     let Some(entry) = entry else {
-        return Err(Failure::new(exit::FAILED, format!("there is no entry {number}"))
+        return Err(Failure::new(exit::USAGE, format!("there is no entry {number}"))
             .hint(format!("the log has {}", count(entries.len(), "entry", "entries"))));
     };
     let link = usize::try_from(number).ok().and_then(|n| session.vault.links().get(n));
@@ -211,7 +203,12 @@ fn verify(context: &Context, session: &Session<'_>) -> Result<Answer, Failure> {
     human.extend(view.damage.iter().map(|damage| format!("damage: {damage}\n")));
     human.extend(view.findings.iter().map(|finding| format!("finding: {finding}\n")));
     human.extend(view.strays.iter().map(|stray| format!("named by no entry: {stray}\n")));
-    human.push_str("A tail that was cut off shows only against a head from elsewhere: compare this one with the other custodians'.\n");
+    human.push_str(if view.sound {
+        "A tail that was cut off shows only against a head from elsewhere: compare this\n\
+         one with the other custodians'.\n"
+    } else {
+        "Nothing is appended to a faulty vault. Restore the file from git or a backup.\n"
+    });
     Ok(Answer::new("log-verdict", &view, human).exiting(session.exit()))
 }
 
@@ -226,6 +223,13 @@ fn export_bundle(session: &Session<'_>, dir: &Path) -> Result<Answer, Failure> {
     if session.exit() != exit::DONE {
         return Err(Failure::new(exit::NO, "a faulty vault isn't exported")
             .hint("keymuster log verify tells what is wrong"));
+    }
+    let inside = |path: &Path| std::path::absolute(path).ok();
+    if let (Some(bundle), Some(root)) = (inside(dir), inside(vault.location().layout.root()))
+        && bundle.starts_with(root)
+    {
+        let message = "a bundle is in the clear, and can't lie in the vault's own folder";
+        return Err(Failure::new(exit::USAGE, message).hint("name a folder outside the vault"));
     }
     make_folder(dir)?;
     for name in ["entries", "heads"] {

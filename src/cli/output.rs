@@ -5,12 +5,11 @@
 //! it: no type of the rest is dumped. Text that people read is made here or with
 //! [`table`], and whatever a device or a file had a say in was sanitised before.
 
-use std::io;
-
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::exit;
+use super::failure::Failure;
 use crate::log::Head;
 
 /// What a command has to say, and its exit code.
@@ -20,14 +19,14 @@ pub struct Answer {
     json: Value,
     /// The exit code.
     pub exit: u8,
+    /// The entry that was recorded, if one was: it stands even if the answer can't be given.
+    pub recorded: Option<u64>,
 }
 
 impl Answer {
     /// An answer of this kind: `view` as JSON, `human` for people, ending with a line break.
     pub fn new<View: Serialize>(kind: &str, view: &View, human: String) -> Self {
-        let mut fields = Map::new();
-        fields.insert("schema_version".to_owned(), 1.into());
-        fields.insert("answer".to_owned(), kind.into());
+        let mut fields = head(kind);
         match serde_json::to_value(view) {
             Ok(Value::Object(own)) => fields.extend(own),
             Ok(other) => {
@@ -37,7 +36,7 @@ impl Answer {
                 fields.insert("error".to_owned(), error.to_string().into());
             }
         }
-        Self { human, json: Value::Object(fields), exit: exit::DONE }
+        Self { human, json: Value::Object(fields), exit: exit::DONE, recorded: None }
     }
 
     /// The same, with another exit code.
@@ -46,17 +45,42 @@ impl Answer {
         Self { exit, ..self }
     }
 
+    /// The same, of a command that recorded this entry.
+    #[must_use]
+    pub fn recording(self, entry: u64) -> Self {
+        Self { recorded: Some(entry), ..self }
+    }
+
     /// The words for people.
     pub fn human(&self) -> &str {
         &self.human
     }
 
     /// The JSON, indented, with a line break at its end.
-    pub fn json(&self) -> io::Result<String> {
-        let mut text = serde_json::to_string_pretty(&self.json)?;
-        text.push('\n');
-        Ok(text)
+    pub fn json(&self) -> String {
+        indented(&self.json)
     }
+}
+
+fn head(kind: &str) -> Map<String, Value> {
+    let fields = [("schema_version", Value::from(1)), ("answer", Value::from(kind))];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A JSON value cannot fail to be written: `{:#}` is serde_json's own indented form.
+fn indented(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// A failure as JSON: what `--json` gives in place of an answer.
+pub fn failure_json(failure: &Failure) -> String {
+    let mut fields = head("error");
+    let hint = failure.hint.clone().map_or(Value::Null, Value::from);
+    fields.insert("message".to_owned(), failure.message.clone().into());
+    fields.insert("causes".to_owned(), failure.causes.clone().into());
+    fields.insert("hint".to_owned(), hint);
+    fields.insert("exit".to_owned(), failure.exit.into());
+    indented(&Value::Object(fields))
 }
 
 /// A head, as JSON.
@@ -119,7 +143,7 @@ mod tests {
         struct View {
             n: u8,
         }
-        let json = Answer::new("thing", &View { n: 7 }, String::new()).json().unwrap();
+        let json = Answer::new("thing", &View { n: 7 }, String::new()).json();
         let value: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["schema_version"], 1);
         assert_eq!(value["answer"], "thing");

@@ -47,18 +47,28 @@ impl Terminal {
         let _ = writeln!(anstream::stderr(), "{line}");
     }
 
-    /// Shows a text on the terminal alone, never on stdout or stderr.
-    pub fn show(&self, text: &str) -> io::Result<()> {
-        let mut tty = self.tty().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        tty.write_all(text.as_bytes())
+    /// Shows a secret on the terminal alone, never on stdout or stderr, and takes it away
+    /// again when `then` is done, however that ends: it stands on the alternate screen, which
+    /// has no scrollback.
+    pub fn show_for_a_while<T>(
+        &self,
+        parts: &[&str],
+        then: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let write = |parts: &[&str]| {
+            let mut tty = self.tty().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+            parts.iter().try_for_each(|part| tty.write_all(part.as_bytes()))
+        };
+        let shown = write(&["\x1b[?1049h\x1b[2J\x1b[H"]).and_then(|()| write(parts));
+        let done = shown.map_err(|error| cant_use(&error)).and_then(|()| then());
+        let _ = write(&["\x1b[2J\x1b[H\x1b[?1049l"]);
+        done
     }
 
-    /// Asks for a line. `instead` tells what to do without a terminal.
-    pub fn ask(&self, question: &str, instead: &str) -> Result<String, Failure> {
-        let mut tty = self.tty().ok_or_else(|| nobody(question, instead))?;
-        let failed =
-            |error: io::Error| Failure::because(exit::FAILED, "couldn't use the terminal", &error);
-        tty.write_all(question.as_bytes()).map_err(failed)?;
+    /// Asks for a line.
+    pub fn ask(&self, question: &Question<'_>) -> Result<String, Failure> {
+        let mut tty = self.tty().ok_or_else(|| question.nobody())?;
+        tty.write_all(question.text.as_bytes()).map_err(|error| cant_use(&error))?;
         let mut line = Vec::new();
         loop {
             let pause = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -73,11 +83,14 @@ impl Terminal {
             match ready {
                 Ok(0) | Err(rustix::io::Errno::INTR) => continue,
                 Ok(_) => {}
-                Err(error) => return Err(failed(error.into())),
+                Err(error) => return Err(cant_use(&error.into())),
             }
             let mut byte = [0];
-            match tty.read(&mut byte).map_err(failed)? {
-                0 => return Err(Failure::interrupted()),
+            match tty.read(&mut byte).map_err(|error| cant_use(&error))? {
+                0 => {
+                    let _ = tty.write_all(b"\n");
+                    return Err(Failure::interrupted());
+                }
                 _ if byte == *b"\n" => break,
                 _ if line.len() < MAX_ANSWER => line.extend(byte),
                 _ => {}
@@ -87,17 +100,16 @@ impl Terminal {
     }
 
     /// Asks for a line that isn't shown while it is typed.
-    pub fn ask_hidden(&self, question: &str, instead: &str) -> Result<Zeroizing<String>, Failure> {
+    pub fn ask_hidden(&self, question: &Question<'_>) -> Result<Zeroizing<String>, Failure> {
         if !self.is_there() {
-            return Err(nobody(question, instead));
+            return Err(question.nobody());
         }
-        match rpassword::prompt_password(question) {
+        match rpassword::prompt_password(question.text) {
             Ok(answer) => Ok(Zeroizing::new(answer)),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Failure::interrupted()),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(Failure::interrupted())
-            }
-            Err(error) => Err(Failure::because(exit::FAILED, "couldn't use the terminal", &error)),
+            Err(error) => Err(match error.kind() {
+                io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => Failure::interrupted(),
+                _ => cant_use(&error),
+            }),
         }
     }
 
@@ -109,9 +121,31 @@ impl Terminal {
     }
 }
 
-fn nobody(question: &str, instead: &str) -> Failure {
-    let asked = question.trim().trim_end_matches([':', '?']);
-    Failure::new(exit::ABSENT, format!("there is no terminal to ask on: {asked}")).hint(instead)
+/// A question for the person at the keyboard.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// As it is shown.
+    pub text: &'a str,
+    /// What it is about, where nobody is there: `the PIN of alice/primary is needed`.
+    pub about: &'a str,
+    /// How to answer without a terminal.
+    pub instead: &'a str,
+}
+
+impl Question<'_> {
+    fn nobody(&self) -> Failure {
+        let message = format!("{}, and there is no terminal to ask on", self.about);
+        Failure::new(exit::ABSENT, message).hint(self.instead)
+    }
+
+    /// Whether an answer says yes.
+    pub fn agrees(answer: &str) -> bool {
+        ["y", "yes"].iter().any(|yes| answer.eq_ignore_ascii_case(yes))
+    }
+}
+
+fn cant_use(error: &io::Error) -> Failure {
+    Failure::because(exit::FAILED, "couldn't use the terminal", error)
 }
 
 /// The prompt for one touch.

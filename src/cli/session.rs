@@ -1,14 +1,17 @@
 //! A command's hold on a vault: opened with a reader's identity or with a custodian's key,
 //! held against what this machine remembers, and loud about whatever is wrong.
 
+use std::path::Path;
+
 use super::context::Context;
 use super::device::{self, ChosenKey, Signer, candidates, none_plugged_in, too_many};
 use super::exit;
 use super::failure::Failure;
+use super::prompt::Question;
 use crate::key::identify::{Claim, EnrolledKey, Identity, hint, identify};
 use crate::key::{Authenticator, Device, DeviceId, GetHmacSecret};
 use crate::log::Head;
-use crate::record::{Event, Handle, KeyName, Realm, Stamp, State};
+use crate::record::{Digest, Event, Handle, KeyName, Realm, Stamp, State};
 use crate::vault::fido2prf;
 use crate::vault::{
     AgeIdentity, IdentityHint, IdentityName, Location, Lock, MAX_FILE, NewFile, OpenVault,
@@ -58,6 +61,11 @@ pub struct Unlocked {
 /// The vault that the flags name, or the nearest one.
 pub fn locate(context: &Context) -> Result<Location, Failure> {
     match &context.globals.vault {
+        // Somebody who names the file means its folder.
+        Some(path) if path.ends_with("vault.toml") && path.is_file() => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            Ok(Location::at(folder.unwrap_or(Path::new(".")))?)
+        }
         Some(folder) => Ok(Location::at(folder)?),
         None => {
             let here = std::env::current_dir().map_err(|error| {
@@ -149,7 +157,7 @@ impl<'a> Session<'a> {
     fn greeted(self) -> Result<Self, Failure> {
         let say = |line: &str| self.context.terminal.say(line);
         if self.vault.state().realm() == Realm::Demo {
-            say("This is a demo vault: its keys are software and prove nothing.");
+            self.context.tell_demo();
         }
         if let Some(fault) = self.vault.fault() {
             say(&format!("FAULTY LOG: {fault}."));
@@ -166,12 +174,14 @@ impl<'a> Session<'a> {
     }
 
     fn compare_with_memory(&self) -> Result<(), Failure> {
+        let confirmed = self.compare_with_flag()?;
         let memory = self.context.memory()?;
         let location = self.vault.location();
         let beyond_fault =
             |head: &Head| self.vault.fault().is_some() && head.number > self.vault.head().number;
         match memory.compare(&location.id, self.vault.links())? {
             Remembered::Contained => {}
+            Remembered::Never if confirmed => {}
             Remembered::Never => self.meet()?,
             // The fault explains it, and was told already.
             Remembered::Shorter(head) if beyond_fault(&head) => return Ok(()),
@@ -211,29 +221,30 @@ impl<'a> Session<'a> {
         let Some(fingerprint) = self.vault.fingerprint() else {
             return Err(Failure::new(exit::NO, "this vault's log has no sound entry"));
         };
-        let fingerprint = fingerprint.to_string();
-        let given = match &self.context.globals.fingerprint {
-            Some(given) => given.clone(),
-            None => {
-                let question = format!(
-                    "This machine meets this vault for the first time. Its fingerprint is\n  {fingerprint}\n\
-                     Compare it with the one that a custodian or the founding record tells you.\n\
-                     Is it the same (yes, no, or paste theirs)? "
-                );
-                let instead =
-                    "give the fingerprint that a custodian told you with --fingerprint HEX";
-                let answer = self.context.terminal.ask(&question, instead)?;
-                if answer.eq_ignore_ascii_case("yes") { fingerprint.clone() } else { answer }
-            }
-        };
-        if given.trim().eq_ignore_ascii_case(&fingerprint) {
+        let text = format!(
+            "This machine meets this vault for the first time. Its fingerprint is\n  {fingerprint}\n\
+             Compare it with the one that a custodian tells you.\n\
+             Is it the same (yes, no, or paste theirs)? "
+        );
+        let answer = self.context.terminal.ask(&Question {
+            text: &text,
+            about: "this machine meets the vault for the first time, and its fingerprint must be confirmed",
+            instead: "give the fingerprint that a custodian told you with --fingerprint HEX",
+        })?;
+        if Question::agrees(&answer) || answer.eq_ignore_ascii_case(&fingerprint.to_string()) {
             return Ok(());
         }
-        Err(Failure::new(
-            exit::NO,
-            format!("the vault's fingerprint is {fingerprint}, not the one expected"),
-        )
-        .hint("ask where this copy comes from; it may be another vault, or a forged one"))
+        Err(other_fingerprint(&fingerprint))
+    }
+
+    /// Holds the vault against `--fingerprint`, whether or not this machine knows it.
+    fn compare_with_flag(&self) -> Result<bool, Failure> {
+        let Some(given) = &self.context.globals.fingerprint else { return Ok(false) };
+        match self.vault.fingerprint() {
+            Some(fingerprint) if fingerprint == *given => Ok(true),
+            Some(fingerprint) => Err(other_fingerprint(&fingerprint)),
+            None => Err(Failure::new(exit::NO, "this vault's log has no sound entry")),
+        }
     }
 
     /// What is so.
@@ -309,7 +320,7 @@ impl<'a> Session<'a> {
         }
         let namespace = prepared.realm().head_namespace();
         let message = prepared.head().to_string();
-        let purpose = format!("to sign entry {}", prepared.head().number);
+        let number = prepared.head().number;
         let mut signatures = Vec::with_capacity(signers.len());
         for (name, key) in signers {
             let credential = credentials.iter().find(|(known, _)| known == name);
@@ -318,13 +329,10 @@ impl<'a> Session<'a> {
                 return Err(Failure::new(exit::FAILED, format!("{name} isn't enrolled")));
             };
             let signer = Signer { public_key, credential: credential.clone(), namespace };
-            signatures.push(key.sign(
-                self.context,
-                self.keys.as_mut(),
-                &signer,
-                &message,
-                &purpose,
-            )?);
+            let last = if prepared.enrolled().contains_key(name) { " (5 of 5)" } else { "" };
+            let purpose = format!("to sign entry {number}{last}");
+            let keys = self.keys.as_mut();
+            signatures.push(key.sign(self.context, keys, &signer, &message, &purpose)?);
         }
         self.context.check_interrupted()?;
         let entry = self.vault.commit(prepared, &signatures, files)?;
@@ -345,6 +353,12 @@ impl<'a> Session<'a> {
             ));
         }
     }
+}
+
+fn other_fingerprint(fingerprint: &Digest) -> Failure {
+    let message = format!("the vault's fingerprint is {fingerprint}, not the one expected");
+    Failure::new(exit::NO, message)
+        .hint("ask where this copy comes from; it may be another vault, or a forged one")
 }
 
 /// The failure of naming a key or a custodian of whom the vault knows nothing.
@@ -386,6 +400,7 @@ fn find_unlocking(
     let application = hints.first().map(|hint| hint.application.as_str());
     let mut found = Vec::new();
     let mut silent = Vec::new();
+    let mut unasked = Vec::new();
     for device in &devices {
         let Some(application) = application else { break };
         match hint(keys, &device.id, application, &credentials, context.random()?) {
@@ -398,6 +413,7 @@ fn find_unlocking(
             // One unsound device must not keep the others from being asked.
             Err(error) if devices.len() > 1 => {
                 context.terminal.say(&format!("Passing over {}: {error}.", device.id));
+                unasked.push(device.clone());
             }
             Err(error) => return Err(error.into()),
         }
@@ -415,6 +431,7 @@ fn find_unlocking(
             context.terminal.say(&said);
             Ok(first.clone())
         }
+        [] if !unasked.is_empty() => Err(couldnt_ask(&unasked)),
         [] if !silent.is_empty() => Err(Failure::new(
             exit::ABSENT,
             "the security key doesn't say which key it is without a touch, so it can't be told whose identity it opens",
@@ -431,6 +448,13 @@ fn find_unlocking(
             Err(too_many("one is meant to open the vault", &listed))
         }
     }
+}
+
+/// The failure of having found no enrolled key while some couldn't be asked.
+pub fn couldnt_ask(devices: &[Device]) -> Failure {
+    let names: Vec<String> = devices.iter().map(|device| device.id.to_string()).collect();
+    let message = format!("no enrolled key was found, and {} couldn't be asked", names.join(", "));
+    Failure::new(exit::ABSENT, message).hint("unplug it and plug it in again, and try once more")
 }
 
 /// What is said of devices none of which is enrolled.

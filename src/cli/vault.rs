@@ -1,19 +1,20 @@
 //! `keymuster vault`: make one, look at one.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::{Context, descriptor_path};
 use super::device::only_device;
 use super::enrolment::{Enrolment, check_fitness, ready_key};
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, HeadView, count, table};
+use super::prompt::Question;
 use super::session::Session;
 use crate::log::sha256;
 use crate::record::{
@@ -52,8 +53,9 @@ pub struct Init {
     #[arg(long, value_name = "LABEL")]
     key: Handle,
     /// Somebody who may read the log and sign nothing, and their age recipient; may be repeated
+    // Parsed later: an error of the parser's would repeat what may be a secret key.
     #[arg(long, value_name = "HANDLE=age1…")]
-    reader: Vec<NewReader>,
+    reader: Vec<String>,
     /// Make a demo vault, whose keys are software
     #[arg(long)]
     demo: bool,
@@ -69,15 +71,17 @@ pub struct NewReader {
     recipient: Recipient,
 }
 
-impl FromStr for NewReader {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (handle, recipient) =
-            text.split_once('=').ok_or("a reader is given as HANDLE=age1…")?;
-        Ok(Self {
-            handle: handle.parse().map_err(|error: crate::record::UnfitValue| error.to_string())?,
-            recipient: Recipient::parse(recipient).map_err(|error| error.to_string())?,
-        })
+impl NewReader {
+    fn parse(text: &str) -> Result<Self, Failure> {
+        let unfit = |reason: String| Failure::new(exit::USAGE, format!("--reader: {reason}"));
+        let (handle, recipient) = text
+            .split_once('=')
+            .ok_or_else(|| unfit("a reader is given as HANDLE=age1…".to_owned()))?;
+        let handle: Handle =
+            handle.parse().map_err(|error: crate::record::UnfitValue| unfit(error.to_string()))?;
+        let recipient = Recipient::parse(recipient)
+            .map_err(|error| unfit(format!("recipient of {handle}: {error}")))?;
+        Ok(Self { handle, recipient })
     }
 }
 
@@ -90,8 +94,8 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
 
 #[derive(Serialize)]
 struct Founded {
+    folder: String,
     vault: String,
-    id: String,
     name: String,
     demo: bool,
     custodian: String,
@@ -110,11 +114,23 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
             "a key can't be called paper: that is the copy in the safe",
         ));
     }
+    let readers = init.reader.iter().map(|reader| NewReader::parse(reader));
+    let readers = readers.collect::<Result<Vec<_>, _>>()?;
+    let mut handles = BTreeSet::from([&init.custodian]);
+    if let Some(twice) = readers.iter().find(|reader| !handles.insert(&reader.handle)) {
+        return Err(Failure::new(
+            exit::USAGE,
+            format!("the handle {} is given twice", twice.handle),
+        ));
+    }
     let paper = Paper::new(context, init.paper_fd)?;
     let realm = if init.demo { Realm::Demo } else { Realm::Real };
     let id: VaultId = Hex(context.random()?);
     let name = KeyName { owner: init.custodian.clone(), label: init.key.clone() };
 
+    if init.demo {
+        context.tell_demo();
+    }
     let mut keys = context.keys_with_blank(realm, &root)?;
     let device = only_device(context, keys.as_mut(), "one is meant to found the vault")?;
     let key = ready_key(context, keys.as_mut(), device, &name)?;
@@ -157,15 +173,14 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
         Event::IdentitySealed(sealed),
         Event::IdentitySealed(paper_event),
     ];
-    for reader in &init.reader {
+    for reader in &readers {
         events.push(Event::ReaderAdded(ReaderAdded {
             reader: reader.handle.clone(),
             recipient: recorded(&reader.recipient)?,
         }));
     }
     let founder = (init.custodian.clone(), personal.recipient().clone());
-    let readers =
-        init.reader.iter().map(|reader| (reader.handle.clone(), reader.recipient.clone()));
+    let readers = readers.iter().map(|reader| (reader.handle.clone(), reader.recipient.clone()));
     let everybody: Vec<_> = [founder.clone()].into_iter().chain(readers).collect();
     for (compartment, members) in [(&records, everybody), (&seeds, vec![founder])] {
         let (event, file) = seal_compartment(compartment, members, &layout)?;
@@ -189,8 +204,8 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
         init.name
     );
     let view = Founded {
-        vault: location.layout.root().to_string_lossy().into_owned(),
-        id: text.clone(),
+        folder: location.layout.root().to_string_lossy().into_owned(),
+        vault: text.clone(),
         name: init.name.to_string(),
         demo: init.demo,
         custodian: init.custodian.to_string(),
@@ -198,7 +213,7 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
         fingerprint,
         head: (&head).into(),
     };
-    Ok(Answer::new("vault-founded", &view, human))
+    Ok(Answer::new("vault-founded", &view, human).recording(1))
 }
 
 fn compartment<'a>(vault: &'a str, name: &'a str) -> CompartmentName<'a> {
@@ -251,12 +266,11 @@ impl<'a> Paper<'a> {
     fn new(context: &'a Context, descriptor: Option<u32>) -> Result<Self, Failure> {
         let descriptor = descriptor
             .map(|number| {
-                File::options().write(true).open(format!("/dev/fd/{number}")).map_err(|error| {
-                    Failure::because(
-                        exit::FAILED,
-                        format!("couldn't write to file descriptor {number}"),
-                        &error,
-                    )
+                let path = descriptor_path(number)?;
+                // Opened anew, a file begins at its start: what is in it must stay.
+                File::options().append(true).open(path).map_err(|error| {
+                    let message = format!("couldn't write to file descriptor {number}");
+                    Failure::because(exit::FAILED, message, &error)
                 })
             })
             .transpose()?;
@@ -317,29 +331,33 @@ impl<'a> Paper<'a> {
             return descriptor.write_all(b"\n").map_err(failed);
         }
         let terminal = &self.context.terminal;
-        terminal
-            .show(&format!(
-                "\nThe paper copy: write these ten words down, on paper only, and put it in a safe.\n\
-                 With {file} they open the vault when every key is lost.\n\n  "
-            ))
-            .and_then(|()| terminal.show(passphrase.expose()))
-            .and_then(|()| terminal.show("\n\n"))
-            .map_err(failed)?;
-        loop {
-            let answer =
-                terminal.ask("Type the last of the ten words to go on: ", "use --paper-fd N")?;
-            if passphrase.expose().rsplit('-').next() == Some(answer.as_str()) {
-                // Three lines up and out of sight; scrollback is the terminal's own.
-                return terminal.show("\x1b[4A\x1b[J\n").map_err(failed);
+        let about = "the paper copy's passphrase must be confirmed";
+        let ask = |text| terminal.ask(&Question { text, about, instead: "use --paper-fd N" });
+        let title = format!(
+            "The paper copy. Write these ten words down, on paper only, and put it in a\n\
+             safe. With {file}\n\
+             they open the vault when every key is lost.\n\n  "
+        );
+        terminal.show_for_a_while(&[&title, passphrase.expose(), "\n\n"], || {
+            let last = passphrase.expose().rsplit('-').next();
+            let mut answer = ask("Type the last of the ten words to go on: ")?;
+            while last != Some(answer.as_str()) {
+                answer = ask("That isn't the last of the ten words. Type it: ")?;
             }
-        }
+            Ok(())
+        })
     }
+}
+
+fn absolute(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute.to_string_lossy().into_owned()
 }
 
 #[derive(Serialize)]
 struct VaultView {
+    folder: String,
     vault: String,
-    id: String,
     name: Option<String>,
     demo: bool,
     created: Option<String>,
@@ -382,8 +400,8 @@ fn show(context: &Context) -> Result<Answer, Failure> {
     let now = context.now()?;
     let findings = vault.replay().findings().iter().cloned().chain(vault.replay().ahead_of(now));
     let view = VaultView {
-        vault: vault.location().layout.root().to_string_lossy().into_owned(),
-        id: vault.location().id.to_string(),
+        folder: absolute(vault.location().layout.root()),
+        vault: vault.location().id.to_string(),
         name: state.name().map(Line::to_string),
         demo: state.realm() == Realm::Demo,
         created: state.created().map(|stamp| stamp.time.to_string()),
@@ -420,7 +438,7 @@ fn shown(view: &VaultView) -> String {
                 if view.demo { "  (demo)" } else { "" }
             ),
         ),
-        ("folder", crate::text::sanitise(&view.vault, 200)),
+        ("folder", crate::text::sanitise(&view.folder, 200)),
         ("founded", view.created.clone().unwrap_or_default()),
         (
             "log",

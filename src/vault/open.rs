@@ -137,7 +137,7 @@ fn read_log(
     // Decryption is most of the time it takes to open a vault: both halves at once.
     let workers = thread::available_parallelism().map_or(1, usize::from).min(8);
     let share = paths.len().div_ceil(workers).max(64);
-    let read: Vec<Result<Entry, String>> = thread::scope(|scope| {
+    let read: Vec<Result<Entry, Unread>> = thread::scope(|scope| {
         let handles: Vec<_> = paths
             .chunks(share)
             .map(|part| {
@@ -145,35 +145,45 @@ fn read_log(
                 scope.spawn(move || part.iter().map(read).collect::<Vec<_>>())
             })
             .collect();
-        let lost = || vec![Err("a thread of keymuster's failed while reading it".to_owned())];
+        let lost = || vec![Err(Unread::Wrong("a thread of keymuster's failed".to_owned()))];
         handles.into_iter().flat_map(|h| h.join().unwrap_or_else(|_| lost())).collect()
     });
     let mut entries = Vec::with_capacity(read.len());
     for entry in read {
         match entry {
             Ok(entry) => entries.push(entry),
-            Err(reason) => return Ok((entries, Some(reason), strays)),
+            Err(Unread::Wrong(reason)) => return Ok((entries, Some(reason), strays)),
+            Err(Unread::Unreadable(error)) => return Err(error.into()),
         }
     }
     Ok((entries, missing, strays))
+}
+
+/// Why a file gave no entry.
+enum Unread {
+    /// What is there isn't one: the log's fault.
+    Wrong(String),
+    /// It couldn't be looked at: no verdict on the log.
+    Unreadable(StoreError),
 }
 
 fn read_entry(
     layout: &Layout,
     path: &Path,
     records: &CompartmentIdentity,
-) -> Result<Entry, String> {
+) -> Result<Entry, Unread> {
     let shown = layout.shown(path);
     let ciphertext = read_bounded(path, MAX_ENTRY_FILE).map_err(|error| match error {
         StoreError::TooLarge { size, .. } => {
-            format!("{shown} has {size} bytes, and an entry has 32 MiB at most")
+            Unread::Wrong(format!("{shown} has {size} bytes, and an entry has 32 MiB at most"))
         }
-        StoreError::NotAFile(_) => format!("{shown} isn't a regular file"),
-        other => format!("{shown} can't be read: {}", crate::text::with_causes(&other)),
+        StoreError::NotAFile(_) => Unread::Wrong(format!("{shown} isn't a regular file")),
+        other => Unread::Unreadable(other),
     })?;
-    let plaintext =
-        records.decrypt(&ciphertext, MAX_ENTRY).map_err(|error| format!("{shown}: {error}"))?;
-    Entry::parse(plaintext.to_vec()).map_err(|error| format!("{shown}: {error}"))
+    let plaintext = records
+        .decrypt(&ciphertext, MAX_ENTRY)
+        .map_err(|error| Unread::Wrong(format!("{shown}: {error}")))?;
+    Entry::parse(plaintext.to_vec()).map_err(|error| Unread::Wrong(format!("{shown}: {error}")))
 }
 
 /// Holds the other files against the digests in the log; names those that differ, and
@@ -205,7 +215,8 @@ fn hold_against(
             Err(StoreError::TooLarge { size, .. }) => {
                 format!("has {size} bytes and isn't the file that the log names")
             }
-            Err(error) => crate::text::with_causes(&error),
+            Err(StoreError::NotAFile(_)) => "isn't a regular file".to_owned(),
+            Err(error) => return Err(error),
         };
         damage.push(Damage { file: layout.shown(path), reason });
     }

@@ -47,7 +47,8 @@ fn key_list_proves_keys_with_the_log_open_and_only_hints_without() {
     let hinted: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(hinted["plugged_in"][0]["key"], "alice/primary");
     assert_eq!(hinted["plugged_in"][0]["proved"], false);
-    assert_eq!(hinted["enrolled"], Value::Null);
+    assert_eq!(hinted["enrolled"][0]["key"], "alice/blue");
+    assert_eq!(hinted["enrolled"][0]["state"], Value::Null, "only the log tells");
     demo.run(&["key", "list"]).exits(0).answers(&["alice/primary?", "nothing here is proved"]);
 }
 
@@ -97,9 +98,9 @@ fn log_show_and_verify_answer_in_json() {
     assert_eq!(verdict["fault"], Value::Null);
     assert_eq!(verdict["head"], json(&demo, &["log", "head"])["head"]);
     demo.read(&["log", "show", "9"])
-        .exits(1)
+        .exits(2)
         .says(&["there is no entry 9", "the log has 4 entries"]);
-    demo.read(&["log", "show", "0"]).exits(1);
+    demo.read(&["log", "show", "0"]).exits(2);
 }
 
 #[test]

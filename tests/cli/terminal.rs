@@ -92,16 +92,25 @@ fn the_paper_passphrase_is_shown_once_and_its_last_word_asked_for() {
     );
     let mut dialogue = Dialogue::start(folder.path(), &command);
     let shown = dialogue.until("Type the last of the ten words to go on: ");
-    let words = shown.lines().map(str::trim).find(|line| line.split('-').count() == 10).unwrap();
+    let words =
+        shown.lines().map(str::trim).find(|line| line.split('-').count() == 10).unwrap().to_owned();
     let last = words.rsplit('-').next().unwrap().to_owned();
     dialogue.types("nonsense\n");
-    dialogue.until("Type the last of the ten words to go on: ");
+    dialogue.until("That isn't the last of the ten words. Type it: ");
     dialogue.types(&format!("{last}\n"));
-    let (code, _) = dialogue.ends();
+    let (code, shown) = dialogue.ends();
     assert_eq!(code, 0);
+    // They stood on the alternate screen, which was wiped and left.
+    let (words_at, left_at) =
+        (shown.find(words.trim()), shown.find("\u{1b}[2J\u{1b}[H\u{1b}[?1049l"));
+    assert!(
+        shown.starts_with("\u{1b}[?1049h") || shown.find("\u{1b}[?1049h") < words_at,
+        "{shown}"
+    );
+    assert!(left_at > words_at, "{shown}");
     for file in ["answer.txt", "talk.txt"] {
         let text = std::fs::read_to_string(folder.path().join(file)).unwrap();
-        assert!(!text.contains(words), "the passphrase is for the terminal alone: {text}");
+        assert!(!text.contains(&words), "the passphrase is for the terminal alone: {text}");
     }
     assert!(folder.path().join("v/vault.toml").exists());
 }
@@ -123,6 +132,7 @@ fn ctrl_c_at_the_paper_passphrase_makes_no_vault() {
     dialogue.types("\u{3}");
     let (code, shown) = dialogue.ends();
     assert_eq!(code, 130, "{shown}");
+    assert!(shown.contains("\u{1b}[?1049l"), "the words are taken away: {shown}");
     assert!(!folder.path().join("v").exists(), "nothing is left");
 }
 

@@ -9,7 +9,7 @@ use crate::cli::device::{ChosenKey, candidates, none_plugged_in, too_many};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
-use crate::cli::session::{Opener, Session, stranger_text};
+use crate::cli::session::{Opener, Session, couldnt_ask, stranger_text};
 use crate::key::Device;
 use crate::key::identify::Identity;
 use crate::record::{Event, KeyChecked, KeyName};
@@ -52,7 +52,8 @@ pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
         return Err(Failure::new(
             exit::NO,
             format!("the key that is plugged in is {name}, not {wanted}"),
-        ));
+        )
+        .hint(format!("plug in {wanted}, or leave --device away")));
     }
     let event = Event::KeyChecked(KeyChecked { key: name.clone() });
     let stamp = session.append(&[(name.clone(), key)], vec![event], &[])?;
@@ -61,7 +62,7 @@ pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
         stamp.entry
     );
     let view = Recorded::new(&session, &name, stamp, &[&name]);
-    Ok(Answer::new("key-checked", &view, human))
+    Ok(Answer::new("key-checked", &view, human).recording(stamp.entry))
 }
 
 /// The one enrolled key that is plugged in, or the one that is wanted.
@@ -75,6 +76,7 @@ fn find_enrolled(
     }
     let mut found: Vec<(KeyName, Device)> = Vec::new();
     let mut refusal = None;
+    let mut unasked = Vec::new();
     for device in &devices {
         match session.identify(device) {
             Ok(Identity::This(name)) => found.push((name, device.clone())),
@@ -88,10 +90,9 @@ fn find_enrolled(
                 return Err(failure);
             }
             Err(failure) => {
-                session
-                    .context
-                    .terminal
-                    .say(&format!("Passing over {}: {}.", device.id, failure.message));
+                let passed = format!("Passing over {}: {}.", device.id, failure.message);
+                session.context.terminal.say(&passed);
+                unasked.push(device.clone());
             }
         }
     }
@@ -103,6 +104,7 @@ fn find_enrolled(
     match (found.as_slice(), refusal) {
         ([one], _) => Ok(one.clone()),
         ([], Some(refusal)) => Err(refusal),
+        ([], None) if !unasked.is_empty() => Err(couldnt_ask(&unasked)),
         ([], None) => Err(Failure::new(exit::NO, stranger_text(&devices))
             .hint("keymuster key list shows what is plugged in and what is enrolled")),
         (many, _) => {

@@ -9,6 +9,7 @@ use crate::cli::enrolment::{Enrolment, check_fitness, ready_key};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
+use crate::cli::prompt::Question;
 use crate::cli::session::{Opener, Session};
 use crate::key::identify::Identity;
 use crate::key::{Device, DeviceId};
@@ -90,7 +91,7 @@ pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
         stamp.entry
     );
     let view = Recorded::new(&session, &name, stamp, &[&name, &signer]);
-    Ok(Answer::new("key-enrolled", &view, human))
+    Ok(Answer::new("key-enrolled", &view, human).recording(stamp.entry))
 }
 
 /// The device that is to be enrolled: not the one that opened the vault, and none that is
@@ -121,13 +122,11 @@ fn new_device(
         match strangers.len() {
             1 => return strangers.pop().ok_or_else(none_plugged_in),
             0 => {
-                let instead = "plug in the new key beside the enrolled one";
-                let question = "Plug in the new key, leave the other one in, and press Enter: ";
-                if !context.terminal.is_there() {
-                    return Err(Failure::new(exit::ABSENT, "no new security key is plugged in")
-                        .hint(instead));
-                }
-                context.terminal.ask(question, instead)?;
+                context.terminal.ask(&Question {
+                    text: "Plug in the new key, leave the other one in, and press Enter: ",
+                    about: "no new security key is plugged in",
+                    instead: "plug in the new key beside the enrolled one",
+                })?;
             }
             _ => {
                 let listed: Vec<_> = strangers.into_iter().map(|device| (device, None)).collect();

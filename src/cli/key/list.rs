@@ -16,7 +16,7 @@ use crate::webauthn::CredentialId;
 #[derive(Serialize)]
 struct KeyList {
     plugged_in: Vec<DeviceView>,
-    enrolled: Option<Vec<KeyView>>,
+    enrolled: Vec<KeyView>,
 }
 
 #[derive(Serialize)]
@@ -37,12 +37,13 @@ struct DeviceView {
 #[derive(Serialize)]
 struct KeyView {
     key: String,
-    state: &'static str,
+    /// What only the open log tells is null while the log is closed.
+    state: Option<&'static str>,
     product: Option<String>,
-    aaguid: String,
+    aaguid: Option<String>,
     fingerprint: Option<String>,
-    enrolled: String,
-    last_seen: String,
+    enrolled: Option<String>,
+    last_seen: Option<String>,
     plugged_in: Option<String>,
 }
 
@@ -81,20 +82,17 @@ fn list_proved(context: &Context, identities: &[AgeIdentity]) -> Result<Answer, 
         .iter()
         .map(|(name, key)| KeyView {
             key: name.to_string(),
-            state: "active",
+            state: Some("active"),
             product: key.enrolment.product.as_ref().map(ToString::to_string),
-            aaguid: crate::webauthn::Aaguid(key.enrolment.aaguid.0).to_string(),
+            aaguid: Some(crate::webauthn::Aaguid(key.enrolment.aaguid.0).to_string()),
             fingerprint: public_keys.get(name).map(crate::sshsig::PublicKey::fingerprint),
-            enrolled: key.enrolled.time.to_string(),
-            last_seen: key.last_seen.time.to_string(),
-            plugged_in: plugged_in
-                .iter()
-                .find(|device| device.key.as_deref() == Some(&name.to_string()))
-                .map(|device| device.path.clone()),
+            enrolled: Some(key.enrolled.time.to_string()),
+            last_seen: Some(key.last_seen.time.to_string()),
+            plugged_in: place_of(&name.to_string(), &plugged_in),
         })
         .collect();
     let code = session.exit();
-    let view = KeyList { plugged_in, enrolled: Some(enrolled) };
+    let view = KeyList { plugged_in, enrolled };
     let human = listed(&view);
     Ok(Answer::new("key-list", &view, human).exiting(code))
 }
@@ -127,12 +125,31 @@ fn list_claimed(
         };
         plugged_in.push(device_view(&device, key, false, remark));
     }
-    let view = KeyList { plugged_in, enrolled: None };
+    let enrolled = hints.iter().map(|hint| {
+        let key = format!("{}/{}", hint.custodian, hint.slot);
+        KeyView {
+            plugged_in: place_of(&key, &plugged_in),
+            key,
+            state: None,
+            product: None,
+            aaguid: None,
+            fingerprint: None,
+            enrolled: None,
+            last_seen: None,
+        }
+    });
+    let view = KeyList { enrolled: enrolled.collect(), plugged_in };
     let mut human = listed(&view);
     if !hints.is_empty() {
         human.push_str("\nThe log is closed, so nothing here is proved. To prove it: --identity FILE, or keymuster key check.\n");
     }
     Ok(Answer::new("key-list", &view, human))
+}
+
+/// Where a key is plugged in.
+fn place_of(key: &str, plugged_in: &[DeviceView]) -> Option<String> {
+    let found = plugged_in.iter().find(|device| device.key.as_deref() == Some(key));
+    found.map(|device| device.path.clone())
 }
 
 fn device_view(
@@ -173,12 +190,15 @@ fn listed(view: &KeyList) -> String {
     } else {
         table(&["plugged in", "product", "key"], &rows)
     };
-    if let Some(enrolled) = &view.enrolled {
-        let rows: Vec<Vec<String>> = enrolled
+    if !view.enrolled.is_empty() {
+        let or_dash = |value: Option<&str>| value.unwrap_or("-").to_owned();
+        let rows: Vec<Vec<String>> = view
+            .enrolled
             .iter()
             .map(|key| {
-                let here = key.plugged_in.clone().unwrap_or_else(|| "-".to_owned());
-                vec![key.key.clone(), key.state.to_owned(), key.last_seen.clone(), here]
+                let seen = or_dash(key.last_seen.as_deref());
+                let here = or_dash(key.plugged_in.as_deref());
+                vec![key.key.clone(), or_dash(key.state), seen, here]
             })
             .collect();
         text.push('\n');
