@@ -32,6 +32,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::hardening::keep_memory_private;
 use context::{Context, Globals};
 use failure::Failure;
 use output::{Answer, failure_json};
@@ -80,7 +81,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let json = cli.globals.json;
-    let ran = Context::new(cli.globals).and_then(|context| run(&context, cli.command));
+    let private = keep_memory_private().map_err(|error| {
+        Failure::because(exit::FAILED, "couldn't keep this process's memory private", &error)
+    });
+    let ran = private
+        .and_then(|()| Context::new(cli.globals))
+        .and_then(|context| run(&context, cli.command));
     let ran = ran.and_then(|answer| match print(&answer, json) {
         Ok(()) => Ok(answer.exit),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit::BROKEN_PIPE),

@@ -4,6 +4,7 @@
 //!
 //! The domain decides, the edges act. Imports run one way, from the bottom of this list up:
 //!
+//! - [`hardening`]: no core files, no debuggers.
 //! - [`text`]: which characters may be shown.
 //! - [`webauthn`]: the few structures of WebAuthn and CTAP that several modules speak of.
 //! - [`record`]: the nouns, the events, the state, and who must sign what.
@@ -14,6 +15,7 @@
 //! - [`cli`]: the command line, and all that is said to people. Nothing imports it.
 
 pub mod cli;
+pub mod hardening;
 pub mod key;
 pub mod log;
 pub mod record;

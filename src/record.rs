@@ -26,7 +26,7 @@ pub use identity::{IdentitySealed, PAPER, SealedIdentity};
 pub use key::{Key, KeyChecked, KeyEnrolled, KeyState};
 pub use policy::{Policy, Realm, UserVerification, VaultCreated};
 pub use reader::{Reader, ReaderAdded};
-pub use state::{Rejection, Stamp, State};
+pub use state::{Rejection, Sealing, Stamp, State};
 pub use values::{
     AgeRecipient, Bytes, Digest, Handle, Hex, KeyName, Line, Salt, SshPublicKey, Time, UnfitValue,
     VaultId,

@@ -30,16 +30,9 @@ pub fn sanitise(text: &str, limit: usize) -> String {
     fit.into_iter().collect()
 }
 
-/// An error and its causes in one line: `couldn't open a: permission denied`.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+/// Text of several lines, each fit to be shown: as [`sanitise`] has it, but for line breaks.
+pub fn sanitise_lines(text: &str, limit: usize) -> String {
+    text.split('\n').map(|line| sanitise(line, limit)).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -23,14 +23,14 @@ mod open;
 mod passphrase;
 mod store;
 
-pub use append::{AppendError, NewFile, Prepared};
+pub use append::{AppendError, Committed, NewFile, Prepared};
 pub use cipher::{AgeIdentity, AgeIdentityError, OpenError, Recipient, RecipientError, SealError};
 pub use compartment::{CompartmentError, CompartmentIdentity, CompartmentName, EpochOrder};
-pub use found::{FoundError, Staging};
+pub use found::{FoundError, Founded, Staging};
 pub use identity::{IdentityError, IdentityName, KeyFileError, PersonalIdentity};
 pub use layout::{IdentityHint, Layout, Location, NoVault, VaultFile};
 pub use lock::{Lock, LockError};
-pub use memory::{HeadMemory, MemoryError, Remembered};
+pub use memory::{HeadMemory, Memory, MemoryError, Remembered};
 pub use open::{Damage, OpenVault, RecordsError, open_records};
 pub use passphrase::{Misspelling, Passphrase, PassphraseError};
 pub use store::{StoreError, export_file, make_folder, read_bounded};

@@ -21,7 +21,7 @@ use crate::key::helper::UsbKeys;
 use crate::key::software::SoftwareKeys;
 use crate::key::{Authenticator, DeviceId, Pin};
 use crate::record::{Digest, Line, Realm, Time};
-use crate::vault::{AgeIdentity, HeadMemory};
+use crate::vault::{AgeIdentity, HeadMemory, StoreError};
 
 /// The largest file of a PIN, in bytes.
 const MAX_PIN_FILE: u64 = 1024;
@@ -87,7 +87,7 @@ pub struct Context {
     /// The person at the keyboard.
     pub terminal: Terminal,
     interrupted: Arc<AtomicBool>,
-    pins: RefCell<BTreeMap<DeviceId, Pin>>,
+    pins: RefCell<BTreeMap<(DeviceId, String), Pin>>,
     demo_told: Rc<Cell<bool>>,
 }
 
@@ -135,6 +135,13 @@ impl Context {
         if !self.demo_told.replace(true) {
             self.terminal.say("This is a demo vault: its keys are software and prove nothing.");
         }
+    }
+
+    /// Says that what was recorded may not have reached the disk for good.
+    pub fn tell_unsynced(&self, error: &StoreError) {
+        let failure = Failure::of(exit::FAILED, error);
+        let why = [vec![failure.message], failure.causes].concat().join(": ");
+        self.terminal.say(&format!("It is recorded, but a power cut could still undo it: {why}."));
     }
 
     /// Fails if somebody pressed Ctrl-C.
@@ -286,14 +293,16 @@ impl Context {
         ask: impl FnOnce() -> Result<Pin, Failure>,
         act: impl FnOnce(&Pin) -> T,
     ) -> Result<T, Failure> {
-        if !self.pins.borrow().contains_key(device) {
+        // Another key may sit in the same place by now.
+        let asked = (device.clone(), key.to_owned());
+        if !self.pins.borrow().contains_key(&asked) {
             let pin = match self.pin_from_flags(key)? {
                 Some(pin) => pin,
                 None => ask()?,
             };
-            self.pins.borrow_mut().insert(device.clone(), pin);
+            self.pins.borrow_mut().insert(asked.clone(), pin);
         }
-        match self.pins.borrow().get(device) {
+        match self.pins.borrow().get(&asked) {
             Some(pin) => Ok(act(pin)),
             None => Err(Failure::new(exit::FAILED, "a PIN got lost, which is a bug in keymuster")),
         }

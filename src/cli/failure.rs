@@ -6,7 +6,8 @@ use std::fmt;
 use super::exit;
 use crate::key::KeyError;
 use crate::key::software::SoftwareKeyError;
-use crate::log::Fault;
+use crate::log::{Fault, Rule};
+use crate::text::sanitise_lines;
 use crate::vault::{
     AppendError, CompartmentError, FoundError, LockError, MemoryError, NoVault, OpenError,
     RecordsError, SealError, StoreError,
@@ -66,12 +67,14 @@ impl fmt::Display for Failure {
     /// Several lines: `error:`, then `caused by:` and `hint:` where there are any.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (bold, red, cyan, plain) = ("\x1b[1m", "\x1b[31m", "\x1b[36m", "\x1b[0m");
-        write!(f, "{bold}{red}error:{plain} {}", self.message)?;
+        // A path may hold anything.
+        let fit = |text: &str| sanitise_lines(text, 1000);
+        write!(f, "{bold}{red}error:{plain} {}", fit(&self.message))?;
         for cause in &self.causes {
-            write!(f, "\n{bold}caused by:{plain} {cause}")?;
+            write!(f, "\n{bold}caused by:{plain} {}", fit(cause))?;
         }
         match &self.hint {
-            Some(hint) => write!(f, "\n{bold}{cyan}hint:{plain} {hint}"),
+            Some(hint) => write!(f, "\n{bold}{cyan}hint:{plain} {}", fit(hint)),
             None => Ok(()),
         }
     }
@@ -170,6 +173,11 @@ impl From<AppendError> for Failure {
         match &error {
             AppendError::Faulty(_) => Self::of(exit::NO, &error)
                 .hint("keymuster log verify tells more; restore the file from git or a backup"),
+            AppendError::Refused(fault) if fault.rule == Rule::Signature => {
+                Self::of(exit::NO, &error).hint(
+                    "the key that signed isn't the one that was enrolled; nothing was recorded",
+                )
+            }
             _ => Self::of(exit::FAILED, &error),
         }
     }

@@ -82,8 +82,11 @@ struct KeyInfo {
 fn keys_around(context: &Context, blank: bool) -> Result<Box<dyn Authenticator>, Failure> {
     match locate(context) {
         Ok(location) => {
-            let realm = supposed_realm(&location.layout.identity_hints()?);
+            let realm = supposed_realm(&location.layout.identity_hints()?)?;
             let root = location.layout.root();
+            if realm == Realm::Demo {
+                context.tell_demo();
+            }
             if blank {
                 context.keys_with_blank(realm, root)
             } else {

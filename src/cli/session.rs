@@ -77,9 +77,20 @@ pub fn locate(context: &Context) -> Result<Location, Failure> {
 }
 
 /// Real or demo, as far as the files tell before the log is open.
-pub fn supposed_realm(hints: &[IdentityHint]) -> Realm {
-    let demo = Realm::Demo.unlocking_application();
-    if hints.iter().any(|hint| hint.application == demo) { Realm::Demo } else { Realm::Real }
+pub fn supposed_realm(hints: &[IdentityHint]) -> Result<Realm, Failure> {
+    let of = |realm: Realm| {
+        hints.iter().filter(|hint| hint.application == realm.unlocking_application()).count()
+    };
+    match (of(Realm::Real), of(Realm::Demo)) {
+        (_, 0) => Ok(Realm::Real),
+        (0, _) => Ok(Realm::Demo),
+        // One planted file must not have PINs of real keys given to software.
+        _ => Err(Failure::new(
+            exit::NO,
+            "the vault's .identity files are some of a demo vault and some of a real one",
+        )
+        .hint("remove those that don't belong: keymuster log verify --identity FILE names them")),
+    }
 }
 
 impl<'a> Session<'a> {
@@ -114,7 +125,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self, Failure> {
         let location = locate(context)?;
         let mut hints = location.layout.identity_hints()?;
-        let realm = supposed_realm(&hints);
+        let realm = supposed_realm(&hints)?;
         let known = hints.clone();
         hints.retain(|hint| {
             hint.application == realm.unlocking_application()
@@ -137,18 +148,22 @@ impl<'a> Session<'a> {
             return Err(Failure::new(exit::ABSENT, message)
                 .hint("plug in a key that is enrolled too: it opens the vault and signs"));
         }
-        let (device, hint) = find_unlocking(context, keys.as_mut(), devices, &hints, opener)?;
-        let name = KeyName { owner: hint.custodian.clone(), label: hint.slot.clone() };
+        let (device, hints) = find_unlocking(context, keys.as_mut(), devices, &hints, opener)?;
+        let name = named(&hints)?;
         let key = ChosenKey::new(keys.as_mut(), device, name.to_string())?;
-        let identity = unlock(context, keys.as_mut(), &key, &location, &hint)?;
+        let (identity, hint) = unlock(context, keys.as_mut(), &key, &location, &hints)?;
         let identities: Vec<&AgeIdentity> = identity.identities().collect();
         let vault = open_records(location, &identities)?;
-        if vault.state().realm() != realm {
+        let sealed = vault.state().identities().get(&name_of(&hint));
+        let named = sealed.is_some_and(|sealed| sealed.sealing.generation == hint.generation);
+        if vault.state().realm() != realm || (!named && vault.fault().is_none()) {
             return Err(Failure::new(
                 exit::NO,
-                "the vault's identity files aren't those that its log names",
-            ));
+                format!("{} opened the vault with an identity file that no entry names", key.name),
+            )
+            .hint("keymuster log verify --identity FILE names such files: remove them"));
         }
+        let name = name_of(&hint);
         let unlocked = Some(Unlocked { name, key, identity });
         Self { context, vault, keys, unlocked }.greeted()
     }
@@ -183,8 +198,21 @@ impl<'a> Session<'a> {
             Remembered::Contained => {}
             Remembered::Never if confirmed => {}
             Remembered::Never => self.meet()?,
-            // The fault explains it, and was told already.
-            Remembered::Shorter(head) if beyond_fault(&head) => return Ok(()),
+            Remembered::AnotherVault => {
+                return Err(Failure::new(
+                    exit::NO,
+                    "this isn't the vault that this machine knows: it begins with another entry 1",
+                )
+                .hint("it was forged or founded anew under the same id; get the real one from a custodian"));
+            }
+            // The fault explains it; but what is shown is old, and how old is worth knowing.
+            Remembered::Shorter(head) if beyond_fault(&head) => {
+                let seen = head.number;
+                let said =
+                    format!("This machine has seen entry {seen}; what is shown is from before it.");
+                self.context.terminal.say(&said);
+                return Ok(());
+            }
             Remembered::Shorter(head) => {
                 return Err(Failure::new(
                     exit::NO,
@@ -211,7 +239,7 @@ impl<'a> Session<'a> {
         }
         // A faulty log's sound part may be what an attacker left of it.
         if self.vault.fault().is_none() {
-            memory.remember(&self.vault.head())?;
+            memory.remember(&location.id, self.vault.links())?;
         }
         Ok(())
     }
@@ -335,17 +363,19 @@ impl<'a> Session<'a> {
             signatures.push(key.sign(self.context, keys, &signer, &message, &purpose)?);
         }
         self.context.check_interrupted()?;
-        let entry = self.vault.commit(prepared, &signatures, files)?;
-        Ok(Stamp { entry, time })
+        let committed = self.vault.commit(prepared, &signatures, files)?;
+        if let Some(error) = committed.unsynced {
+            self.context.tell_unsynced(&error);
+        }
+        Ok(Stamp { entry: committed.number, time })
     }
 
     /// Remembers the head of an entry that was made durable. That it can't be remembered
     /// is no reason to call the entry a failure: it is told.
     pub fn remember(&self) {
-        let remembered = self
-            .context
-            .memory()
-            .and_then(|memory| memory.remember(&self.vault.head()).map_err(Failure::from));
+        let remembered = self.context.memory().and_then(|memory| {
+            memory.remember(&self.vault.location().id, self.vault.links()).map_err(Failure::from)
+        });
         if let Err(failure) = remembered {
             self.context.terminal.say(&format!(
                 "The entry is recorded, but this machine couldn't remember its head: {}.",
@@ -391,7 +421,7 @@ fn find_unlocking(
     devices: Vec<Device>,
     hints: &[IdentityHint],
     opener: Opener<'_>,
-) -> Result<(Device, IdentityHint), Failure> {
+) -> Result<(Device, Vec<IdentityHint>), Failure> {
     if devices.is_empty() {
         return Err(none_plugged_in()
             .hint("plug in an enrolled key, or open the log as a reader with --identity FILE"));
@@ -405,8 +435,9 @@ fn find_unlocking(
         let Some(application) = application else { break };
         match hint(keys, &device.id, application, &credentials, context.random()?) {
             Ok(Claim::Holds(credential)) => {
-                let claimed = hints.iter().find(|hint| hint.credential == credential);
-                found.extend(claimed.map(|hint| (device.clone(), hint.clone())));
+                // Copies of a file name the same credential; only one of them is right.
+                let same = hints.iter().filter(|hint| hint.credential == credential);
+                found.push((device.clone(), same.cloned().collect::<Vec<_>>()));
             }
             Ok(Claim::WontSay) => silent.push(device.clone()),
             Ok(Claim::Stranger) => {}
@@ -421,14 +452,12 @@ fn find_unlocking(
     if found.is_empty()
         && let ([device], [hint]) = (silent.as_slice(), hints)
     {
-        found.push((device.clone(), hint.clone()));
+        found.push((device.clone(), vec![hint.clone()]));
     }
     match found.as_slice() {
         [one] => Ok(one.clone()),
         [first, ..] if !matches!(opener, Opener::TheOnly) => {
-            let (_, hint) = first;
-            let said = format!("Opening the vault with {}/{}.", hint.custodian, hint.slot);
-            context.terminal.say(&said);
+            context.terminal.say(&format!("Opening the vault with {}.", named(&first.1)?));
             Ok(first.clone())
         }
         [] if !unasked.is_empty() => Err(couldnt_ask(&unasked)),
@@ -441,10 +470,9 @@ fn find_unlocking(
             "plug in an enrolled key, or open the log as a reader with --identity FILE",
         )),
         many => {
-            let listed: Vec<_> = many
-                .iter()
-                .map(|(device, hint)| (device.clone(), Some(format!("{}/{}", hint.custodian, hint.slot))))
-                .collect();
+            let name = |hints: &[IdentityHint]| hints.first().map(|hint| name_of(hint).to_string());
+            let listed: Vec<_> =
+                many.iter().map(|(device, hints)| (device.clone(), name(hints))).collect();
             Err(too_many("one is meant to open the vault", &listed))
         }
     }
@@ -457,6 +485,15 @@ pub fn couldnt_ask(devices: &[Device]) -> Failure {
     Failure::new(exit::ABSENT, message).hint("unplug it and plug it in again, and try once more")
 }
 
+/// The key that a hint is about.
+fn name_of(hint: &IdentityHint) -> KeyName {
+    KeyName { owner: hint.custodian.clone(), label: hint.slot.clone() }
+}
+
+fn named(hints: &[IdentityHint]) -> Result<KeyName, Failure> {
+    hints.first().map(name_of).ok_or_else(none_plugged_in)
+}
+
 /// What is said of devices none of which is enrolled.
 pub fn stranger_text(devices: &[Device]) -> String {
     match devices {
@@ -467,32 +504,51 @@ pub fn stranger_text(devices: &[Device]) -> String {
     }
 }
 
-/// Opens a custodian's identity with their key: one touch.
+/// Opens a custodian's identity with their key: one touch. Where several files name the
+/// key's credential, the newest that opens counts.
 fn unlock(
     context: &Context,
     keys: &mut dyn Authenticator,
     key: &ChosenKey,
     location: &Location,
-    hint: &IdentityHint,
-) -> Result<PersonalIdentity, Failure> {
-    let path = location.layout.identity(&hint.custodian, &hint.slot, hint.generation);
-    let shown = location.layout.shown(&path);
-    let closed = |error: &dyn std::error::Error| {
-        Failure::because(exit::NO, format!("{shown} can't be opened with {}", key.name), error)
-    };
-    let file = read_bounded(&path, MAX_FILE)?;
-    let nonce = fido2prf::nonce_of(&file).map_err(|error| closed(&error))?;
-    let request = GetHmacSecret {
-        application: hint.application.clone(),
-        credential: hint.credential.clone(),
-        salts: fido2prf::salts(nonce),
-    };
-    let output = key.hmac_secret(context, keys, &request, "to open the vault")?;
-    let vault = location.id.to_string();
-    let expected = IdentityName {
-        vault: &vault,
-        custodian: hint.custodian.as_str(),
-        generation: hint.generation,
-    };
-    PersonalIdentity::open_with_key(&file, &output, &expected).map_err(|error| closed(&error))
+    hints: &[IdentityHint],
+) -> Result<(PersonalIdentity, IdentityHint), Failure> {
+    let mut refusal = None;
+    for hint in hints {
+        let path = location.layout.identity(&hint.custodian, &hint.slot, hint.generation);
+        let shown = location.layout.shown(&path);
+        let closed = |error: &dyn std::error::Error| {
+            Failure::because(exit::NO, format!("{shown} can't be opened with {}", key.name), error)
+        };
+        let read = read_bounded(&path, MAX_FILE).map_err(Failure::from).and_then(|file| {
+            let nonce = fido2prf::nonce_of(&file).map_err(|error| closed(&error))?;
+            Ok((file, nonce))
+        });
+        let (file, nonce) = match read {
+            Ok(read) => read,
+            Err(failure) => {
+                refusal.get_or_insert(failure);
+                continue;
+            }
+        };
+        let request = GetHmacSecret {
+            application: hint.application.clone(),
+            credential: hint.credential.clone(),
+            salts: fido2prf::salts(nonce),
+        };
+        let output = key.hmac_secret(context, keys, &request, "to open the vault")?;
+        let vault = location.id.to_string();
+        let expected = IdentityName {
+            vault: &vault,
+            custodian: hint.custodian.as_str(),
+            generation: hint.generation,
+        };
+        match PersonalIdentity::open_with_key(&file, &output, &expected) {
+            Ok(identity) => return Ok((identity, hint.clone())),
+            Err(error) => {
+                refusal.get_or_insert(closed(&error));
+            }
+        }
+    }
+    Err(refusal.unwrap_or_else(none_plugged_in))
 }

@@ -22,7 +22,7 @@ use crate::record::{
     Line, PAPER, RECORDS, ReaderAdded, Realm, SEEDS, UserVerification, VaultCreated, VaultId,
 };
 use crate::vault::{
-    AgeIdentity, CompartmentIdentity, CompartmentName, IdentityName, NewFile, Passphrase,
+    AgeIdentity, CompartmentIdentity, CompartmentName, Founded, IdentityName, NewFile, Passphrase,
     PersonalIdentity, Recipient, Staging,
 };
 
@@ -93,7 +93,7 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
 }
 
 #[derive(Serialize)]
-struct Founded {
+struct FoundedView {
     folder: String,
     vault: String,
     name: String,
@@ -191,7 +191,10 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
     let vault = staging.vault(records);
     let mut session = Session { context, vault, keys, unlocked: None };
     session.record(&[(name.clone(), key)], events, &files)?;
-    let location = staging.finish()?;
+    let Founded { location, unsynced } = staging.finish()?;
+    if let Some(error) = unsynced {
+        context.tell_unsynced(&error);
+    }
     session.remember();
 
     let head = session.vault.head();
@@ -203,7 +206,7 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
          Next: enrol a second key (keymuster key enrol LABEL), and keep the paper copy in a safe.\n",
         init.name
     );
-    let view = Founded {
+    let view = FoundedView {
         folder: location.layout.root().to_string_lossy().into_owned(),
         vault: text.clone(),
         name: init.name.to_string(),

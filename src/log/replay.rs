@@ -191,6 +191,11 @@ impl Replay {
         Ok(())
     }
 
+    /// The fault of a next entry that couldn't be read as one.
+    pub fn unreadable(&self, reason: String) -> Fault {
+        Fault { entry: self.head.number.saturating_add(1), rule: Rule::Form, reason }
+    }
+
     /// Holds a document against every rule but those of its signatures.
     pub fn consider(&self, document: &Document) -> Result<Considered, Fault> {
         let place = self.head.number.saturating_add(1);
@@ -402,9 +407,7 @@ pub fn replay<'a>(
     for entry in entries {
         let admitted = match entry {
             Ok(entry) => replay.admit(entry),
-            Err(reason) => {
-                Err(Fault { entry: replay.head.number.saturating_add(1), rule: Rule::Form, reason })
-            }
+            Err(reason) => Err(replay.unreadable(reason)),
         };
         if let Err(fault) = admitted {
             return Replayed { replay, fault: Some(fault) };

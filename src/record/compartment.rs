@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgeRecipient, Digest, Handle, Rejection, Stamp, State};
+use super::state::follows;
+use super::{AgeRecipient, Digest, Handle, Rejection, Sealing, Stamp, State};
 
 /// The compartment of the log: custodians and readers.
 pub const RECORDS: &str = "records";
@@ -48,13 +49,9 @@ impl CompartmentSealed {
             )));
         }
         let known = state.compartments.get(&self.compartment).map_or(0, |c| c.sealing.epoch);
-        if self.epoch <= known {
-            return Err(Rejection::Mismatch(format!(
-                "compartment {} is in epoch {known} already",
-                self.compartment
-            )));
-        }
+        follows(self.epoch, known, &format!("epoch of compartment {}", self.compartment))?;
         state.take_recipient(&self.recipient)?;
+        state.sealings.push(Sealing::Compartment(self.clone()));
         state
             .compartments
             .insert(self.compartment.clone(), Compartment { sealing: self.clone(), sealed: at });

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, Handle, KeyName, Rejection, Stamp, State};
+use super::state::follows;
+use super::{Digest, Handle, KeyName, Rejection, Sealing, Stamp, State};
 
 /// The slot of the copy under a passphrase; no key may bear this label.
 pub const PAPER: &str = "paper";
@@ -50,11 +51,8 @@ impl IdentitySealed {
             )));
         }
         let known = state.identities.get(&key).map_or(0, |known| known.sealing.generation);
-        if self.generation <= known {
-            return Err(Rejection::Mismatch(format!(
-                "the identity sealed to {key} is of generation {known} already"
-            )));
-        }
+        follows(self.generation, known, &format!("generation of the identity sealed to {key}"))?;
+        state.sealings.push(Sealing::Identity(self.clone()));
         state.identities.insert(key, SealedIdentity { sealing: self.clone(), sealed: at });
         Ok(())
     }

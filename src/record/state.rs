@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use super::{
-    AgeRecipient, Compartment, Custodian, Event, Handle, Key, KeyName, KeyState, Line, Policy,
-    RECORDS, Reader, Realm, SEEDS, SealedIdentity, Time, UserVerification,
+    AgeRecipient, Compartment, CompartmentSealed, Custodian, Event, Handle, IdentitySealed, Key,
+    KeyName, KeyState, Line, Policy, RECORDS, Reader, Realm, SEEDS, SealedIdentity, Time,
+    UserVerification,
 };
 
 /// Where in the log something happened.
@@ -41,6 +42,26 @@ pub enum Rejection {
     Mismatch(String),
 }
 
+/// Checks that a number comes after the known one. A few may be skipped, for files that
+/// stand there unnamed, but not so many that the numbers run out.
+pub(super) fn follows(number: u32, known: u32, what: &str) -> Result<(), Rejection> {
+    const MAX_SKIPPED: u32 = 1000;
+    if number > known && number - known <= MAX_SKIPPED {
+        return Ok(());
+    }
+    Err(Rejection::Mismatch(format!("the {what} can't go from {known} to {number}")))
+}
+
+/// A file, or two, that an event named with its digest. It stays named for good: nothing
+/// superseded is deleted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Sealing {
+    /// A custodian's sealed identity, and what stock age needs to open it.
+    Identity(IdentitySealed),
+    /// A compartment's identity.
+    Compartment(CompartmentSealed),
+}
+
 /// All that is so, after some number of entries. Starts empty and changes by
 /// [`State::apply`] only.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +75,7 @@ pub struct State {
     pub(super) keys: BTreeMap<KeyName, Key>,
     pub(super) identities: BTreeMap<KeyName, SealedIdentity>,
     pub(super) compartments: BTreeMap<Handle, Compartment>,
+    pub(super) sealings: Vec<Sealing>,
     pub(super) had_two_custodians: bool,
     used_handles: BTreeSet<Handle>,
     used_recipients: BTreeSet<AgeRecipient>,
@@ -71,6 +93,7 @@ impl Default for State {
             keys: BTreeMap::new(),
             identities: BTreeMap::new(),
             compartments: BTreeMap::new(),
+            sealings: Vec::new(),
             had_two_custodians: false,
             used_handles: BTreeSet::new(),
             used_recipients: BTreeSet::new(),
@@ -151,6 +174,11 @@ impl State {
     /// Compartments in their present epoch, by name.
     pub fn compartments(&self) -> &BTreeMap<Handle, Compartment> {
         &self.compartments
+    }
+
+    /// Every sealing that was ever recorded.
+    pub fn sealings(&self) -> &[Sealing] {
+        &self.sealings
     }
 
     /// How many different custodians must sign what needs two: one until a second was

@@ -12,9 +12,9 @@ use thiserror::Error;
 
 use super::cipher::{self, OpenError, Recipient, SealError};
 use super::lock::Lock;
-use super::open::OpenVault;
-use super::store::{StoreError, remove_leftovers, write_new};
-use crate::log::{Considered, Document, Entry, FORMAT, Fault, Head, MAX_ENTRY, Malformed};
+use super::open::{MAX_ENTRY_FILE, OpenVault};
+use super::store::{StoreError, link_new, read_bounded, remove_leftovers, write_new};
+use crate::log::{Considered, Document, Entry, FORMAT, Fault, Head, MAX_ENTRY, Malformed, sha256};
 use crate::record::{Event, KeyName, Line, RECORDS, Realm, Salt, Time};
 use crate::sshsig::PublicKey;
 
@@ -58,15 +58,24 @@ impl Prepared {
     }
 }
 
+/// An entry that is in the log.
+#[derive(Debug)]
+pub struct Committed {
+    /// Its number.
+    pub number: u64,
+    /// Why a power cut could still undo it, where the folder couldn't be synced.
+    pub unsynced: Option<StoreError>,
+}
+
 /// Why an entry couldn't be appended. In every case the log is as it was.
 #[derive(Debug, Error)]
 pub enum AppendError {
     /// The log, or a file that it names, is faulty: nothing is built on that.
     #[error("this vault is faulty and takes no new entry: {0}")]
     Faulty(String),
-    /// Somebody appended first.
+    /// Somebody appended first, or replaced what was there.
     #[error(
-        "entry {0} was written by somebody else meanwhile; nothing was changed, so run the command again"
+        "entry {0} was written by somebody else meanwhile; nothing was recorded, so run the command again"
     )]
     Overtaken(u64),
     /// The entry would break a rule.
@@ -101,13 +110,8 @@ impl OpenVault {
         salt: Salt,
         tool: &Line,
     ) -> Result<Prepared, AppendError> {
-        if let Some(fault) = &self.fault {
-            return Err(AppendError::Faulty(fault.to_string()));
-        }
-        if let Some(damage) = self.damage().first() {
-            return Err(AppendError::Faulty(damage.to_string()));
-        }
-        let head = self.replay.head();
+        self.check_sound()?;
+        let head = self.log.replay.head();
         let document = Document {
             format: FORMAT,
             vault: head.vault,
@@ -120,23 +124,23 @@ impl OpenVault {
             slips: Vec::new(),
             events,
         };
-        self.check_not_overtaken(document.number)?;
-        let considered = self.replay.consider(&document)?;
+        self.check_unchanged(document.number)?;
+        let considered = self.log.replay.consider(&document)?;
         let head = head.after(document.to_canonical()?.as_bytes());
         Ok(Prepared { document, head, considered, _lock: lock })
     }
 
     /// Commits a prepared entry: `signatures` in the order of its signers, `files` that it
-    /// names. Returns its number.
+    /// names.
     pub fn commit(
         &mut self,
         prepared: Prepared,
         signatures: &[String],
         files: &[NewFile],
-    ) -> Result<u64, AppendError> {
+    ) -> Result<Committed, AppendError> {
         let entry = Entry::new(&prepared.document, signatures)?;
         let number = prepared.document.number;
-        let mut replay = self.replay.clone();
+        let mut replay = self.log.replay.clone();
         replay.admit(&entry)?;
 
         let records = replay.state().compartments();
@@ -153,7 +157,7 @@ impl OpenVault {
             )));
         }
 
-        self.check_not_overtaken(number)?;
+        self.check_unchanged(number)?;
         let layout = self.location.layout.clone();
         for folder in [layout.log(), layout.compartments(), layout.identities()] {
             remove_leftovers(&folder)?;
@@ -161,21 +165,42 @@ impl OpenVault {
         for file in files {
             write_new(&file.path, &file.bytes)?;
         }
-        match write_new(&layout.entry(number), &ciphertext) {
+        let unsynced = match link_new(&layout.entry(number), &ciphertext) {
             Err(StoreError::Taken(_)) => return Err(AppendError::Overtaken(number)),
             other => other?,
-        }
-        self.links.push(replay.head().link);
-        self.entries.push(entry);
-        self.replay = replay;
-        Ok(number)
+        };
+        self.log.links.push(replay.head().link);
+        self.log.entries.push(entry);
+        self.log.replay = replay;
+        self.log.newest_file = Some(sha256(&ciphertext));
+        Ok(Committed { number, unsynced })
     }
 
-    fn check_not_overtaken(&self, number: u64) -> Result<(), AppendError> {
-        if self.location.layout.entry(number).exists() {
-            Err(AppendError::Overtaken(number))
-        } else {
-            Ok(())
+    /// Fails on a faulty log or a damaged file: nothing is built on that.
+    pub fn check_sound(&self) -> Result<(), AppendError> {
+        if let Some(fault) = self.fault() {
+            return Err(AppendError::Faulty(fault.to_string()));
+        }
+        match self.damage().first() {
+            Some(damage) => Err(AppendError::Faulty(damage.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// Fails if the log isn't what it was when it was opened: somebody appended, or a
+    /// checkout put other entries in place.
+    fn check_unchanged(&self, number: u64) -> Result<(), AppendError> {
+        let layout = &self.location.layout;
+        if layout.entry(number).symlink_metadata().is_ok() {
+            return Err(AppendError::Overtaken(number));
+        }
+        let last = number.saturating_sub(1);
+        match self.log.newest_file {
+            Some(known) => {
+                let now = read_bounded(&layout.entry(last), MAX_ENTRY_FILE)?;
+                if sha256(&now) == known { Ok(()) } else { Err(AppendError::Overtaken(last)) }
+            }
+            None => Ok(()),
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::log::FORMAT;
 use crate::record::{Handle, VaultId};
 use crate::webauthn::CredentialId;
 
+/// The most `.identity` files that are looked at.
+const MAX_HINTS: usize = 1024;
+
 /// The folder that holds a vault, and the vault's id.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Location {
@@ -186,6 +189,10 @@ impl Layout {
 
     /// The files directly in one of the vault's folders, sorted; temporary ones left out.
     pub fn files_in(&self, folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+        // A link would take reads and writes out of the vault.
+        if folder.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir()) {
+            return Err(StoreError::NotAFolder(folder.to_owned()));
+        }
         let mut files = Vec::new();
         for name in fs::read_dir(folder).map_err(failed("list", folder))? {
             let path = name.map_err(failed("list", folder))?.path();
@@ -214,17 +221,12 @@ impl Layout {
     }
 
     /// What the `.identity` files say: which credentials may unlock whose identity. The
-    /// newest sealing of each slot; files that make no sense are left out.
+    /// newest sealings first; files that make no sense are left out.
     pub fn identity_hints(&self) -> Result<Vec<IdentityHint>, StoreError> {
-        let mut hints: Vec<IdentityHint> = Vec::new();
-        for path in self.files_in(&self.identities())? {
-            let Some(hint) = self.identity_hint(&path) else { continue };
-            match hints.iter_mut().find(|h| h.custodian == hint.custodian && h.slot == hint.slot) {
-                Some(known) if known.generation < hint.generation => *known = hint,
-                Some(_) => {}
-                None => hints.push(hint),
-            }
-        }
+        let files = self.files_in(&self.identities())?;
+        let hints = files.iter().filter_map(|path| self.identity_hint(path));
+        let mut hints: Vec<IdentityHint> = hints.take(MAX_HINTS).collect();
+        hints.sort_by_key(|hint| std::cmp::Reverse(hint.generation));
         Ok(hints)
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::store::{StoreError, failed, read_bounded, write_replacing};
+use super::store::{StoreError, failed, read_bounded, sync_folder, write_replacing};
 use crate::log::Head;
 use crate::record::{Digest, VaultId};
 
@@ -16,6 +16,15 @@ pub struct HeadMemory {
     folder: PathBuf,
 }
 
+/// What is remembered of a vault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Memory {
+    /// The last head that was verified.
+    pub head: Head,
+    /// The vault's fingerprint: link 1.
+    pub fingerprint: Digest,
+}
+
 /// How a log compares with what is remembered of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Remembered {
@@ -23,6 +32,8 @@ pub enum Remembered {
     Never,
     /// It contains the remembered head.
     Contained,
+    /// It begins otherwise: it is another vault under the same id.
+    AnotherVault,
     /// It is shorter.
     Shorter(Head),
     /// It has another entry in that place.
@@ -50,39 +61,52 @@ impl HeadMemory {
         self.folder.join(vault.to_string())
     }
 
-    /// The last head seen of a vault.
-    pub fn recall(&self, vault: &VaultId) -> Result<Option<Head>, MemoryError> {
+    /// What this machine has seen of a vault. The file holds the head, and a fourth line
+    /// with the fingerprint.
+    pub fn recall(&self, vault: &VaultId) -> Result<Option<Memory>, MemoryError> {
         let path = self.path(vault);
         let bytes = match read_bounded(&path, 1024) {
             Err(StoreError::Missing(_)) => return Ok(None),
             other => other?,
         };
-        let head: Option<Head> = String::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
-        match head {
-            Some(head) if head.vault == *vault => Ok(Some(head)),
+        let memory = String::from_utf8(bytes).ok().and_then(|text| {
+            let (head, fingerprint) = text.strip_suffix('\n')?.rsplit_once('\n')?;
+            let head: Head = format!("{head}\n").parse().ok()?;
+            Some(Memory { head, fingerprint: fingerprint.parse().ok()? })
+        });
+        match memory {
+            Some(memory) if memory.head.vault == *vault => Ok(Some(memory)),
             _ => Err(MemoryError::Damaged(path)),
         }
     }
 
-    /// Compares a log's links (`links[n]` is that of entry n) with the remembered head.
+    /// Compares a log's links (`links[n]` is that of entry n) with what is remembered.
     pub fn compare(&self, vault: &VaultId, links: &[Digest]) -> Result<Remembered, MemoryError> {
-        let Some(head) = self.recall(vault)? else { return Ok(Remembered::Never) };
+        let Some(Memory { head, fingerprint }) = self.recall(vault)? else {
+            return Ok(Remembered::Never);
+        };
         let place = usize::try_from(head.number).ok().and_then(|number| links.get(number));
         Ok(match place {
+            _ if links.get(1).is_some_and(|link| *link != fingerprint) => Remembered::AnotherVault,
             None => Remembered::Shorter(head),
             Some(link) if *link == head.link => Remembered::Contained,
             Some(_) => Remembered::Different(head),
         })
     }
 
-    /// Remembers a head, unless a later one of the same vault is remembered.
-    pub fn remember(&self, head: &Head) -> Result<(), MemoryError> {
-        match self.recall(&head.vault)? {
-            Some(known) if known.number >= head.number => return Ok(()),
+    /// Remembers a log, unless a later head of the same vault is remembered.
+    pub fn remember(&self, vault: &VaultId, links: &[Digest]) -> Result<(), MemoryError> {
+        let (Some(link), Some(fingerprint)) = (links.last(), links.get(1)) else { return Ok(()) };
+        let number = links.len() as u64 - 1;
+        match self.recall(vault)? {
+            Some(known) if known.head.number >= number => return Ok(()),
             _ => {}
         }
+        let head = Head { vault: *vault, number, link: *link };
         fs::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
-        Ok(write_replacing(&self.path(&head.vault), head.to_string().as_bytes())?)
+        sync_folder(&self.folder)?;
+        let text = format!("{head}{fingerprint}\n");
+        Ok(write_replacing(&self.path(vault), text.as_bytes())?)
     }
 }
 
@@ -96,17 +120,31 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let memory = HeadMemory::new(&folder.path().join("state/heads"));
         let empty = Head::empty(Hex([1; 16]));
+        let vault = empty.vault;
         let (one, two) = (empty.after(b"1"), empty.after(b"1").after(b"2"));
         let links = [empty.link, one.link, two.link];
-        assert_eq!(memory.compare(&empty.vault, &links).unwrap(), Remembered::Never);
-        memory.remember(&two).unwrap();
-        memory.remember(&one).unwrap();
-        assert_eq!(memory.recall(&empty.vault).unwrap(), Some(two));
-        assert_eq!(memory.compare(&empty.vault, &links).unwrap(), Remembered::Contained);
+        assert_eq!(memory.compare(&vault, &links).unwrap(), Remembered::Never);
+        memory.remember(&vault, &links).unwrap();
+        memory.remember(&vault, &links[..2]).unwrap();
+        let known = Memory { head: two, fingerprint: one.link };
+        assert_eq!(memory.recall(&vault).unwrap(), Some(known));
+        assert_eq!(memory.compare(&vault, &links).unwrap(), Remembered::Contained);
         let cut = &links[..2];
-        assert_eq!(memory.compare(&empty.vault, cut).unwrap(), Remembered::Shorter(two));
+        assert_eq!(memory.compare(&vault, cut).unwrap(), Remembered::Shorter(two));
         let other = [empty.link, one.link, one.link];
-        assert_eq!(memory.compare(&empty.vault, &other).unwrap(), Remembered::Different(two));
+        assert_eq!(memory.compare(&vault, &other).unwrap(), Remembered::Different(two));
+    }
+
+    #[test]
+    fn a_log_that_begins_otherwise_is_another_vault_however_short() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = HeadMemory::new(folder.path());
+        let empty = Head::empty(Hex([1; 16]));
+        let (own, forged) = (empty.after(b"1"), empty.after(b"forged"));
+        let later = own.after(b"2");
+        memory.remember(&empty.vault, &[empty.link, own.link, later.link]).unwrap();
+        let compared = memory.compare(&empty.vault, &[empty.link, forged.link]).unwrap();
+        assert_eq!(compared, Remembered::AnotherVault);
     }
 
     #[test]

@@ -10,22 +10,26 @@ use super::cipher::AgeIdentity;
 use super::compartment::{CompartmentError, CompartmentIdentity, CompartmentName};
 use super::store::{StoreError, read_bounded};
 use super::{Layout, Location, MAX_FILE};
-use crate::log::{Entry, Fault, Head, MAX_ENTRY, Replay, Replayed, next_link, replay, sha256};
-use crate::record::{Digest, RECORDS, State};
+use crate::log::{Entry, Fault, Head, MAX_ENTRY, Replay, sha256};
+use crate::record::{Digest, RECORDS, Sealing, State};
 
 /// An entry's file may be this much larger than its plaintext: age's header, a tag for
 /// every 64 KiB, and room to spare.
-const MAX_ENTRY_FILE: u64 = (MAX_ENTRY + (64 << 10)) as u64;
+pub(super) const MAX_ENTRY_FILE: u64 = (MAX_ENTRY + (64 << 10)) as u64;
+
+/// How many files of `records` are tried beside the newest. Unnamed ones are rare; a
+/// hostile share could hold thousands.
+const MAX_CANDIDATES: usize = 8;
+/// The most entries, and about the most bytes, that are read before they are judged.
+const MAX_BATCH: usize = 256;
+const MAX_BATCH_BYTES: u64 = 64 << 20;
 
 /// A vault whose log is read and replayed.
 #[derive(Debug)]
 pub struct OpenVault {
     pub(super) location: Location,
     pub(super) records: CompartmentIdentity,
-    pub(super) entries: Vec<Entry>,
-    pub(super) links: Vec<Digest>,
-    pub(super) replay: Replay,
-    pub(super) fault: Option<Fault>,
+    pub(super) log: ReadLog,
     damage: Vec<Damage>,
     strays: Vec<PathBuf>,
 }
@@ -72,7 +76,7 @@ pub fn open_records(
         return opened;
     }
     // The newest file may be an orphan of an append that never was.
-    for &epoch in older {
+    for &epoch in older.iter().take(MAX_CANDIDATES) {
         match open_at(location.clone(), epoch, identities) {
             Ok(vault) if vault.current_epoch() == Some(epoch) => return Ok(vault),
             _ => {}
@@ -93,29 +97,47 @@ fn open_at(
     let expected = CompartmentName { vault: &vault, compartment: RECORDS, epoch };
     let records = CompartmentIdentity::open(&ciphertext, identities, &expected)
         .map_err(|source| RecordsError::Closed { file, source })?;
-    let (entries, broken, mut strays) = read_log(&location.layout, &records)?;
-    let readable = entries.iter().map(Ok).chain(broken.map(Err));
-    let Replayed { replay, fault } = replay(location.id, readable);
-    let mut links = vec![Head::empty(location.id).link];
-    for entry in &entries {
-        let next = links.last().map(|last| next_link(last, &entry.digest()));
-        links.extend(next);
-    }
-    links.truncate(usize::try_from(replay.head().number).unwrap_or(usize::MAX).saturating_add(1));
-    let (damage, others) = hold_against(&location.layout, replay.state(), fault.is_some())?;
+    let (log, mut strays) = read_log(&location, &records)?;
+    let (damage, others) = hold_against(&location.layout, log.replay.state(), log.fault.is_some())?;
     strays.extend(others);
-    Ok(OpenVault { location, records, entries, links, replay, fault, damage, strays })
+    Ok(OpenVault { location, records, log, damage, strays })
 }
 
-/// The entries in order up to the first that can't be read, why it can't, and what else
-/// lies in the folder.
-#[expect(clippy::type_complexity, reason = "three results of one walk, taken apart at once")]
-fn read_log(
-    layout: &Layout,
-    records: &CompartmentIdentity,
-) -> Result<(Vec<Entry>, Option<String>, Vec<PathBuf>), RecordsError> {
-    let mut numbered = Vec::new();
-    let mut strays = Vec::new();
+/// A log, read as far as it is sound.
+#[derive(Debug)]
+pub(super) struct ReadLog {
+    pub(super) entries: Vec<Entry>,
+    /// `links[n]` is that of entry n.
+    pub(super) links: Vec<Digest>,
+    pub(super) replay: Replay,
+    pub(super) fault: Option<Fault>,
+    /// Digest of the newest entry's file.
+    pub(super) newest_file: Option<Digest>,
+}
+
+impl ReadLog {
+    fn empty(location: &Location) -> Self {
+        Self {
+            entries: Vec::new(),
+            links: vec![Head::empty(location.id).link],
+            replay: Replay::new(location.id),
+            fault: None,
+            newest_file: None,
+        }
+    }
+}
+
+/// What lies in the folder of the log.
+#[derive(Default)]
+struct LogFolder {
+    /// The entries' files, by their numbers, in order.
+    numbered: Vec<(u64, PathBuf)>,
+    /// Everything else.
+    strays: Vec<PathBuf>,
+}
+
+fn log_folder(layout: &Layout) -> Result<LogFolder, StoreError> {
+    let LogFolder { mut numbered, mut strays } = LogFolder::default();
     for path in layout.files_in(&layout.log())? {
         let number: Option<u64> = path
             .file_name()
@@ -127,36 +149,87 @@ fn read_log(
         }
     }
     numbered.sort();
-    let contiguous = numbered.iter().zip(1..).take_while(|((number, _), n)| number == n).count();
-    let missing = (contiguous < numbered.len()).then(|| {
-        let path = layout.entry(contiguous as u64 + 1);
-        format!("{} is missing, and later entries are there", layout.shown(&path))
-    });
-    let paths: Vec<&Path> = numbered.iter().take(contiguous).map(|(_, path)| &**path).collect();
+    Ok(LogFolder { numbered, strays })
+}
 
-    // Decryption is most of the time it takes to open a vault: both halves at once.
+/// Reads and replays the log, up to its first fault. Entries are decrypted on all
+/// processors, some at a time, and judged before more are read: who can write files can
+/// make as many as they like.
+fn read_log(
+    location: &Location,
+    records: &CompartmentIdentity,
+) -> Result<(ReadLog, Vec<PathBuf>), RecordsError> {
+    let layout = &location.layout;
+    let LogFolder { numbered, strays } = log_folder(layout)?;
+    let mut log = ReadLog::empty(location);
+    let contiguous = numbered.iter().zip(1..).take_while(|((number, _), n)| number == n).count();
+    let mut paths: Vec<&Path> =
+        numbered.iter().take(contiguous).map(|(_, path)| path.as_path()).collect();
+    // The first alone: it tells whether these are the right records at all.
+    let mut size = 1;
+    while !paths.is_empty() && log.fault.is_none() {
+        let batch: Vec<&Path> = paths.drain(..bounded(&paths, size)).collect();
+        for read in read_batch(layout, &batch, records) {
+            let admitted = match read {
+                Ok((entry, file)) => log.replay.admit(&entry).map(|()| {
+                    log.links.push(log.replay.head().link);
+                    log.entries.push(entry);
+                    log.newest_file = Some(file);
+                }),
+                Err(Unread::Unreadable(error)) => return Err(error.into()),
+                Err(Unread::Wrong(reason)) => Err(log.replay.unreadable(reason)),
+            };
+            if let Err(fault) = admitted {
+                log.fault = Some(fault);
+                break;
+            }
+        }
+        size = MAX_BATCH;
+    }
+    if log.fault.is_none() && contiguous < numbered.len() {
+        let path = layout.entry(contiguous as u64 + 1);
+        let reason = format!("{} is missing, and later entries are there", layout.shown(&path));
+        log.fault = Some(log.replay.unreadable(reason));
+    }
+    Ok((log, strays))
+}
+
+/// How many of the next files make a batch: at most `size`, and about as many bytes as may
+/// be.
+fn bounded(paths: &[&Path], size: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |path: &&&Path| {
+        bytes += path.symlink_metadata().map_or(0, |metadata| metadata.len());
+        bytes <= MAX_BATCH_BYTES
+    };
+    paths.iter().take(size).take_while(fits).count().max(1)
+}
+
+/// An entry, and the digest of its file.
+type Read = Result<(Entry, Digest), Unread>;
+
+fn read_batch(layout: &Layout, paths: &[&Path], records: &CompartmentIdentity) -> Vec<Read> {
+    let read = |part: &[&Path]| -> Vec<Read> {
+        part.iter().map(|path| read_entry(layout, path, records)).collect()
+    };
     let workers = thread::available_parallelism().map_or(1, usize::from).min(8);
-    let share = paths.len().div_ceil(workers).max(64);
-    let read: Vec<Result<Entry, Unread>> = thread::scope(|scope| {
-        let handles: Vec<_> = paths
+    let share = paths.len().div_ceil(workers).max(16);
+    let Some((first, others)) = paths.split_at_checked(share) else { return read(paths) };
+    thread::scope(|scope| {
+        let started: Vec<_> = others
             .chunks(share)
             .map(|part| {
-                let read = |path: &&Path| read_entry(layout, path, records);
-                scope.spawn(move || part.iter().map(read).collect::<Vec<_>>())
+                let thread = thread::Builder::new().spawn_scoped(scope, move || read(part));
+                (part, thread.ok())
             })
             .collect();
-        let lost = || vec![Err(Unread::Wrong("a thread of keymuster's failed".to_owned()))];
-        handles.into_iter().flat_map(|h| h.join().unwrap_or_else(|_| lost())).collect()
-    });
-    let mut entries = Vec::with_capacity(read.len());
-    for entry in read {
-        match entry {
-            Ok(entry) => entries.push(entry),
-            Err(Unread::Wrong(reason)) => return Ok((entries, Some(reason), strays)),
-            Err(Unread::Unreadable(error)) => return Err(error.into()),
+        let mut all = read(first);
+        for (part, thread) in started {
+            // Where no thread can be had, or it failed, this one does its work.
+            all.extend(thread.and_then(|thread| thread.join().ok()).unwrap_or_else(|| read(part)));
         }
-    }
-    Ok((entries, missing, strays))
+        all
+    })
 }
 
 /// Why a file gave no entry.
@@ -167,11 +240,7 @@ enum Unread {
     Unreadable(StoreError),
 }
 
-fn read_entry(
-    layout: &Layout,
-    path: &Path,
-    records: &CompartmentIdentity,
-) -> Result<Entry, Unread> {
+fn read_entry(layout: &Layout, path: &Path, records: &CompartmentIdentity) -> Read {
     let shown = layout.shown(path);
     let ciphertext = read_bounded(path, MAX_ENTRY_FILE).map_err(|error| match error {
         StoreError::TooLarge { size, .. } => {
@@ -183,7 +252,9 @@ fn read_entry(
     let plaintext = records
         .decrypt(&ciphertext, MAX_ENTRY)
         .map_err(|error| Unread::Wrong(format!("{shown}: {error}")))?;
-    Entry::parse(plaintext.to_vec()).map_err(|error| Unread::Wrong(format!("{shown}: {error}")))
+    let entry = Entry::parse(plaintext.to_vec())
+        .map_err(|error| Unread::Wrong(format!("{shown}: {error}")))?;
+    Ok((entry, sha256(&ciphertext)))
 }
 
 /// Holds the other files against the digests in the log; names those that differ, and
@@ -194,16 +265,18 @@ fn hold_against(
     faulty: bool,
 ) -> Result<(Vec<Damage>, Vec<PathBuf>), StoreError> {
     let mut named: Vec<(PathBuf, Digest)> = Vec::new();
-    for (name, compartment) in state.compartments() {
-        let path = layout.compartment(name.as_str(), compartment.sealing.epoch);
-        named.push((path, compartment.sealing.sha256));
-    }
-    for sealed in state.identities().values() {
-        let sealing = &sealed.sealing;
-        let (whose, slot, generation) = (&sealing.custodian, &sealing.slot, sealing.generation);
-        named.push((layout.identity(whose, slot, generation), sealing.sha256));
-        if let Some(digest) = sealing.plugin_sha256 {
-            named.push((layout.plugin_identity(whose, slot, generation), digest));
+    for sealing in state.sealings() {
+        match sealing {
+            Sealing::Compartment(sealed) => {
+                let path = layout.compartment(sealed.compartment.as_str(), sealed.epoch);
+                named.push((path, sealed.sha256));
+            }
+            Sealing::Identity(sealed) => {
+                let (whose, slot, number) = (&sealed.custodian, &sealed.slot, sealed.generation);
+                named.push((layout.identity(whose, slot, number), sealed.sha256));
+                let plugin = sealed.plugin_sha256;
+                named.extend(plugin.map(|sha| (layout.plugin_identity(whose, slot, number), sha)));
+            }
         }
     }
     let mut damage = Vec::new();
@@ -232,16 +305,8 @@ fn hold_against(
 impl OpenVault {
     /// A vault without entries, for its founding.
     pub(super) fn founded(location: Location, records: CompartmentIdentity) -> Self {
-        Self {
-            records,
-            entries: Vec::new(),
-            links: vec![Head::empty(location.id).link],
-            replay: Replay::new(location.id),
-            fault: None,
-            damage: Vec::new(),
-            strays: Vec::new(),
-            location,
-        }
+        let log = ReadLog::empty(&location);
+        Self { location, records, log, damage: Vec::new(), strays: Vec::new() }
     }
 
     /// Where it lies, and its id.
@@ -249,34 +314,34 @@ impl OpenVault {
         &self.location
     }
 
-    /// Its entries, in order; those from a fault on are there, but count for nothing.
+    /// Its entries, in order, up to a fault.
     pub fn entries(&self) -> &[Entry] {
-        &self.entries
+        &self.log.entries
     }
 
     /// `links()[n]` is the link of entry n; up to the last sound one.
     pub fn links(&self) -> &[Digest] {
-        &self.links
+        &self.log.links
     }
 
     /// The replayed log.
     pub fn replay(&self) -> &Replay {
-        &self.replay
+        &self.log.replay
     }
 
     /// What is so.
     pub fn state(&self) -> &State {
-        self.replay.state()
+        self.log.replay.state()
     }
 
     /// The head of the sound part of the log.
     pub fn head(&self) -> Head {
-        self.replay.head()
+        self.log.replay.head()
     }
 
     /// The first fault of the log.
     pub fn fault(&self) -> Option<&Fault> {
-        self.fault.as_ref()
+        self.log.fault.as_ref()
     }
 
     /// Files that aren't what the log says.
@@ -291,7 +356,7 @@ impl OpenVault {
 
     /// The vault's fingerprint: link 1, which depends on all that founded it.
     pub fn fingerprint(&self) -> Option<Digest> {
-        self.links.get(1).copied()
+        self.log.links.get(1).copied()
     }
 
     fn current_epoch(&self) -> Option<u32> {

@@ -34,6 +34,9 @@ pub enum StoreError {
     /// Not a regular file.
     #[error("{0} isn't a regular file")]
     NotAFile(PathBuf),
+    /// Not a folder.
+    #[error("{0} isn't a folder, or is a link to one")]
+    NotAFolder(PathBuf),
     /// Larger than it may be.
     #[error("{path} has {size} bytes; it may have {limit} at most")]
     TooLarge {
@@ -93,6 +96,15 @@ pub(super) const TEMPORARY: &str = ".keymuster-";
 
 /// Writes a new file, whole or not at all. [`StoreError::Taken`] if the name has a file.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    match link_new(path, bytes)? {
+        None => Ok(()),
+        Some(unsynced) => Err(unsynced),
+    }
+}
+
+/// The same, where the name's appearance is what counts: once it is there, that its folder
+/// couldn't be synced is no failure any more, and is returned beside the success.
+pub(super) fn link_new(path: &Path, bytes: &[u8]) -> Result<Option<StoreError>, StoreError> {
     let temporary = write_temporary(path, bytes)?;
     let linked = rename_new(&temporary, path);
     if linked.is_err() {
@@ -100,7 +112,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let _ = fs::remove_file(&temporary);
     }
     linked?;
-    sync_folder(path)
+    Ok(sync_folder(path).err())
 }
 
 /// Writes a file, whole or not at all, in place of one that may be there.

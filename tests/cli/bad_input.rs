@@ -64,15 +64,57 @@ fn what_is_in_the_way_of_a_vault_is_named_and_kept() {
 }
 
 #[test]
-fn what_an_interrupted_founding_left_is_replaced() {
+fn a_stale_staging_folder_is_no_licence_to_delete() {
     let folder = tempfile::tempdir().unwrap();
     let vault = folder.path().join("vault");
     fs::create_dir_all(vault.join(".keymuster-init/log")).unwrap();
     fs::create_dir_all(vault.join("compartments")).unwrap();
-    fs::write(vault.join("compartments/records.1.age"), "half").unwrap();
+    fs::write(vault.join("compartments/mine"), "mine").unwrap();
+    init(folder.path(), &[]).exits(1).says(&["vault/compartments is in the way"]);
+    assert_eq!(fs::read_to_string(vault.join("compartments/mine")).unwrap(), "mine");
+    fs::remove_dir_all(vault.join("compartments")).unwrap();
     init(folder.path(), &[]).exits(0);
-    assert!(vault.join("log/000001.age").exists());
     assert!(!vault.join(".keymuster-init").exists());
+}
+
+/// Runs `vault init` under strace, which does something to the nth rename.
+fn init_traced(folder: &std::path::Path, expression: &str) -> std::process::Output {
+    let mut command = std::process::Command::new("strace");
+    command
+        .args(["-f", "-qq", "-o", "trace.txt", "-e", "trace=renameat2", "-e", expression])
+        .arg(env!("CARGO_BIN_EXE_keymuster"))
+        .args(INIT)
+        .args(["--demo", "--paper-fd", "1"])
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env("XDG_STATE_HOME", folder.join("state"));
+    command.output().expect("strace is needed (make setup-test installs it)")
+}
+
+#[test]
+fn a_founding_killed_while_it_moves_into_place_can_be_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    init_traced(folder.path(), "signal=none");
+    let trace = fs::read_to_string(folder.path().join("trace.txt")).unwrap();
+    let renames = trace.lines().filter(|line| line.contains("renameat2(")).count();
+    assert!(renames > 6, "{trace}");
+    let mut interrupted = 0;
+    // The last renames are those of the parts and of vault.toml, then that of the memory.
+    for number in renames - 5..=renames {
+        let folder = tempfile::tempdir().unwrap();
+        let inject = format!("inject=renameat2:signal=KILL:when={number}");
+        assert!(!init_traced(folder.path(), &inject).status.success());
+        let vault = folder.path().join("vault");
+        if vault.join("vault.toml").exists() {
+            continue;
+        }
+        interrupted += 1;
+        fs::remove_dir_all(folder.path().join("demo-keys")).unwrap();
+        init(folder.path(), &[]).exits(0);
+        assert!(vault.join("log/000001.age").exists() && vault.join("vault.toml").exists());
+        assert!(!vault.join(".keymuster-init").exists());
+    }
+    assert!(interrupted >= 4, "only {interrupted} of the kills came before vault.toml");
 }
 
 #[test]
@@ -325,4 +367,127 @@ fn a_reader_of_the_output_who_leaves_is_no_panic() {
     command.stdout(writer);
     let ran = ran(command.output().unwrap()).exits(141);
     assert!(!ran.stderr.contains("panic") && !ran.stderr.contains("error"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_copied_identity_file_keeps_nobody_out() {
+    let demo = Demo::new();
+    let identities = demo.path("vault/identities");
+    for copy in ["alice.primary.2.identity", "aaa.k.1.identity"] {
+        fs::copy(identities.join("alice.primary.1.identity"), identities.join(copy)).unwrap();
+    }
+    let opened = demo.run(&["log", "verify", "--device", "demo-key-1"]).exits(0);
+    opened.answers(&["named by no entry: identities/aaa.k.1.identity"]);
+}
+
+#[test]
+fn an_identity_file_of_a_demo_makes_no_demo_of_a_real_vault() {
+    let demo = Demo::new();
+    let planted = keymuster::vault::fido2prf::plugin_identity(
+        &keymuster::webauthn::CredentialId::new([7; 32]).unwrap(),
+        "keymuster",
+    );
+    fs::write(demo.path("vault/identities/zz.zz.1.identity"), planted).unwrap();
+    demo.run(&["vault", "show"]).exits(3).says(&["some of a demo vault and some of a real one"]);
+}
+
+#[test]
+fn a_link_in_place_of_a_folder_is_refused() {
+    let demo = Demo::new();
+    fs::rename(demo.path("vault/log"), demo.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", demo.path("vault/log")).unwrap();
+    demo.read(&["log", "verify"]).exits(3).says(&["log isn't a folder, or is a link to one"]);
+}
+
+#[test]
+fn nothing_in_a_path_reaches_the_terminal_raw() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran =
+        keymuster_in(folder.path(), &["vault", "show", "--vault", "\u{1b}]0;owned\u{7}\u{1b}[2J"]);
+    assert!(!ran.exits(1).stderr.contains('\u{1b}'));
+}
+
+#[test]
+fn a_secret_key_given_as_a_reader_is_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = String::from_utf8(super::fixture::tool("age-keygen", &[], b"")).unwrap();
+    let secret = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).unwrap();
+    let ran = init(folder.path(), &["--reader", &format!("auditor={secret}")]).exits(2);
+    assert!(!ran.stderr.contains(secret), "{}", ran.stderr);
+    ran.says(&["this is a secret key"]);
+}
+
+#[test]
+fn a_handle_given_twice_is_refused_before_any_touch() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = super::fixture::tool("age-keygen", &[], b"");
+    let recipient =
+        String::from_utf8(super::fixture::tool("age-keygen", &["-y"], &identity)).unwrap();
+    let reader = format!("alice={}", recipient.trim());
+    let ran = init(folder.path(), &["--reader", &reader]).exits(2).says(&["alice is given twice"]);
+    assert!(!ran.stderr.contains("Touch"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_bundle_cannot_lie_in_the_vault() {
+    let demo = Demo::new();
+    demo.read(&["log", "export", "demo/vault/bundle"]).exits(2).says(&["in the clear"]);
+    assert!(!demo.path("vault/bundle").exists());
+}
+
+#[test]
+fn a_passphrase_is_added_to_a_file_and_overwrites_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "echo 'my notes, longer than any passphrase could possibly be, and then some more' > notes; \
+         {} vault init v --name x --custodian a --key k --demo --paper-fd 3 3>>notes",
+        env!("CARGO_BIN_EXE_keymuster")
+    );
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &script]).current_dir(folder.path()).env("HOME", folder.path());
+    assert!(command.output().unwrap().status.success());
+    let notes = fs::read_to_string(folder.path().join("notes")).unwrap();
+    assert!(notes.starts_with("my notes") && notes.lines().count() == 2, "{notes}");
+}
+
+#[test]
+fn a_failure_has_json_too() {
+    let demo = Demo::new();
+    let ran = demo.read(&["log", "show", "9", "--json"]).exits(2);
+    let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(value["answer"], "error");
+    assert_eq!(value["message"], "there is no entry 9");
+    assert_eq!(value["exit"], 2);
+}
+
+#[test]
+fn no_core_file_can_be_written() {
+    use std::io::Write as _;
+    let demo = Demo::new();
+    let mut child = command_in(demo.folder.path())
+        .args(["log", "list", "--vault", "demo/vault", "--identity", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // It waits for its stdin; setsid has replaced itself by it or started it.
+    let limits = || {
+        let own = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap_or_default();
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        let forked = fs::read_to_string(children).unwrap_or_default();
+        let pid = forked.trim();
+        let below = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
+        own + &below
+    };
+    let off = |text: &str| {
+        text.lines().any(|line| line.starts_with("Max core file size") && line.contains(" 0  "))
+    };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !off(&limits()) && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(off(&limits()), "{}", limits());
+    let identity = fs::read(demo.path("reader.identity")).unwrap();
+    child.stdin.take().unwrap().write_all(&identity).unwrap();
+    assert!(child.wait().unwrap().success());
 }

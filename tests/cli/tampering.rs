@@ -230,3 +230,26 @@ fn an_entry_of_another_vault_is_refused() {
     demo.replace_entry(3, &elsewhere);
     refused(&demo, &["entry 3", "belongs to the vault 00112233445566778899aabbccddeeff"]);
 }
+
+#[test]
+fn an_entry_replaced_while_somebody_is_about_to_sign_is_noticed() {
+    use keymuster::record::{Event, Hex, KeyChecked};
+    use keymuster::vault::{AgeIdentity, AppendError, Location, Lock, open_records};
+    let demo = Demo::new();
+    let reader = fs::read_to_string(demo.path("reader.identity")).unwrap();
+    let identity = AgeIdentity::parse(reader.trim()).unwrap();
+    let location = Location::at(&demo.path("vault")).unwrap();
+    let vault = open_records(location, &[&identity]).unwrap();
+    let prepare = || {
+        let lock = Lock::take(&vault.location().layout, std::time::Duration::ZERO).unwrap();
+        let event = Event::KeyChecked(KeyChecked { key: "alice/blue".parse().unwrap() });
+        let time = "2027-01-01T00:00:00Z".parse().unwrap();
+        let tool = "test".parse().unwrap();
+        let signers = vec!["alice/blue".parse().unwrap()];
+        vault.prepare(lock, signers, vec![event], time, Hex([0; 16]), &tool).map(|_| ())
+    };
+    assert!(prepare().is_ok());
+    // What a checkout of another branch does.
+    demo.replace_entry(4, &demo.entry(4));
+    assert!(matches!(prepare(), Err(AppendError::Overtaken(4))));
+}

@@ -13,7 +13,8 @@ use crate::cli::prompt::Question;
 use crate::cli::session::{Opener, Session};
 use crate::key::identify::Identity;
 use crate::key::{Device, DeviceId};
-use crate::record::{Event, Handle, KeyName, PAPER};
+use crate::record::authority::judge;
+use crate::record::{Event, Handle, Hex, IdentitySealed, KeyName, PAPER};
 
 /// `keymuster key enrol`
 #[derive(Debug, Args)]
@@ -47,6 +48,7 @@ pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
             "the vault was opened without a key, which is a bug in keymuster",
         ));
     };
+    session.vault.check_sound()?;
     let realm = session.state().realm();
     let root = session.vault.location().layout.root().to_owned();
     session.keys = context.keys_with_blank(realm, &root)?;
@@ -59,6 +61,17 @@ pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
             format!("there is a key {name} already, and no name is used twice"),
         ));
     }
+    // Whether these two keys may enrol it is known before either is touched.
+    let dry = Event::IdentitySealed(IdentitySealed {
+        custodian: name.owner.clone(),
+        slot: name.label.clone(),
+        generation: 1,
+        sha256: Hex([0; 32]),
+        plugin_sha256: None,
+    });
+    judge(&dry, session.state(), &[name.clone(), signer.clone()]).map_err(|error| {
+        Failure::because(exit::FAILED, format!("{name} can't be enrolled like this"), &error)
+    })?;
     let device = new_device(context, &mut session, &unlocked.key.device)?;
     let key = ready_key(context, session.keys.as_mut(), device, &name)?;
     check_fitness(&key)?;

@@ -1,5 +1,7 @@
 //! `keymuster key list`: what is plugged in, and what is enrolled.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::cli::context::Context;
@@ -52,7 +54,7 @@ pub fn run(context: &Context) -> Result<Answer, Failure> {
         (Ok(_), Some(identities)) => list_proved(context, &identities),
         (Ok(location), None) => {
             let hints = location.layout.identity_hints()?;
-            let keys = context.keys(supposed_realm(&hints), Some(location.layout.root()))?;
+            let keys = context.keys(supposed_realm(&hints)?, Some(location.layout.root()))?;
             list_claimed(context, keys, &hints)
         }
         (Err(_), None) if context.globals.vault.is_none() => {
@@ -125,7 +127,9 @@ fn list_claimed(
         };
         plugged_in.push(device_view(&device, key, false, remark));
     }
-    let enrolled = hints.iter().map(|hint| {
+    let mut names = BTreeSet::new();
+    let enrolled = hints.iter().filter(|hint| names.insert((&hint.custodian, &hint.slot)));
+    let enrolled = enrolled.map(|hint| {
         let key = format!("{}/{}", hint.custodian, hint.slot);
         KeyView {
             plugged_in: place_of(&key, &plugged_in),

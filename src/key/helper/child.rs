@@ -15,11 +15,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-
 use super::protocol::{Event, Reply, Request};
 use super::wire::{Assembler, Received};
 use super::words::nonsense;
+use crate::hardening::keep_memory_private;
 use crate::key::KeyError;
 use crate::key::hid::{self, Session, UsbKey};
 
@@ -41,8 +40,7 @@ pub fn serve() -> ExitCode {
 
 /// Keeps what the process holds out of core files and away from debuggers.
 fn harden() -> io::Result<()> {
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    keep_memory_private()?;
     // A panic is reported to the parent; its words may hold what a device sent.
     panic::set_hook(Box::new(|_| {}));
     Ok(())
