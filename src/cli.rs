@@ -24,6 +24,7 @@ mod log;
 mod output;
 mod prompt;
 mod session;
+mod unlock;
 mod vault;
 
 use std::ffi::OsString;

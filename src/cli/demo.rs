@@ -80,7 +80,8 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
     };
     let human = format!(
         "\nThe demo is left in {dir}:\n\
-         \x20 vault            the vault; every command works on it: keymuster --vault {vault} log list\n\
+         \x20 vault            the vault; every command works on it, such as\n\
+         \x20                  keymuster log list --vault {vault}\n\
          \x20 demo-keys        alice's software keys\n\
          \x20 reader.identity  opens the log without a touch: --identity {reader}\n\
          \x20 paper.txt        the passphrase that belongs on paper, in a safe\n\

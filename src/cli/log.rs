@@ -275,24 +275,34 @@ fn bundle_readme(head: &Head, namespace: &str) -> String {
     format!(
         "A keymuster log, to be verified with sha256sum and ssh-keygen alone.\n\
          \n\
-         entries/NNNNNN.toml        entry NNNNNN as it was signed\n\
-         entries/NNNNNN.*.*.sig     its signatures, by custodian and key\n\
-         heads/NNNNNN.head          what they sign: vault, number, link\n\
-         allowed_signers            the enrolled keys, for ssh-keygen\n\
+         entries/NNNNNN.toml      entry NNNNNN as it was signed\n\
+         entries/NNNNNN.*.*.sig   its signatures, by custodian and key\n\
+         heads/NNNNNN.head        what they sign: vault, number, link\n\
+         allowed_signers          the enrolled keys, for ssh-keygen\n\
          \n\
          Links, which must come out as the third line of each head:\n\
          \x20 link 0 = SHA-256( \"keymuster/{vault}\" LF )\n\
          \x20 link n = SHA-256( hex(link n-1) SP hex(SHA-256(entries/n.toml)) LF )\n\
-         Example: printf '%s %s\\n' LINK \"$(sha256sum < entries/000001.toml | cut -d' ' -f1)\" | sha256sum\n\
+         in sh, from link 0 on:\n\
+         \x20 link=$(echo keymuster/{vault} |\n\
+         \x20   sha256sum | cut -d' ' -f1)\n\
+         \x20 for entry in entries/*.toml; do\n\
+         \x20   digest=$(sha256sum < $entry | cut -d' ' -f1)\n\
+         \x20   link=$(echo \"$link $digest\" | sha256sum | cut -d' ' -f1)\n\
+         \x20   echo \"$entry $link\"\n\
+         \x20 done\n\
          \n\
-         Each signature, for the signer that the entry names:\n\
-         \x20 ssh-keygen -Y verify -f allowed_signers -I CUSTODIAN/KEY -n {namespace} \\\n\
-         \x20   -s entries/NNNNNN.CUSTODIAN.KEY.sig < heads/NNNNNN.head\n\
+         Signatures; every signer that an entry names must have one:\n\
+         \x20 for sig in entries/*.sig; do\n\
+         \x20   name=${{sig#entries/}} name=${{name%.sig}} key=${{name#*.}}\n\
+         \x20   ssh-keygen -Y verify -f allowed_signers -I \"${{key%.*}}/${{key##*.}}\" \\\n\
+         \x20     -n {namespace} -s $sig < heads/${{name%%.*}}.head\n\
+         \x20 done\n\
          \n\
-         Stock ssh-keygen accepts a signature made without touch or PIN; keymuster doesn't. Whether\n\
-         the signers were the right ones for what an entry says is not checked by these commands.\n\
-         A tail that was cut off shows only against a head that somebody kept elsewhere.\n\
-         This bundle ends with the head\n\n{head}",
+         Stock ssh-keygen accepts a signature made without touch or PIN; keymuster\n\
+         doesn't. Whether the signers were the right ones for what an entry says is not\n\
+         checked by these commands. A tail that was cut off shows only against a head\n\
+         that somebody kept elsewhere. This bundle ends with the head\n\n{head}",
         vault = head.vault,
     )
 }

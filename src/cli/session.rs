@@ -4,19 +4,16 @@
 use std::path::Path;
 
 use super::context::Context;
-use super::device::{self, ChosenKey, Signer, candidates, none_plugged_in, too_many};
+use super::device::{ChosenKey, Signer};
 use super::exit;
 use super::failure::Failure;
 use super::prompt::Question;
-use crate::key::identify::{Claim, EnrolledKey, Identity, hint, identify};
-use crate::key::{Authenticator, Device, DeviceId, GetHmacSecret};
+use super::unlock::{Opener, Unlocked, supposed_realm, unlock};
+use crate::key::identify::{EnrolledKey, Identity, identify};
+use crate::key::{Authenticator, Device, DeviceId};
 use crate::log::Head;
-use crate::record::{Digest, Event, Handle, KeyName, Realm, Stamp, State};
-use crate::vault::fido2prf;
-use crate::vault::{
-    AgeIdentity, IdentityHint, IdentityName, Location, Lock, MAX_FILE, NewFile, OpenVault,
-    PersonalIdentity, Remembered, open_records, read_bounded,
-};
+use crate::record::{Digest, Event, KeyName, Realm, Stamp, State};
+use crate::vault::{AgeIdentity, Location, Lock, NewFile, OpenVault, Remembered, open_records};
 use crate::webauthn::CredentialId;
 
 /// How long another writer is waited for.
@@ -34,30 +31,6 @@ pub struct Session<'a> {
     pub unlocked: Option<Unlocked>,
 }
 
-/// Which of the plugged-in keys is to open the vault.
-#[derive(Clone, Copy, Debug)]
-pub enum Opener<'a> {
-    /// Any that can.
-    Any,
-    /// Any of this custodian's.
-    Of(&'a Handle),
-    /// This one.
-    Key(&'a KeyName),
-    /// The only one that can: what comes next is about that key.
-    TheOnly,
-}
-
-/// A custodian's key that opened their identity.
-#[derive(Debug)]
-pub struct Unlocked {
-    /// The key, by the name that the vault's files give it.
-    pub name: KeyName,
-    /// The device.
-    pub key: ChosenKey,
-    /// What it opened.
-    pub identity: PersonalIdentity,
-}
-
 /// The vault that the flags name, or the nearest one.
 pub fn locate(context: &Context) -> Result<Location, Failure> {
     match &context.globals.vault {
@@ -73,23 +46,6 @@ pub fn locate(context: &Context) -> Result<Location, Failure> {
             })?;
             Ok(Location::find(&here)?)
         }
-    }
-}
-
-/// Real or demo, as far as the files tell before the log is open.
-pub fn supposed_realm(hints: &[IdentityHint]) -> Result<Realm, Failure> {
-    let of = |realm: Realm| {
-        hints.iter().filter(|hint| hint.application == realm.unlocking_application()).count()
-    };
-    match (of(Realm::Real), of(Realm::Demo)) {
-        (_, 0) => Ok(Realm::Real),
-        (0, _) => Ok(Realm::Demo),
-        // One planted file must not have PINs of real keys given to software.
-        _ => Err(Failure::new(
-            exit::NO,
-            "the vault's .identity files are some of a demo vault and some of a real one",
-        )
-        .hint("remove those that don't belong: keymuster log verify --identity FILE names them")),
     }
 }
 
@@ -124,48 +80,23 @@ impl<'a> Session<'a> {
         aside: Option<&DeviceId>,
     ) -> Result<Self, Failure> {
         let location = locate(context)?;
-        let mut hints = location.layout.identity_hints()?;
-        let realm = supposed_realm(&hints)?;
-        let known = hints.clone();
-        hints.retain(|hint| {
-            hint.application == realm.unlocking_application()
-                && match opener {
-                    Opener::Any | Opener::TheOnly => true,
-                    Opener::Of(owner) => hint.custodian == *owner,
-                    Opener::Key(key) => hint.custodian == key.owner && hint.slot == key.label,
-                }
-        });
-        let mut keys = context.keys(realm, Some(location.layout.root()))?;
-        if hints.is_empty() {
-            return Err(nobody_opens(opener, &known));
-        }
-        let devices = match aside {
-            Some(aside) => keys.devices()?.into_iter().filter(|d| d.id != *aside).collect(),
-            None => candidates(context, keys.as_mut())?,
-        };
-        if let (true, Some(aside)) = (devices.is_empty(), aside) {
-            let message = format!("no enrolled key is plugged in beside {aside}, the new one");
-            return Err(Failure::new(exit::ABSENT, message)
-                .hint("plug in a key that is enrolled too: it opens the vault and signs"));
-        }
-        let (device, hints) = find_unlocking(context, keys.as_mut(), devices, &hints, opener)?;
-        let name = named(&hints)?;
-        let key = ChosenKey::new(keys.as_mut(), device, name.to_string())?;
-        let (identity, hint) = unlock(context, keys.as_mut(), &key, &location, &hints)?;
-        let identities: Vec<&AgeIdentity> = identity.identities().collect();
+        let root = location.layout.root().to_owned();
+        let realm = supposed_realm(&location.layout.identity_hints()?)?;
+        let mut keys = context.keys(realm, Some(&root))?;
+        let unlocked = unlock(context, keys.as_mut(), &location, opener, aside)?;
+        let identities: Vec<&AgeIdentity> = unlocked.identity.identities().collect();
         let vault = open_records(location, &identities)?;
-        let sealed = vault.state().identities().get(&name_of(&hint));
-        let named = sealed.is_some_and(|sealed| sealed.sealing.generation == hint.generation);
+        let sealed = vault.state().identities().get(&unlocked.name);
+        let named = sealed.is_some_and(|sealed| sealed.sealing.generation == unlocked.generation);
         if vault.state().realm() != realm || (!named && vault.fault().is_none()) {
+            let name = &unlocked.name;
             return Err(Failure::new(
                 exit::NO,
-                format!("{} opened the vault with an identity file that no entry names", key.name),
+                format!("{name} opened the vault with an identity file that no entry names"),
             )
             .hint("keymuster log verify --identity FILE names such files: remove them"));
         }
-        let name = name_of(&hint);
-        let unlocked = Some(Unlocked { name, key, identity });
-        Self { context, vault, keys, unlocked }.greeted()
+        Self { context, vault, keys, unlocked: Some(unlocked) }.greeted()
     }
 
     /// Compares with what this machine remembers, and says aloud what is wrong.
@@ -389,166 +320,4 @@ fn other_fingerprint(fingerprint: &Digest) -> Failure {
     let message = format!("the vault's fingerprint is {fingerprint}, not the one expected");
     Failure::new(exit::NO, message)
         .hint("ask where this copy comes from; it may be another vault, or a forged one")
-}
-
-/// The failure of naming a key or a custodian of whom the vault knows nothing.
-fn nobody_opens(opener: Opener<'_>, known: &[IdentityHint]) -> Failure {
-    let names: Vec<String> =
-        known.iter().map(|hint| format!("{}/{}", hint.custodian, hint.slot)).collect();
-    let enrolled = format!("enrolled are: {}", names.join(", "));
-    match opener {
-        Opener::Key(key) => {
-            Failure::new(exit::USAGE, format!("no key {key} is enrolled")).hint(enrolled)
-        }
-        Opener::Of(owner) => {
-            Failure::new(exit::USAGE, format!("{owner} has no enrolled key")).hint(enrolled)
-        }
-        Opener::Any | Opener::TheOnly => Failure::new(
-            exit::NO,
-            "no key opens this vault: its .identity files are missing",
-        )
-        .hint(
-            "restore them from git or a backup, or open the log as a reader with --identity FILE",
-        ),
-    }
-}
-
-/// The device that says it can unlock one of the identities. Nothing is proved yet: that
-/// the identity opens is the proof.
-fn find_unlocking(
-    context: &Context,
-    keys: &mut dyn Authenticator,
-    devices: Vec<Device>,
-    hints: &[IdentityHint],
-    opener: Opener<'_>,
-) -> Result<(Device, Vec<IdentityHint>), Failure> {
-    if devices.is_empty() {
-        return Err(none_plugged_in()
-            .hint("plug in an enrolled key, or open the log as a reader with --identity FILE"));
-    }
-    let credentials: Vec<CredentialId> = hints.iter().map(|hint| hint.credential.clone()).collect();
-    let application = hints.first().map(|hint| hint.application.as_str());
-    let mut found = Vec::new();
-    let mut silent = Vec::new();
-    let mut unasked = Vec::new();
-    for device in &devices {
-        let Some(application) = application else { break };
-        match hint(keys, &device.id, application, &credentials, context.random()?) {
-            Ok(Claim::Holds(credential)) => {
-                // Copies of a file name the same credential; only one of them is right.
-                let same = hints.iter().filter(|hint| hint.credential == credential);
-                found.push((device.clone(), same.cloned().collect::<Vec<_>>()));
-            }
-            Ok(Claim::WontSay) => silent.push(device.clone()),
-            Ok(Claim::Stranger) => {}
-            // One unsound device must not keep the others from being asked.
-            Err(error) if devices.len() > 1 => {
-                context.terminal.say(&format!("Passing over {}: {error}.", device.id));
-                unasked.push(device.clone());
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    if found.is_empty()
-        && let ([device], [hint]) = (silent.as_slice(), hints)
-    {
-        found.push((device.clone(), vec![hint.clone()]));
-    }
-    match found.as_slice() {
-        [one] => Ok(one.clone()),
-        [first, ..] if !matches!(opener, Opener::TheOnly) => {
-            context.terminal.say(&format!("Opening the vault with {}.", named(&first.1)?));
-            Ok(first.clone())
-        }
-        [] if !unasked.is_empty() => Err(couldnt_ask(&unasked)),
-        [] if !silent.is_empty() => Err(Failure::new(
-            exit::ABSENT,
-            "the security key doesn't say which key it is without a touch, so it can't be told whose identity it opens",
-        )
-        .hint("open the log as a reader with --identity FILE")),
-        [] => Err(Failure::new(exit::NO, stranger_text(&devices)).hint(
-            "plug in an enrolled key, or open the log as a reader with --identity FILE",
-        )),
-        many => {
-            let name = |hints: &[IdentityHint]| hints.first().map(|hint| name_of(hint).to_string());
-            let listed: Vec<_> =
-                many.iter().map(|(device, hints)| (device.clone(), name(hints))).collect();
-            Err(too_many("one is meant to open the vault", &listed))
-        }
-    }
-}
-
-/// The failure of having found no enrolled key while some couldn't be asked.
-pub fn couldnt_ask(devices: &[Device]) -> Failure {
-    let names: Vec<String> = devices.iter().map(|device| device.id.to_string()).collect();
-    let message = format!("no enrolled key was found, and {} couldn't be asked", names.join(", "));
-    Failure::new(exit::ABSENT, message).hint("unplug it and plug it in again, and try once more")
-}
-
-/// The key that a hint is about.
-fn name_of(hint: &IdentityHint) -> KeyName {
-    KeyName { owner: hint.custodian.clone(), label: hint.slot.clone() }
-}
-
-fn named(hints: &[IdentityHint]) -> Result<KeyName, Failure> {
-    hints.first().map(name_of).ok_or_else(none_plugged_in)
-}
-
-/// What is said of devices none of which is enrolled.
-pub fn stranger_text(devices: &[Device]) -> String {
-    match devices {
-        [one] => format!("{} ({}) isn't enrolled in this vault", one.id, device::product(one)),
-        many => {
-            format!("none of the {} security keys plugged in is enrolled in this vault", many.len())
-        }
-    }
-}
-
-/// Opens a custodian's identity with their key: one touch. Where several files name the
-/// key's credential, the newest that opens counts.
-fn unlock(
-    context: &Context,
-    keys: &mut dyn Authenticator,
-    key: &ChosenKey,
-    location: &Location,
-    hints: &[IdentityHint],
-) -> Result<(PersonalIdentity, IdentityHint), Failure> {
-    let mut refusal = None;
-    for hint in hints {
-        let path = location.layout.identity(&hint.custodian, &hint.slot, hint.generation);
-        let shown = location.layout.shown(&path);
-        let closed = |error: &dyn std::error::Error| {
-            Failure::because(exit::NO, format!("{shown} can't be opened with {}", key.name), error)
-        };
-        let read = read_bounded(&path, MAX_FILE).map_err(Failure::from).and_then(|file| {
-            let nonce = fido2prf::nonce_of(&file).map_err(|error| closed(&error))?;
-            Ok((file, nonce))
-        });
-        let (file, nonce) = match read {
-            Ok(read) => read,
-            Err(failure) => {
-                refusal.get_or_insert(failure);
-                continue;
-            }
-        };
-        let request = GetHmacSecret {
-            application: hint.application.clone(),
-            credential: hint.credential.clone(),
-            salts: fido2prf::salts(nonce),
-        };
-        let output = key.hmac_secret(context, keys, &request, "to open the vault")?;
-        let vault = location.id.to_string();
-        let expected = IdentityName {
-            vault: &vault,
-            custodian: hint.custodian.as_str(),
-            generation: hint.generation,
-        };
-        match PersonalIdentity::open_with_key(&file, &output, &expected) {
-            Ok(identity) => return Ok((identity, hint.clone())),
-            Err(error) => {
-                refusal.get_or_insert(closed(&error));
-            }
-        }
-    }
-    Err(refusal.unwrap_or_else(none_plugged_in))
 }

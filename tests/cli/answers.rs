@@ -134,3 +134,25 @@ fn help_and_version_are_answers_and_a_wrong_command_is_exit_2() {
     run(&["kye"]).exits(2).says(&["key"]);
     run(&[]).exits(2);
 }
+
+/// The block under "Commands": `keymuster OBJECT VERB … | VERB …`.
+#[test]
+fn every_command_in_the_readme_exists() {
+    let readme = include_str!("../../README.md");
+    let block = readme.split("## Commands\n\n```\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut tried = 0;
+    for line in block.lines() {
+        let mut words = line.strip_prefix("keymuster ").unwrap().split(' ');
+        let object = words.next().unwrap();
+        let rest = words.collect::<Vec<_>>().join(" ");
+        // Options and their alternatives aside, each part begins with its verb.
+        for verb in rest.split(" | ") {
+            let verb = verb.split(' ').filter(|word| word.chars().all(|c| c.is_ascii_lowercase()));
+            let arguments: Vec<&str> = [object].into_iter().chain(verb).chain(["--help"]).collect();
+            keymuster_in(folder.path(), &arguments).exits(0).answers(&["Usage: keymuster"]);
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 14);
+}

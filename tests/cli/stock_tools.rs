@@ -117,3 +117,21 @@ fn no_file_of_a_vault_holds_plaintext() {
         }
     }
 }
+
+/// The commands of the bundle's README, run as they stand there.
+#[test]
+fn the_commands_in_the_bundles_readme_verify_it() {
+    let demo = Demo::new();
+    let readme = fs::read_to_string(demo.path("bundle/README")).unwrap();
+    let indented: String = readme
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.contains(" = SHA-256("))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let script = format!("set -e\ncd {}\n{indented}", demo.path("bundle").display());
+    let said = String::from_utf8(tool("sh", &["-c", &script], b"")).unwrap();
+    assert_eq!(said.matches("Good \"keymuster-demo\" signature").count(), 5, "{said}");
+    let last = said.lines().find_map(|line| line.strip_prefix("entries/000004.toml ")).unwrap();
+    assert_eq!(readme.lines().last(), Some(last), "the links end in the head");
+    assert!(readme.lines().all(|line| line.chars().count() <= 80), "{readme}");
+}
