@@ -5,7 +5,7 @@
 //! goes to stderr.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _, Write};
+use std::io::{self, Read as _, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -115,9 +115,8 @@ impl Terminal {
 
     /// What tells the person to touch a key, and what for.
     pub fn touch(&self, key: &str, purpose: &str) -> Touch {
-        // On a terminal the line counts down in place, wherever stderr goes.
-        let tty = if io::stderr().is_terminal() { self.tty() } else { None };
-        Touch { text: format!("Touch {key} {purpose}"), tty, said: false }
+        // On a terminal the line counts down in place, wherever stdout and stderr go.
+        Touch { text: format!("Touch {key} {purpose}"), tty: self.tty(), said: false }
     }
 }
 

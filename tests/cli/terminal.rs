@@ -174,12 +174,16 @@ fn a_fingerprint_that_is_not_confirmed_opens_nothing() {
 }
 
 #[test]
-fn the_touch_prompt_counts_down_on_the_terminal_and_goes_away() {
+fn the_touch_prompt_counts_down_on_the_terminal_wherever_the_rest_goes() {
     let demo = Demo::new();
-    let command =
-        format!("{BINARY} key check alice/blue --vault demo/vault --identity demo/reader.identity");
+    let command = format!(
+        "{BINARY} key check alice/blue --vault demo/vault --identity demo/reader.identity \
+         > answer.txt 2> talk.txt"
+    );
     let (code, shown) = Dialogue::start(demo.folder.path(), &command).ends();
     assert_eq!(code, 0);
     assert!(shown.contains("Touch alice/blue to sign entry 5 (30 s left)"), "{shown}");
     assert!(shown.contains("\r\u{1b}[K"), "the prompt is wiped: {shown}");
+    let talk = std::fs::read_to_string(demo.folder.path().join("talk.txt")).unwrap();
+    assert!(!talk.contains("Touch"), "{talk}");
 }
