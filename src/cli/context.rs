@@ -89,6 +89,7 @@ pub struct Context {
     interrupted: Arc<AtomicBool>,
     pins: RefCell<BTreeMap<(DeviceId, String), Pin>>,
     demo_told: Rc<Cell<bool>>,
+    pin_fd_read: Cell<bool>,
 }
 
 impl Context {
@@ -116,6 +117,7 @@ impl Context {
             interrupted,
             pins: RefCell::default(),
             demo_told: Rc::default(),
+            pin_fd_read: Cell::default(),
         })
     }
 
@@ -127,6 +129,7 @@ impl Context {
             interrupted: Arc::clone(&self.interrupted),
             pins: RefCell::default(),
             demo_told: Rc::clone(&self.demo_told),
+            pin_fd_read: Cell::default(),
         }
     }
 
@@ -311,6 +314,12 @@ impl Context {
     /// The PIN that a flag gives for a key: `alice/primary`, `primary`, or any.
     pub fn pin_from_flags(&self, key: &str) -> Result<Option<Pin>, Failure> {
         if let Some(descriptor) = self.globals.pin_fd {
+            if self.pin_fd_read.replace(true) {
+                let message = format!("--pin-fd gives one PIN, and that of {key} is needed too");
+                return Err(Failure::new(exit::USAGE, message).hint(
+                    "give the PINs of several keys with --pin-file LABEL=FILE, once for each",
+                ));
+            }
             let path = descriptor_path(descriptor)?;
             return read_pin(&path, &format!("file descriptor {descriptor}")).map(Some);
         }
