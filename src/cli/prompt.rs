@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::exit;
@@ -67,15 +68,30 @@ impl Terminal {
 
     /// Asks for a line.
     pub fn ask(&self, question: &Question<'_>) -> Result<String, Failure> {
-        let mut tty = self.tty().ok_or_else(|| question.nobody())?;
+        let tty = self.tty().ok_or_else(|| question.nobody())?;
+        Ok(self.read_line(tty, question)?.trim().to_owned())
+    }
+
+    /// Asks for a line that isn't shown while it is typed. The echo is off before the
+    /// question stands there, so that nothing typed fast is shown either.
+    pub fn ask_hidden(&self, question: &Question<'_>) -> Result<Zeroizing<String>, Failure> {
+        let tty = self.tty().ok_or_else(|| question.nobody())?;
+        let _unseen = Unseen::on(&tty).map_err(|error| cant_use(&error))?;
+        self.read_line(tty, question)
+    }
+
+    /// Writes a question and reads the answer to it, up to a line break.
+    fn read_line(
+        &self,
+        mut tty: File,
+        question: &Question<'_>,
+    ) -> Result<Zeroizing<String>, Failure> {
         tty.write_all(question.text.as_bytes()).map_err(|error| cant_use(&error))?;
-        let mut line = Vec::new();
+        // With all room at once, no copy of a secret is left behind.
+        let mut line = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
         loop {
             let pause = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-            let ready = {
-                let mut fds = [PollFd::new(&tty, PollFlags::IN)];
-                poll(&mut fds, Some(&pause))
-            };
+            let ready = poll(&mut [PollFd::new(&tty, PollFlags::IN)], Some(&pause));
             if self.interrupted.load(Ordering::Relaxed) {
                 let _ = tty.write_all(b"\n");
                 return Err(Failure::interrupted());
@@ -96,27 +112,39 @@ impl Terminal {
                 _ => {}
             }
         }
-        Ok(String::from_utf8_lossy(&line).trim().to_owned())
-    }
-
-    /// Asks for a line that isn't shown while it is typed.
-    pub fn ask_hidden(&self, question: &Question<'_>) -> Result<Zeroizing<String>, Failure> {
-        if !self.is_there() {
-            return Err(question.nobody());
-        }
-        match rpassword::prompt_password(question.text) {
-            Ok(answer) => Ok(Zeroizing::new(answer)),
-            Err(error) => Err(match error.kind() {
-                io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => Failure::interrupted(),
-                _ => cant_use(&error),
-            }),
-        }
+        let text = std::str::from_utf8(&line)
+            .map_err(|_| Failure::new(exit::FAILED, "what was typed isn't UTF-8 text"))?;
+        Ok(Zeroizing::new(text.to_owned()))
     }
 
     /// What tells the person to touch a key, and what for.
     pub fn touch(&self, key: &str, purpose: &str) -> Touch {
         // On a terminal the line counts down in place, wherever stdout and stderr go.
         Touch { text: format!("Touch {key} {purpose}"), tty: self.tty(), said: false }
+    }
+}
+
+/// While it lives, what is typed on the terminal isn't shown, but for the line break.
+struct Unseen {
+    tty: File,
+    before: Termios,
+}
+
+impl Unseen {
+    fn on(tty: &File) -> io::Result<Self> {
+        let before = tcgetattr(tty)?;
+        let mut unseen = before.clone();
+        unseen.local_modes.remove(LocalModes::ECHO);
+        unseen.local_modes.insert(LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+        // What was typed before the question was meant for something else.
+        tcsetattr(tty, OptionalActions::Flush, &unseen)?;
+        Ok(Self { tty: tty.try_clone()?, before })
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        let _ = tcsetattr(&self.tty, OptionalActions::Flush, &self.before);
     }
 }
 

@@ -2,7 +2,8 @@
 //! code of the trials back.
 //!
 //! The processor is always emulated: a `/dev/kvm` that opens may still hang, and the trials
-//! must behave alike everywhere.
+//! must behave alike everywhere. A machine that has not ended after 900 s is stopped;
+//! `KEYMUSTER_VM_DEADLINE` sets another number of seconds.
 
 use crate::initramfs::{Initramfs, find_tool};
 use libtest_mimic::Arguments;
@@ -24,8 +25,11 @@ pub(crate) const VIRTUAL_KEY: &str = "/tests/virtual-key";
 /// The program under test, on the host and in the machine.
 pub(crate) const KEYMUSTER: &str = env!("CARGO_BIN_EXE_keymuster");
 
+/// The variable with the number of seconds that the machine has.
 const DEADLINE_VARIABLE: &str = "KEYMUSTER_VM_DEADLINE";
-const DEADLINE: Duration = Duration::from_secs(300);
+/// How long the machine has for all trials if [`DEADLINE_VARIABLE`] says nothing: the full set
+/// takes some minutes where nothing else runs, and the processor is emulated.
+const DEADLINE: Duration = Duration::from_secs(900);
 /// What `init` mounts; nothing from the host may lie below.
 const MOUNTED_OVER: [&str; 4] = ["/dev", "/proc", "/run", "/sys"];
 const WORKPLACE_PREFIX: &str = "vm-";

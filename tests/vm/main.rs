@@ -9,7 +9,7 @@
 //! - [`keys`], [`run`] and [`host`]: what trials use, in the machine;
 //! - [`trials`]: the rules that are tested.
 //!
-//! `KEYMUSTER_VM_DEADLINE` is the number of seconds after which the machine is stopped, 300 if
+//! `KEYMUSTER_VM_DEADLINE` is the number of seconds after which the machine is stopped, 900 if
 //! it isn't set. Variables that begin with `KEYMUSTER_` or `RUST_` reach the trials.
 
 #![expect(

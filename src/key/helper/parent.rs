@@ -209,6 +209,11 @@ impl UsbKeys {
                 }
                 Ok(Event::Over) => wait.over(),
                 Ok(Event::Done(reply)) => return Ended::Done(Box::new(reply)),
+                // Nobody here has cancelled yet: the word is the key's own, and must not
+                // pass for the user's Ctrl-C.
+                Ok(Event::Failed(KeyError::Cancelled)) if !self.interrupted() => {
+                    return Ended::Failed(KeyError::Denied);
+                }
                 Ok(Event::Failed(error)) => return Ended::Failed(error),
                 Err(garbled) => return Ended::Failed(nonsense(&garbled.to_string())),
             }

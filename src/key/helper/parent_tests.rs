@@ -193,6 +193,15 @@ fn a_touch_that_does_not_come_ends_the_wait_and_the_key_is_told() {
 }
 
 #[test]
+fn a_key_that_calls_itself_off_is_no_interruption_by_the_user() {
+    let mut keys = scripted(|mut socket| {
+        receive(&mut socket);
+        say(&mut socket, &Event::Failed(KeyError::Cancelled));
+    });
+    assert_eq!(sign(&mut keys, &mut Told::default()), Err(KeyError::Denied));
+}
+
+#[test]
 fn a_key_that_begins_to_wait_again_and_again_gains_no_time() {
     let mut keys = scripted(|mut socket| {
         receive(&mut socket);

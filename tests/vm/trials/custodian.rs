@@ -4,7 +4,7 @@ use super::office::{Cost, PIN, pin_file, visit};
 use super::trials;
 use crate::keys::{Make, Touch, VirtualKey};
 use crate::machine::KEYMUSTER;
-use crate::run::{Outcome, keymuster, on_terminal, scratch, wait_until};
+use crate::run::{Outcome, keymuster, on_terminal, program, scratch, wait_until};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
@@ -31,6 +31,8 @@ pub(super) fn trials() -> Vec<Trial> {
         an_enrolled_key_is_not_enrolled_again,
         a_key_without_a_pin_is_told_how_to_get_one,
         a_key_pulled_while_it_waits_changes_nothing,
+        a_pin_can_come_from_a_file_descriptor,
+        a_hostile_key_changes_nothing_and_is_checked_when_honest_again,
     ]
 }
 
@@ -295,7 +297,7 @@ fn an_enrolled_key_is_not_enrolled_again() {
     let before = office.blue.touches_asked();
     let outcome =
         office.command(&["key", "enrol", "green", "--device", office.blue.device()]).run();
-    ends(outcome, 2, &["one is meant to open the vault"]);
+    ends(outcome, 1, &["is enrolled already, as alice/blue"]);
     assert_eq!(office.blue.touches_asked(), before);
 }
 
@@ -320,4 +322,33 @@ fn a_key_pulled_while_it_waits_changes_nothing() {
     assert_eq!(outcome.code(), Some(4), "{outcome:#?}");
     assert!(outcome.stderr.contains("isn't plugged in"), "{outcome:#?}");
     assert_eq!(office.entries(), entries);
+}
+
+fn a_pin_can_come_from_a_file_descriptor() {
+    let office = visit(true, false);
+    let (vault, file, entries) =
+        (office.path("vault"), pin_file(&scratch(), PIN), office.entries());
+    // One PIN for two requests: opening the vault and signing.
+    let check = format!("exec {KEYMUSTER} key check --vault {vault} --pin-fd 3 3<{file}");
+    let said = program("sh", &["-c", &check]).run().expect_success();
+    assert!(said.contains("This is alice/primary"), "{said}");
+    assert_eq!(office.entries(), entries + 1);
+}
+
+/// The kinds that no deadline is needed for; the others are met in `usb_hostile`.
+fn a_hostile_key_changes_nothing_and_is_checked_when_honest_again() {
+    let office = visit(true, false);
+    let entries = office.entries();
+    let kinds = ["garbage", "truncated", "nested", "lying-length", "flipped getAssertion"];
+    for kind in kinds {
+        let attacks = office.primary.events("hostile").len();
+        office.primary.turn_hostile(kind);
+        let said = office.command(&["key", "check"]).run().expect_failure();
+        assert!(!said.is_empty() && !said.contains("panicked"), "{kind}: {said}");
+        assert!(office.primary.events("hostile").len() > attacks, "{kind} was not met");
+        office.primary.turn_honest();
+        office.as_reader(&["key", "check"]).run().expect_success();
+    }
+    assert_eq!(office.entries(), entries + 5, "one for each honest check");
+    office.as_reader(&["log", "verify"]).run().expect_success();
 }

@@ -6,6 +6,10 @@ mod custodian;
 mod hostile;
 mod office;
 mod test_bed;
+mod usb;
+mod usb_hostile;
+mod usb_keys;
+mod usb_waits;
 mod wire;
 
 use libtest_mimic::Trial;
@@ -25,6 +29,9 @@ pub(crate) fn all() -> Vec<Trial> {
         wire::trials(),
         authenticator::trials(),
         hostile::trials(),
+        usb_keys::trials(),
+        usb_waits::trials(),
+        usb_hostile::trials(),
         custodian::trials(),
         auditor::trials(),
     ]

@@ -62,6 +62,7 @@ pub(super) fn visit(primary: bool, blue: bool) -> Visit {
     for (wanted, key) in [(primary, 0), (blue, 1)] {
         let key = if key == 0 { &mut visit.0.primary } else { &mut visit.0.blue };
         key.touch(Touch::Accept);
+        key.turn_honest();
         if wanted {
             key.replug();
         }
