@@ -303,12 +303,22 @@ impl Context {
                 Some(pin) => pin,
                 None => ask()?,
             };
-            self.pins.borrow_mut().insert(asked.clone(), pin);
+            self.keep_pin(device, key, pin);
         }
         match self.pins.borrow().get(&asked) {
             Some(pin) => Ok(act(pin)),
             None => Err(Failure::new(exit::FAILED, "a PIN got lost, which is a bug in keymuster")),
         }
+    }
+
+    /// Whether the PIN of a key is known already.
+    pub fn has_pin(&self, device: &DeviceId, key: &str) -> bool {
+        self.pins.borrow().contains_key(&(device.clone(), key.to_owned()))
+    }
+
+    /// Keeps the PIN of a key for the rest of the command.
+    pub fn keep_pin(&self, device: &DeviceId, key: &str, pin: Pin) {
+        self.pins.borrow_mut().insert((device.clone(), key.to_owned()), pin);
     }
 
     /// The PIN that a flag gives for a key: `alice/primary`, `primary`, or any.

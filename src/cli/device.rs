@@ -125,7 +125,9 @@ impl ChosenKey {
         match self.info.pin_state() {
             PinState::Set => {
                 let ask = || self.ask_pin(context);
-                self.guard_last_attempt(context)?;
+                if !context.has_pin(&self.device.id, &self.name) {
+                    self.guard_last_attempt(context)?;
+                }
                 let done = context.with_pin(&self.device.id, &self.name, ask, |pin| {
                     request(UserVerification::Pin(pin))
                 })?;
@@ -274,7 +276,10 @@ pub fn set_pin(
             format!("{name} wants a PIN of at least {min_length} characters; none was set"),
         ));
     }
-    Ok(keys.set_pin(device, &pin)?)
+    keys.set_pin(device, &pin)?;
+    // Whoever has just chosen it isn't asked for it again.
+    context.keep_pin(device, name, pin);
+    Ok(())
 }
 
 fn ask_new_pin(context: &Context, name: &str, min_length: u64) -> Result<Pin, Failure> {

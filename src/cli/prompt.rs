@@ -60,6 +60,9 @@ impl Terminal {
             let mut tty = self.tty().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
             parts.iter().try_for_each(|part| tty.write_all(part.as_bytes()))
         };
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(Failure::interrupted());
+        }
         let shown = write(&["\x1b[?1049h\x1b[2J\x1b[H"]).and_then(|()| write(parts));
         let done = shown.map_err(|error| cant_use(&error)).and_then(|()| then());
         let _ = write(&["\x1b[2J\x1b[H\x1b[?1049l"]);
@@ -90,12 +93,13 @@ impl Terminal {
         // With all room at once, no copy of a secret is left behind.
         let mut line = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
         loop {
-            let pause = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-            let ready = poll(&mut [PollFd::new(&tty, PollFlags::IN)], Some(&pause));
+            // Looked at before each wait: a signal that comes while one waits ends the wait.
             if self.interrupted.load(Ordering::Relaxed) {
                 let _ = tty.write_all(b"\n");
                 return Err(Failure::interrupted());
             }
+            let pause = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+            let ready = poll(&mut [PollFd::new(&tty, PollFlags::IN)], Some(&pause));
             match ready {
                 Ok(0) | Err(rustix::io::Errno::INTR) => continue,
                 Ok(_) => {}

@@ -9,13 +9,16 @@ use super::device::{self, ChosenKey, candidates, none_plugged_in, too_many};
 use super::exit;
 use super::failure::Failure;
 use crate::key::identify::{Claim, hint};
-use crate::key::{Authenticator, Device, DeviceId, GetHmacSecret};
+use crate::key::{Authenticator, Device, DeviceId, GetHmacSecret, KeyError};
 use crate::record::{Handle, KeyName, Realm};
 use crate::vault::fido2prf;
 use crate::vault::{
     IdentityHint, IdentityName, Location, MAX_FILE, PersonalIdentity, read_bounded,
 };
 use crate::webauthn::CredentialId;
+
+/// How many files that name the same credential are tried: each costs a touch.
+const MAX_FILES: usize = 3;
 
 /// Which of the plugged-in keys is to open the vault.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +96,11 @@ pub fn unlock(
             .hint("plug in a key that is enrolled too: it opens the vault and signs"));
     }
     let (device, hints) = find_unlocking(context, keys, devices, &hints, opener)?;
-    let key = ChosenKey::new(keys, device, named(&hints)?.to_string())?;
+    // Who can write files can name the key as they like: where names differ, none is believed.
+    let name = named(&hints)?;
+    let agreed = hints.iter().all(|hint| name_of(hint) == name);
+    let name = if agreed { name.to_string() } else { device::product(&device).to_owned() };
+    let key = ChosenKey::new(keys, device, name)?;
     let (identity, hint) = open_identity(context, keys, &key, location, &hints)?;
     Ok(Unlocked { name: name_of(&hint), key, identity, generation: hint.generation })
 }
@@ -149,6 +156,7 @@ fn find_unlocking(
             Ok(Claim::WontSay) => silent.push(device.clone()),
             Ok(Claim::Stranger) => {}
             // One unsound device must not keep the others from being asked.
+            Err(KeyError::Cancelled) => return Err(Failure::interrupted()),
             Err(error) if devices.len() > 1 => {
                 context.terminal.say(&format!("Passing over {}: {error}.", device.id));
                 unasked.push(device.clone());
@@ -221,7 +229,7 @@ fn open_identity(
     hints: &[IdentityHint],
 ) -> Result<(PersonalIdentity, IdentityHint), Failure> {
     let mut refusal = None;
-    for hint in hints {
+    for hint in hints.iter().take(MAX_FILES) {
         let path = location.layout.identity(&hint.custodian, &hint.slot, hint.generation);
         let shown = location.layout.shown(&path);
         let closed = |error: &dyn std::error::Error| {
@@ -257,5 +265,18 @@ fn open_identity(
             }
         }
     }
-    Err(refusal.unwrap_or_else(none_plugged_in))
+    let refusal = refusal.unwrap_or_else(none_plugged_in);
+    if hints.len() < 2 {
+        return Err(refusal);
+    }
+    let names: Vec<String> = hints
+        .iter()
+        .take(8)
+        .map(|hint| format!("{}.{}.{}.identity", hint.custodian, hint.slot, hint.generation))
+        .collect();
+    Err(refusal.hint(format!(
+        "{} files name this key's credential ({}): remove those that don't belong",
+        hints.len(),
+        names.join(", ")
+    )))
 }

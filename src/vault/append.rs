@@ -6,6 +6,7 @@
 //! both back, and links the entry under its number: from then on it has happened.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -162,12 +163,29 @@ impl OpenVault {
         for folder in [layout.log(), layout.compartments(), layout.identities()] {
             remove_leftovers(&folder)?;
         }
-        for file in files {
-            write_new(&file.path, &file.bytes)?;
-        }
-        let unsynced = match link_new(&layout.entry(number), &ciphertext) {
-            Err(StoreError::Taken(_)) => return Err(AppendError::Overtaken(number)),
-            other => other?,
+        let mut written = Vec::new();
+        let linked = files
+            .iter()
+            .try_for_each(|file| {
+                write_new(&file.path, &file.bytes)?;
+                written.push(&file.path);
+                Ok(())
+            })
+            .and_then(|()| link_new(&layout.entry(number), &ciphertext));
+        let unsynced = match linked {
+            Ok(unsynced) => unsynced,
+            Err(error) => {
+                // No entry names them, and an identity that none names would be in the way.
+                for path in written {
+                    let _ = fs::remove_file(path);
+                }
+                return Err(match error {
+                    StoreError::Taken(path) if path == layout.entry(number) => {
+                        AppendError::Overtaken(number)
+                    }
+                    error => error.into(),
+                });
+            }
         };
         self.log.links.push(replay.head().link);
         self.log.entries.push(entry);

@@ -2,8 +2,8 @@
 //!
 //! All its files are made in a staging folder inside the new vault, then moved into place,
 //! `vault.toml` last: a folder is a vault when that file is there. Nothing but the staging
-//! folder is ever deleted. What an interrupted founding had moved already is known by its
-//! inode, which was written down before, and is moved back by the next founding.
+//! folder is ever deleted. What an interrupted founding had moved already is known by inode
+//! and time of birth, which were written down before, and is moved back by the next one.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
@@ -16,12 +16,12 @@ use super::compartment::CompartmentIdentity;
 use super::layout::VaultFile;
 use super::open::OpenVault;
 use super::store::{StoreError, failed, read_bounded, rename_new, sync_folder, write_new};
-use super::{Layout, Location};
+use super::{Layout, Location, MAX_FILE};
 use crate::log::FORMAT;
 use crate::record::VaultId;
 
 const STAGING: &str = ".keymuster-init";
-/// Lists, in the staging folder, the inodes of what is about to be moved out of it.
+/// Lists, in the staging folder, what is about to be moved out of it, by its birth.
 const MOVED: &str = "moved";
 const GITATTRIBUTES: &[u8] = b"* binary\n";
 
@@ -71,17 +71,16 @@ impl Staging {
     /// Checks, without changing anything, that a vault could be founded in `root`.
     pub fn check(root: &Path) -> Result<(), FoundError> {
         let layout = Layout::new(root);
-        if layout.vault_toml().exists() {
+        if layout.vault_toml().symlink_metadata().is_ok() {
             return Err(FoundError::AlreadyAVault(root.to_owned()));
         }
         if root.exists() && !root.is_dir() {
             return Err(FoundError::InTheWay(root.to_owned()));
         }
         let known = interrupted(&Layout::new(&root.join(STAGING)));
-        let in_the_way = parts(&layout).into_iter().find(|path| match inode(path) {
-            Some(inode) => !known.contains(&inode),
-            None => false,
-        });
+        let in_the_way = parts(&layout)
+            .into_iter()
+            .find(|path| path.symlink_metadata().is_ok() && !is_ours(path, &known));
         in_the_way.map_or(Ok(()), |path| Err(FoundError::InTheWay(path)))
     }
 
@@ -112,6 +111,8 @@ impl Staging {
             finished: false,
             _lock: lock,
         };
+        // Somebody else may have been at it until the lock was had.
+        Self::check(root)?;
         this.clear_interrupted()?;
         this.fill()?;
         Ok(this)
@@ -122,7 +123,7 @@ impl Staging {
     fn clear_interrupted(&mut self) -> Result<(), FoundError> {
         let known = interrupted(&self.staging);
         for (inside, outside) in parts(&self.staging).iter().zip(parts(&Layout::new(&self.root))) {
-            if inode(&outside).is_some_and(|inode| known.contains(&inode)) {
+            if outside.symlink_metadata().is_ok() && is_ours(&outside, &known) {
                 rename_new(&outside, inside)?;
             }
         }
@@ -159,9 +160,10 @@ impl Staging {
     /// Moves everything into place. Once `vault.toml` is there, the vault is.
     pub fn finish(mut self) -> Result<Founded, FoundError> {
         let layout = Layout::new(&self.root);
-        let inodes: Vec<String> =
-            parts(&self.staging).iter().filter_map(|path| inode(path)).collect();
-        write_new(&self.staging.root().join(MOVED), (inodes.join("\n") + "\n").as_bytes())?;
+        let births: Vec<String> =
+            parts(&self.staging).iter().flat_map(|path| with_contents(path)).collect();
+        let manifest = births.join("\n") + "\n";
+        write_new(&self.staging.root().join(MOVED), manifest.as_bytes())?;
         for (from, to) in parts(&self.staging).iter().zip(parts(&layout)) {
             match rename_new(from, &to) {
                 Err(StoreError::Taken(path)) => return Err(FoundError::InTheWay(path)),
@@ -188,11 +190,13 @@ impl Drop for Staging {
         if self.finished {
             return;
         }
-        for path in &self.moved {
-            let _ =
-                rename_new(path, &self.staging.root().join(path.file_name().unwrap_or_default()));
+        let back = self.moved.iter().all(|path| {
+            let inside = self.staging.root().join(path.file_name().unwrap_or_default());
+            rename_new(path, &inside).is_ok()
+        });
+        if back {
+            let _ = fs::remove_dir_all(self.staging.root());
         }
-        let _ = fs::remove_dir_all(self.staging.root());
         if self.made_root {
             let _ = fs::remove_dir(&self.root);
         }
@@ -205,15 +209,35 @@ fn parts(layout: &Layout) -> Vec<PathBuf> {
     folders.chain([layout.gitattributes()]).collect()
 }
 
-/// Device and inode of what has this name: they stay the same when it is moved.
-fn inode(path: &Path) -> Option<String> {
+/// What a file or folder is known by wherever it is moved: device, inode, time of birth. An
+/// inode alone is given to another file once its own is deleted. `None` where the file
+/// system tells no birth: then nothing is taken for ours.
+fn birth(path: &Path) -> Option<String> {
     let metadata = path.symlink_metadata().ok()?;
-    Some(format!("{}:{}", metadata.dev(), metadata.ino()))
+    let born = metadata.created().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(format!("{}:{}:{}", metadata.dev(), metadata.ino(), born.as_nanos()))
 }
 
-/// The inodes of what an interrupted founding was about to move.
+/// The births of a part of the vault and of the files in it.
+fn with_contents(path: &Path) -> Vec<String> {
+    let inside = fs::read_dir(path).into_iter().flatten().flatten().map(|item| item.path());
+    [path.to_owned()].into_iter().chain(inside).filter_map(|path| birth(&path)).collect()
+}
+
+/// Whether a part was put there by the interrupted founding, and nothing was added to it.
+fn is_ours(path: &Path, known: &[String]) -> bool {
+    let files = fs::read_dir(path).into_iter().flatten().count() + 1;
+    let births = with_contents(path);
+    births.len() == files && births.iter().all(|birth| known.contains(birth))
+}
+
+/// What an interrupted founding was about to move. Its list counts only while its
+/// `vault.toml` is still in the staging folder: after that the vault is there.
 fn interrupted(staging: &Layout) -> Vec<String> {
-    let text = read_bounded(&staging.root().join(MOVED), 4096).unwrap_or_default();
+    if staging.vault_toml().symlink_metadata().is_err() {
+        return Vec::new();
+    }
+    let text = read_bounded(&staging.root().join(MOVED), MAX_FILE).unwrap_or_default();
     String::from_utf8(text).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
@@ -229,8 +253,15 @@ fn lock_staging(staging: &Layout) -> Result<File, FoundError> {
         return Err(FoundError::InTheWay(folder.to_owned()));
     }
     let lock = File::open(folder).map_err(failed("open", folder))?;
+    // Whoever held it may have removed it meanwhile: then the lock is on nothing.
+    let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+    let stands = || {
+        let (held, there) = (lock.metadata(), folder.symlink_metadata());
+        held.is_ok_and(|held| there.is_ok_and(|there| same(&held, &there)))
+    };
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) if stands() => Ok(lock),
+        Ok(()) => Err(FoundError::UnderWay(folder.to_owned())),
         Err(TryLockError::WouldBlock) => Err(FoundError::UnderWay(folder.to_owned())),
         Err(TryLockError::Error(error)) => Err(failed("lock", folder)(error).into()),
     }

@@ -38,7 +38,13 @@ impl Lock {
     pub fn take(layout: &Layout, patience: Duration) -> Result<Self, LockError> {
         let path = layout.vault_toml();
         let failed = |source| LockError::Io { path: path.clone(), source };
-        let file = File::open(&path).map_err(failed)?;
+        // NFS locks only what is open for writing; a reader may have no right to that.
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .or_else(|_| File::open(&path))
+            .map_err(failed)?;
         let deadline = Instant::now() + patience;
         loop {
             match file.try_lock() {

@@ -151,20 +151,30 @@ fn write_temporary(path: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {
     }
 }
 
-/// Renames without replacing: by `renameat2`, else by a hard link, which never replaces
-/// either; a file system that knows neither is refused.
+/// Renames without replacing: by `renameat2`, or where the file system doesn't know that
+/// (NFS, 9p), by ways that never replace either: a hard link for a file, and for a folder a
+/// rename onto an empty one that was made for it.
 pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let taken = || StoreError::Taken(to.to_owned());
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(()),
-        Err(Errno::EXIST) => Err(taken()),
-        Err(Errno::INVAL | Errno::NOSYS) => match fs::hard_link(from, to) {
-            Ok(()) => fs::remove_file(from).map_err(failed("remove", from)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(taken()),
-            Err(error) => Err(failed("link", to)(error)),
-        },
-        Err(error) => Err(failed("rename", to)(error.into())),
+        Ok(()) => return Ok(()),
+        Err(Errno::EXIST) => return Err(StoreError::Taken(to.to_owned())),
+        Err(Errno::INVAL | Errno::NOSYS) => {}
+        Err(error) => return Err(failed("rename", to)(error.into())),
     }
+    let is_folder = from.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+    let made = if is_folder { fs::create_dir(to) } else { fs::hard_link(from, to) };
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(StoreError::Taken(to.to_owned()));
+        }
+        other => other.map_err(failed("link", to))?,
+    }
+    if is_folder {
+        return fs::rename(from, to).map_err(failed("rename", to));
+    }
+    // It has its name: that the temporary one stays is no failure.
+    let _ = fs::remove_file(from);
+    Ok(())
 }
 
 /// Makes a folder that isn't there yet.

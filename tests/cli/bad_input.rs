@@ -118,6 +118,39 @@ fn a_founding_killed_while_it_moves_into_place_can_be_repeated() {
 }
 
 #[test]
+fn what_a_founding_left_behind_never_costs_the_vault() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path(), &[]).exits(0);
+    let vault = folder.path().join("vault");
+    // Killed right after vault.toml was in place, the list of what was moved stays.
+    fs::create_dir(vault.join(".keymuster-init")).unwrap();
+    let births: String = ["log", "compartments", "identities", ".gitattributes"]
+        .iter()
+        .map(|name| fs::symlink_metadata(vault.join(name)).unwrap())
+        .map(|metadata| {
+            use std::os::unix::fs::MetadataExt as _;
+            let born = metadata.created().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+            format!("{}:{}:{}\n", metadata.dev(), metadata.ino(), born.as_nanos())
+        })
+        .collect();
+    fs::write(vault.join(".keymuster-init/moved"), births).unwrap();
+    let toml = fs::read(vault.join("vault.toml")).unwrap();
+    fs::remove_file(vault.join("vault.toml")).unwrap();
+    init(folder.path(), &["--demo-keys", "others"]).exits(1).says(&["is in the way"]);
+    assert!(vault.join("log/000001.age").exists());
+    fs::write(vault.join("vault.toml"), toml).unwrap();
+}
+
+#[test]
+fn a_file_system_that_cannot_rename_without_replacing_holds_a_vault_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = init_traced(folder.path(), "inject=renameat2:error=EINVAL");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let vault = folder.path().join("vault");
+    assert!(vault.join("log/000001.age").exists() && vault.join("vault.toml").exists());
+}
+
+#[test]
 fn an_unwritable_folder_is_an_error_that_names_it() {
     // Root may write anywhere; a folder of the kernel's it may not.
     let folder = tempfile::tempdir().unwrap();

@@ -253,3 +253,64 @@ fn an_entry_replaced_while_somebody_is_about_to_sign_is_noticed() {
     demo.replace_entry(4, &demo.entry(4));
     assert!(matches!(prepare(), Err(AppendError::Overtaken(4))));
 }
+
+/// Appends `count` checks of alice/primary without a process for each.
+fn append_checks(demo: &Demo, count: u32) {
+    use keymuster::key::software::SoftwareKeys;
+    use keymuster::key::{
+        Authenticator as _, DeviceId, GetAssertion, TouchPrompt, UserVerification,
+    };
+    use keymuster::record::{Event, Hex, KeyChecked, KeyName};
+    use keymuster::sshsig::{Signature, signed_data};
+    use keymuster::vault::{AgeIdentity, Location, Lock, open_records};
+    use keymuster::webauthn::CredentialId;
+    struct Quiet;
+    impl TouchPrompt for Quiet {
+        fn waiting(&mut self, _left: std::time::Duration) {}
+        fn over(&mut self) {}
+    }
+    let reader = fs::read_to_string(demo.path("reader.identity")).unwrap();
+    let identity = AgeIdentity::parse(reader.trim()).unwrap();
+    let location = Location::at(&demo.path("vault")).unwrap();
+    let mut vault = open_records(location, &[&identity]).unwrap();
+    let mut keys = SoftwareKeys::in_folder(&demo.path("demo-keys")).unwrap();
+    let name: KeyName = "alice/primary".parse().unwrap();
+    let public_key = vault.replay().public_keys()[&name].clone();
+    let credential = vault.state().keys()[&name].enrolment.credential.0.clone();
+    for _ in 0..count {
+        let lock = Lock::take(&vault.location().layout, std::time::Duration::ZERO).unwrap();
+        let event = Event::KeyChecked(KeyChecked { key: name.clone() });
+        let time = "2027-01-01T00:00:00Z".parse().unwrap();
+        let tool = "test".parse().unwrap();
+        let prepared = vault
+            .prepare(lock, vec![name.clone()], vec![event], time, Hex([0; 16]), &tool)
+            .unwrap();
+        let request = GetAssertion {
+            application: public_key.application().to_owned(),
+            credential: CredentialId::new(credential.clone()).unwrap(),
+            challenge: signed_data("keymuster-demo", prepared.head().to_string().as_bytes()),
+        };
+        let device = DeviceId("demo-key-1".to_owned());
+        let assertion =
+            keys.sign(&device, &request, UserVerification::BuiltIn, &mut Quiet).unwrap();
+        let armor = Signature::from_assertion(
+            &public_key,
+            "keymuster-demo",
+            &assertion.authenticator_data,
+            &assertion.signature,
+        )
+        .unwrap()
+        .to_armor();
+        vault.commit(prepared, &[armor], &[]).unwrap();
+    }
+}
+
+#[test]
+fn a_log_of_several_batches_opens_whole_and_faults_where_it_is_wrong() {
+    let demo = Demo::new();
+    append_checks(&demo, 600);
+    demo.read(&["log", "verify"]).exits(0).answers(&["SOUND: 604 entries and 605 signatures"]);
+    let (one, other) = (demo.path("vault/log/000300.age"), demo.path("vault/log/000301.age"));
+    fs::copy(&other, &one).unwrap();
+    refused(&demo, &["entry 300", "it says that it is entry 301"]);
+}

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Recorded, prove};
+use super::{Recorded, impostor, prove};
 use crate::cli::context::Context;
 use crate::cli::device::{candidates, none_plugged_in, too_many};
 use crate::cli::enrolment::{Enrolment, check_fitness, ready_key};
@@ -121,6 +121,7 @@ fn new_device(
         for device in candidates(context, session.keys.as_mut())? {
             match session.identify(&device)? {
                 Identity::This(name) => enrolled = Some((device, name)),
+                Identity::Impostor(name) => return Err(impostor(&device, &name)),
                 _ if device.id == opener.id => {}
                 _ => strangers.push(device),
             }

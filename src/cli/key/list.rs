@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use crate::cli::context::Context;
 use crate::cli::device::candidates;
+use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, table};
 use crate::cli::session::{Session, locate};
 use crate::cli::unlock::supposed_realm;
 use crate::key::identify::{Claim, Identity, hint};
-use crate::key::{Authenticator, Device};
+use crate::key::{Authenticator, Device, KeyError};
 use crate::record::Realm;
 use crate::vault::{AgeIdentity, IdentityHint};
 use crate::webauthn::CredentialId;
@@ -74,6 +75,7 @@ fn list_proved(context: &Context, identities: &[AgeIdentity]) -> Result<Answer, 
             Ok(Identity::Stranger) => (None, Some("not enrolled".to_owned())),
             Ok(Identity::WontSay) => (None, Some("doesn't say without a touch".to_owned())),
             Ok(Identity::Impostor(name)) => (None, Some(format!("IMPOSTOR: poses as {name}"))),
+            Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
             Err(failure) => (None, Some(failure.message)),
         };
         plugged_in.push(device_view(&device, key, true, remark));
@@ -124,6 +126,7 @@ fn list_claimed(
             }
             Ok(Some(Claim::Stranger)) => (None, Some("not enrolled".to_owned())),
             Ok(Some(Claim::WontSay)) => (None, Some("doesn't say without a touch".to_owned())),
+            Err(KeyError::Cancelled) => return Err(Failure::interrupted()),
             Err(error) => (None, Some(error.to_string())),
         };
         plugged_in.push(device_view(&device, key, false, remark));

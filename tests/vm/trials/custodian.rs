@@ -12,8 +12,10 @@ pub(super) fn trials() -> Vec<Trial> {
     trials!["custodian":
         a_factory_new_key_gets_its_pin_on_the_terminal,
         two_new_pins_that_differ_set_none,
+        ctrl_c_at_a_pin_gives_the_echo_back,
         a_key_with_a_pin_is_not_given_another,
         founding_costs_five_touches_and_enrolling_five_of_the_new_key,
+        founding_with_a_factory_new_key_offers_it_a_pin_and_each_pin_is_typed_once,
         a_check_costs_one_touch_and_two_without_a_reader_identity,
         each_command_asks_for_a_pin_once,
         key_list_proves_both_keys_without_a_touch,
@@ -81,6 +83,16 @@ fn two_new_pins_that_differ_set_none() {
     assert_eq!(info["pin"], "not set");
 }
 
+fn ctrl_c_at_a_pin_gives_the_echo_back() {
+    let _key = VirtualKey::plug("new");
+    let said = on_terminal(&format!("trap : INT; {KEYMUSTER} key pin set; echo code $?; stty -a"))
+        .answer("New PIN", "\u{3}")
+        .run()
+        .expect_success();
+    assert!(said.contains("code 130"), "{said}");
+    assert!(said.contains(" echo ") && !said.contains("-echo "), "{said}");
+}
+
 fn a_key_with_a_pin_is_not_given_another() {
     let office = visit(true, false);
     let pin = pin_file(&scratch(), "999999");
@@ -97,6 +109,38 @@ fn founding_costs_five_touches_and_enrolling_five_of_the_new_key() {
     assert!(said.contains("recorded entry 1, signed by alice/primary"), "{said}");
     let said = &office.enrolment_said.stdout;
     assert!(said.contains("signed by alice/blue and alice/primary"), "{said}");
+}
+
+fn founding_with_a_factory_new_key_offers_it_a_pin_and_each_pin_is_typed_once() {
+    let folder = scratch();
+    let primary = VirtualKey::plug("primary");
+    let init = format!(
+        "cd {} && {KEYMUSTER} vault init v --name Corp --custodian alice --key primary \
+         --paper-fd 3 3>paper.txt",
+        folder.display()
+    );
+    let said = on_terminal(&init)
+        .answer("Give it one now (yes or no)? ", "yes")
+        .answer("New PIN for alice/primary", "271828")
+        .answer("The same again: ", "271828")
+        .run()
+        .expect_success();
+    assert!(!said.contains("PIN of"), "who has just chosen a PIN isn't asked for it: {said}");
+    assert!(!said.contains("271828"), "{said}");
+    assert_eq!(primary.touches(), 5);
+
+    let blue = VirtualKey::plug("blue");
+    let pin = pin_file(&folder, "161803");
+    let set = ["key", "pin", "set", "--pin-file", &pin, "--device", blue.device()];
+    keymuster(&set).run().expect_success();
+    let enrol = format!("{KEYMUSTER} key enrol blue --vault {}", folder.join("v").display());
+    let said = on_terminal(&enrol)
+        .answer("PIN of alice/primary (8 attempts left): ", "271828")
+        .answer("PIN of alice/blue (8 attempts left): ", "161803")
+        .run()
+        .expect_success();
+    assert_eq!(said.matches("PIN of").count(), 2, "{said}");
+    assert_eq!((primary.touches(), blue.touches()), (5 + 2, 5));
 }
 
 fn a_check_costs_one_touch_and_two_without_a_reader_identity() {
