@@ -16,8 +16,8 @@ TEST_PACKAGES := age busybox-static cpio fido2-tools openssh-client qemu-system-
 
 demo: setup-build
 	$(CARGO) build --quiet
-	rm -rf $(DEMO) $(DEMO).state
-	XDG_STATE_HOME=$(CURDIR)/$(DEMO).state target/debug/keymuster demo $(DEMO)
+	rm -rf $(DEMO)
+	target/debug/keymuster demo $(DEMO)
 
 test: setup-build setup-test format lint unit docs
 
