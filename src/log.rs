@@ -13,4 +13,4 @@ mod replay;
 
 pub use chain::{Head, UnfitHead, first_link, next_link, sha256};
 pub use entry::{Document, Entry, FORMAT, MAX_ENTRY, MAX_SIGNERS, Malformed};
-pub use replay::{Considered, Fault, Finding, FindingKind, Replay, Replayed, Rule, replay};
+pub use replay::{Considered, Fault, Finding, FindingKind, Replay, Rule};

@@ -387,31 +387,3 @@ fn enrolled_key(enrolment: &KeyEnrolled, realm: Realm) -> Result<PublicKey, Stri
     }
     Ok(key)
 }
-
-/// What a whole log comes to.
-#[derive(Clone, Debug)]
-pub struct Replayed {
-    /// Its sound part, which is all of it if there is no fault.
-    pub replay: Replay,
-    /// The first fault.
-    pub fault: Option<Fault>,
-}
-
-/// Replays entries in order and stops at the first fault. An item that couldn't be read
-/// as an entry comes as the reason why.
-pub fn replay<'a>(
-    vault: VaultId,
-    entries: impl IntoIterator<Item = Result<&'a Entry, String>>,
-) -> Replayed {
-    let mut replay = Replay::new(vault);
-    for entry in entries {
-        let admitted = match entry {
-            Ok(entry) => replay.admit(entry),
-            Err(reason) => Err(replay.unreadable(reason)),
-        };
-        if let Err(fault) = admitted {
-            return Replayed { replay, fault: Some(fault) };
-        }
-    }
-    Replayed { replay, fault: None }
-}

@@ -6,7 +6,7 @@ use keymuster::key::software::SoftwareKeys;
 use keymuster::key::{
     Algorithm, Authenticator, DeviceId, GetAssertion, MakeCredential, TouchPrompt, UserVerification,
 };
-use keymuster::log::{Document, Entry, FORMAT, Head, Replay, sha256};
+use keymuster::log::{Document, Entry, FORMAT, Fault, Head, Replay, sha256};
 use keymuster::record::{
     AgeRecipient, Bytes, CompartmentSealed, CustodianAdded, Event, Handle, Hex, IdentitySealed,
     KeyChecked, KeyEnrolled, KeyName, ReaderAdded, Realm, Time, UserVerification as Policy,
@@ -246,4 +246,17 @@ pub fn time(seconds: u32) -> Time {
     let text =
         format!("2026-11-22T{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60);
     text.parse().unwrap()
+}
+
+/// Replays entries in order, up to the first fault.
+pub fn replay<'a>(
+    vault: VaultId,
+    entries: impl IntoIterator<Item = Result<&'a Entry, String>>,
+) -> (Replay, Option<Fault>) {
+    let mut replay = Replay::new(vault);
+    let fault = entries.into_iter().find_map(|entry| match entry {
+        Ok(entry) => replay.admit(entry).err(),
+        Err(reason) => Some(replay.unreadable(reason)),
+    });
+    (replay, fault)
 }

@@ -1,9 +1,9 @@
 //! Laws over whole logs: whatever is done to the files of a log, it shows.
 
-use keymuster::log::{Entry, Head, replay};
+use keymuster::log::{Entry, Head};
 use proptest::prelude::*;
 
-use super::fixture::{TestLog, checked, sealed};
+use super::fixture::{TestLog, checked, replay, sealed};
 
 /// The plaintext files of a log of five entries by two keys.
 fn files() -> (keymuster::record::VaultId, Vec<Vec<u8>>, Head) {
@@ -23,8 +23,9 @@ fn head_of(vault: keymuster::record::VaultId, files: &[Vec<u8>]) -> Option<Head>
         .iter()
         .map(|bytes| Entry::parse(bytes.clone()).map_err(|reason| reason.to_string()))
         .collect();
-    let replayed = replay(vault, entries.iter().map(|entry| entry.as_ref().map_err(Clone::clone)));
-    replayed.fault.is_none().then(|| replayed.replay.head())
+    let (replayed, fault) =
+        replay(vault, entries.iter().map(|entry| entry.as_ref().map_err(Clone::clone)));
+    fault.is_none().then(|| replayed.head())
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Replay refuses each way in which an entry can be wrong, and says which.
 
 use keymuster::key::{Algorithm, UserVerification};
-use keymuster::log::{Document, Entry, Fault, Finding, FindingKind, Head, Malformed, Rule, replay};
+use keymuster::log::{Document, Entry, Fault, Finding, FindingKind, Head, Malformed, Rule};
 use keymuster::record::{Event, Hex, Realm, UserVerification as Policy};
 
 use super::fixture::{
-    TestKey, TestLog, checked, compartment, created, custodian, name, reader, sealed, time,
+    TestKey, TestLog, checked, compartment, created, custodian, name, reader, replay, sealed, time,
 };
 
 fn refusal(log: &mut TestLog, entry: &Entry) -> Fault {
@@ -29,10 +29,10 @@ fn a_sound_log_replays_to_its_state() {
     let blue = log.new_key("alice/blue");
     log.append(&[&blue, &primary], vec![blue.enrolled(), sealed("alice", "blue", 1)]);
     log.append(&[&blue], vec![checked("alice/blue")]);
-    let again = replay(log.vault, log.entries.iter().map(Ok));
-    assert_eq!(again.fault, None);
-    assert_eq!(again.replay.head(), log.replay.head());
-    let state = again.replay.state();
+    let (again, fault) = replay(log.vault, log.entries.iter().map(Ok));
+    assert_eq!(fault, None);
+    assert_eq!(again.head(), log.replay.head());
+    let state = again.state();
     assert_eq!(state.keys().len(), 2);
     assert_eq!(state.keys()[&name("alice/blue")].last_seen.entry, 3);
     assert_eq!(
@@ -40,7 +40,7 @@ fn a_sound_log_replays_to_its_state() {
         2,
         "signing counts as a check"
     );
-    assert_eq!(again.replay.findings(), []);
+    assert_eq!(again.findings(), []);
 }
 
 #[test]
