@@ -5,6 +5,10 @@ use std::fs;
 
 use super::fixture::{Demo, tool};
 
+/// For a lock of this process's own: a program that another test starts at that moment holds
+/// a copy of it until it has replaced itself.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// The vault is refused by `log verify`, and takes no entry; both name the place.
 #[track_caller]
 fn refused(demo: &Demo, named: &[&str]) {
@@ -241,7 +245,7 @@ fn an_entry_replaced_while_somebody_is_about_to_sign_is_noticed() {
     let location = Location::at(&demo.path("vault")).unwrap();
     let vault = open_records(location, &[&identity]).unwrap();
     let prepare = || {
-        let lock = Lock::take(&vault.location().layout, std::time::Duration::ZERO).unwrap();
+        let lock = Lock::take(&vault.location().layout, PATIENCE).unwrap();
         let event = Event::KeyChecked(KeyChecked { key: "alice/blue".parse().unwrap() });
         let time = "2027-01-01T00:00:00Z".parse().unwrap();
         let tool = "test".parse().unwrap();
@@ -278,7 +282,7 @@ fn append_checks(demo: &Demo, count: u32) {
     let public_key = vault.replay().public_keys()[&name].clone();
     let credential = vault.state().keys()[&name].enrolment.credential.0.clone();
     for _ in 0..count {
-        let lock = Lock::take(&vault.location().layout, std::time::Duration::ZERO).unwrap();
+        let lock = Lock::take(&vault.location().layout, PATIENCE).unwrap();
         let event = Event::KeyChecked(KeyChecked { key: name.clone() });
         let time = "2027-01-01T00:00:00Z".parse().unwrap();
         let tool = "test".parse().unwrap();
