@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::fixture::{Demo, keymuster_in};
+use super::demo_vault::{Demo, keymuster_in};
 
 fn json(demo: &Demo, arguments: &[&str]) -> Value {
     let text = demo.read(&[arguments, &["--json"]].concat()).exits(0).stdout;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::fixture::{Demo, command_in, keymuster_in, ran};
+use super::demo_vault::{Demo, command_in, keymuster_in, ran};
 
 const INIT: [&str; 9] = [
     "vault",
@@ -18,7 +18,7 @@ const INIT: [&str; 9] = [
 ];
 
 /// `vault init` with software keys and the passphrase thrown away.
-fn init(folder: &std::path::Path, extra: &[&str]) -> super::fixture::Ran {
+fn init(folder: &std::path::Path, extra: &[&str]) -> super::demo_vault::Ran {
     let paper = fs::File::create(folder.join("paper.txt")).unwrap();
     let mut command = command_in(folder);
     command.args(INIT).args(["--demo", "--paper-fd", "1"]).args(extra).stdout(paper);
@@ -274,7 +274,7 @@ fn an_identity_file_that_is_none_is_an_error() {
 #[test]
 fn an_identity_of_somebody_else_opens_nothing() {
     let demo = Demo::new();
-    let identity = super::fixture::tool("age-keygen", &[], b"");
+    let identity = super::demo_vault::tool("age-keygen", &[], b"");
     fs::write(demo.path("other.identity"), identity).unwrap();
     demo.run(&["log", "list", "--identity", "demo/other.identity"]).exits(3).says(&[
         "compartments/records.1.age can't be opened",
@@ -443,7 +443,7 @@ fn nothing_in_a_path_reaches_the_terminal_raw() {
 #[test]
 fn a_secret_key_given_as_a_reader_is_not_repeated() {
     let folder = tempfile::tempdir().unwrap();
-    let identity = String::from_utf8(super::fixture::tool("age-keygen", &[], b"")).unwrap();
+    let identity = String::from_utf8(super::demo_vault::tool("age-keygen", &[], b"")).unwrap();
     let secret = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).unwrap();
     let ran = init(folder.path(), &["--reader", &format!("auditor={secret}")]).exits(2);
     assert!(!ran.stderr.contains(secret), "{}", ran.stderr);
@@ -453,9 +453,9 @@ fn a_secret_key_given_as_a_reader_is_not_repeated() {
 #[test]
 fn a_handle_given_twice_is_refused_before_any_touch() {
     let folder = tempfile::tempdir().unwrap();
-    let identity = super::fixture::tool("age-keygen", &[], b"");
+    let identity = super::demo_vault::tool("age-keygen", &[], b"");
     let recipient =
-        String::from_utf8(super::fixture::tool("age-keygen", &["-y"], &identity)).unwrap();
+        String::from_utf8(super::demo_vault::tool("age-keygen", &["-y"], &identity)).unwrap();
     let reader = format!("alice={}", recipient.trim());
     let ran = init(folder.path(), &["--reader", &reader]).exits(2).says(&["alice is given twice"]);
     assert!(!ran.stderr.contains("Touch"), "{}", ran.stderr);

@@ -11,7 +11,8 @@
 
 mod answers;
 mod bad_input;
-mod fixture;
+#[path = "../support/demo_vault.rs"]
+mod demo_vault;
 mod stock_tools;
 mod tampering;
 mod terminal;

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use super::fixture::{Demo, tool};
+use super::demo_vault::{Demo, tool};
 
 fn sha256sum(bytes: &[u8]) -> String {
     let line = String::from_utf8(tool("sha256sum", &[], bytes)).unwrap();

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use super::fixture::{Demo, tool};
+use super::demo_vault::{Demo, tool};
 
 /// For a lock of this process's own: a program that another test starts at that moment holds
 /// a copy of it until it has replaced itself.

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use super::fixture::{Demo, keymuster_in};
+use super::demo_vault::{Demo, keymuster_in};
 
 /// How long a dialogue waits for its next line.
 const PATIENCE: Duration = Duration::from_secs(60);
