@@ -19,8 +19,8 @@ mod pin;
 pub mod software;
 
 pub use authenticator::{
-    Algorithm, Assertion, Attestation, Authenticator, BuiltInVerification, Device, DeviceId,
-    DeviceInfo, GetAssertion, GetHmacSecret, KeyError, MakeCredential, PinState, Probe,
+    Algorithm, Assertion, Attestation, Authenticator, BuiltInVerification, Confinement, Device,
+    DeviceId, DeviceInfo, GetAssertion, GetHmacSecret, KeyError, MakeCredential, PinState, Probe,
     ProbeAnswer, TouchPrompt, UserVerification,
 };
 pub use pin::{Pin, UnfitPin};

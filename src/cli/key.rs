@@ -2,23 +2,21 @@
 
 mod check;
 mod enrol;
+mod info;
 mod list;
-
-use std::collections::BTreeMap;
 
 use clap::Subcommand;
 use serde::Serialize;
 
 use super::context::Context;
 use super::device::{self, ChosenKey, only_device};
-use super::enrolment::check_fitness;
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, HeadView};
 use super::session::{Session, locate};
 use super::unlock::{stranger_text, supposed_realm};
 use crate::key::identify::Identity;
-use crate::key::{Authenticator, BuiltInVerification, Device, KeyError, PinState};
+use crate::key::{Authenticator, Device, KeyError, PinState};
 use crate::record::{KeyName, Realm, Stamp};
 
 /// `keymuster key …`
@@ -50,33 +48,11 @@ pub enum PinCommand {
 pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
     match command {
         Command::List => list::run(context),
-        Command::Info => info(context),
+        Command::Info => info::run(context),
         Command::Pin(PinCommand::Set) => set_pin(context),
         Command::Enrol(enrol) => enrol::run(context, &enrol),
         Command::Check(check) => check::run(context, &check),
     }
-}
-
-#[derive(Serialize)]
-struct KeyInfo {
-    path: String,
-    product: String,
-    manufacturer: String,
-    serial: Option<String>,
-    aaguid: String,
-    versions: Vec<String>,
-    extensions: Vec<String>,
-    options: BTreeMap<String, bool>,
-    algorithms: Vec<i64>,
-    pin_protocols: Vec<u64>,
-    pin: &'static str,
-    pin_retries: Option<u32>,
-    min_pin_length: u64,
-    force_pin_change: bool,
-    built_in_verification: &'static str,
-    firmware: Option<u64>,
-    /// Why keymuster can't use it; null if it can.
-    unfit: Option<String>,
 }
 
 /// The keys that a command without a vault of its own would use.
@@ -97,84 +73,6 @@ fn keys_around(context: &Context, blank: bool) -> Result<Box<dyn Authenticator>,
         Err(failure) if context.globals.vault.is_some() => Err(failure),
         Err(_) => context.keys(Realm::Real, None),
     }
-}
-
-fn info(context: &Context) -> Result<Answer, Failure> {
-    let mut keys = keys_around(context, false)?;
-    let device = only_device(context, keys.as_mut(), "one is meant")?;
-    let name = device::product(&device).to_owned();
-    let key = ChosenKey::new(keys.as_mut(), device, name)?;
-    let info = &key.info;
-    let view = KeyInfo {
-        path: key.device.id.to_string(),
-        product: key.device.product.clone(),
-        manufacturer: key.device.manufacturer.clone(),
-        serial: key.device.serial.clone(),
-        aaguid: info.aaguid.to_string(),
-        versions: info.versions.clone(),
-        extensions: info.extensions.clone(),
-        options: info.options.clone(),
-        algorithms: info.algorithms.clone(),
-        pin_protocols: info.pin_protocols.clone(),
-        pin: match info.pin_state() {
-            PinState::Set => "set",
-            PinState::NotSet => "not set",
-            PinState::Unsupported => "unsupported",
-        },
-        pin_retries: info.pin_retries,
-        min_pin_length: info.min_pin_length,
-        force_pin_change: info.force_pin_change,
-        built_in_verification: match info.built_in_verification() {
-            BuiltInVerification::Ready => "ready",
-            BuiltInVerification::NotSetUp => "not set up",
-            BuiltInVerification::Absent => "absent",
-        },
-        firmware: info.firmware,
-        unfit: check_fitness(&key).err().map(|failure| failure.message),
-    };
-    let human = described(&view);
-    Ok(Answer::new("key-info", &view, human))
-}
-
-fn described(view: &KeyInfo) -> String {
-    let algorithm = |number: &i64| match number {
-        -7 => "ES256".to_owned(),
-        -8 => "EdDSA".to_owned(),
-        -35 => "ES384".to_owned(),
-        -47 => "ES256K".to_owned(),
-        -257 => "RS256".to_owned(),
-        other => other.to_string(),
-    };
-    let pin = match view.pin_retries {
-        _ if view.pin == "unsupported" => view.pin.to_owned(),
-        Some(left) => {
-            format!(
-                "{}, {left} attempts left; at least {} characters",
-                view.pin, view.min_pin_length
-            )
-        }
-        None => format!("{}; at least {} characters", view.pin, view.min_pin_length),
-    };
-    let unsaid =
-        |list: Vec<String>| if list.is_empty() { "(not said)".to_owned() } else { list.join(", ") };
-    let options =
-        view.options.iter().map(|(name, on)| format!("{name}={}", if *on { "yes" } else { "no" }));
-    let lines = [
-        ("device", view.path.clone()),
-        ("product", format!("{} {}", view.manufacturer, view.product).trim().to_owned()),
-        ("serial", view.serial.clone().unwrap_or_else(|| "(none)".to_owned())),
-        ("AAGUID", view.aaguid.clone()),
-        ("firmware", view.firmware.map_or("(not said)".to_owned(), |version| version.to_string())),
-        ("versions", unsaid(view.versions.clone())),
-        ("extensions", unsaid(view.extensions.clone())),
-        ("algorithms", unsaid(view.algorithms.iter().map(algorithm).collect())),
-        ("options", unsaid(options.collect())),
-        ("PIN", pin),
-        ("protocols", unsaid(view.pin_protocols.iter().map(u64::to_string).collect())),
-        ("built-in UV", view.built_in_verification.to_owned()),
-        ("usable", view.unfit.clone().map_or("yes".to_owned(), |reason| format!("no: {reason}"))),
-    ];
-    lines.iter().map(|(what, value)| format!("{what:<12} {value}\n")).collect()
 }
 
 #[derive(Serialize)]

@@ -38,6 +38,17 @@ pub struct Device {
     pub product_id: u16,
 }
 
+/// What keeps a process that talks to a device from everything else, as the process itself
+/// says: it is asked before the device can have changed it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Confinement {
+    /// The version of Landlock's interface that keeps files from it; none where the kernel
+    /// has no Landlock.
+    pub landlock: Option<u32>,
+    /// Whether seccomp keeps system calls from it.
+    pub seccomp: bool,
+}
+
 /// What a key says about itself (CTAP 2.1, 6.4 `authenticatorGetInfo`, and 6.5.5.2
 /// `getPINRetries`). At most 64 items of at most 64 characters in each list.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -251,6 +262,12 @@ pub trait TouchPrompt {
 /// [`Authenticator::sign`] and [`Authenticator::hmac_secret`] costs a touch; each of
 /// those costs one. Implementations bound every size and every wait.
 pub trait Authenticator {
+    /// What confines the process that talks to the devices; none where that is this process,
+    /// and before it was asked anything.
+    fn confinement(&self) -> Option<Confinement> {
+        None
+    }
+
     /// What is plugged in, in a steady order. Asks no device anything.
     fn devices(&mut self) -> Result<Vec<Device>, KeyError>;
 

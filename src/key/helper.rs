@@ -7,6 +7,9 @@
 //! device, so that a stray print forges no answer; its environment is empty and it sits
 //! in its own process group, so that Ctrl-C reaches it as an orderly cancellation only.
 //!
+//! Before the child opens the device, it gives up all that it doesn't need for it
+//! (`confinement`), and leaves no core file.
+//!
 //! The parent holds every deadline, believes nothing of an answer beyond its shape and
 //! its bounds, and kills the child at the end of each request, whatever happened. This
 //! module must not verify a signature: whoever asked for one does.
@@ -14,6 +17,7 @@
 //! `wire` is the encoding, `protocol` the messages, `parent` and `child` the two ends.
 
 mod child;
+pub mod confinement;
 pub(super) mod limits;
 mod parent;
 mod protocol;

@@ -31,6 +31,7 @@ use ctap_hid_fido2::{FidoKeyHid, FidoKeyHidFactory, HidParam, LibCfg};
 use hidapi::{HidApi, HidDevice};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::helper::confinement::close_files;
 use super::helper::limits::{MAX_ITEMS, MAX_TEXT};
 use super::helper::words::{failed, nonsense, unsupported};
 use super::{
@@ -79,7 +80,8 @@ pub(super) struct UsbKey {
 }
 
 impl UsbKey {
-    /// Opens a key that the listing shows, and asks it what it is.
+    /// Opens a key that the listing shows, and asks it what it is. From the first question
+    /// on, this process opens no file any more.
     pub(super) fn open(id: &DeviceId, session: &Session) -> Result<Self, KeyError> {
         if !devices()?.iter().any(|device| device.id == *id) {
             return Err(KeyError::Gone(id.clone()));
@@ -94,6 +96,8 @@ impl UsbKey {
         let param = HidParam::Path(id.0.clone());
         let mut key =
             FidoKeyHidFactory::create_by_params(&[param], &configuration).map_err(|_| gone())?;
+        // Both handles are open. The key has been asked for its channel, no more.
+        close_files();
         let channel = key.get_cid().map_err(|error| status::key_error(id, &error.to_string()))?;
         let watch = Watch::start(second, channel, session.clone())?;
 

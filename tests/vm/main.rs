@@ -32,6 +32,10 @@ use libtest_mimic::Arguments;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // A trial starts this program once more, as a helper that a device has taken over.
+    if let Some(stage) = trials::confinement::subverted() {
+        return stage;
+    }
     let mut arguments = Arguments::from_args();
     if machine::is_guest() {
         if let Err(complaint) = keys::check_machine() {

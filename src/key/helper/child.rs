@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use super::confinement::confine;
 use super::protocol::{Event, Reply, Request};
 use super::wire::{Assembler, Received};
 use super::words::nonsense;
@@ -52,6 +54,9 @@ fn serve_stdin() -> io::Result<()> {
     socket.set_read_timeout(Some(REQUEST_WITHIN))?;
     let request = receive_request(&mut socket)?;
     socket.set_read_timeout(None)?;
+    let device = request.device().map(|device| PathBuf::from(&device.0));
+    let confinement = Event::Confined(confine(device.as_deref()));
+    socket.write_all(&confinement.encode().map_err(io::Error::other)?)?;
     converse(socket, move |session| perform(request, session))
 }
 

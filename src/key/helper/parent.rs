@@ -19,7 +19,7 @@ use super::protocol::{Ask, Event, Reply, cancel_frame};
 use super::wire::{Assembler, Received};
 use super::words::{failed, unsupported};
 use crate::key::{
-    Assertion, Attestation, Authenticator, Device, DeviceId, DeviceInfo, GetAssertion,
+    Assertion, Attestation, Authenticator, Confinement, Device, DeviceId, DeviceInfo, GetAssertion,
     GetHmacSecret, KeyError, MakeCredential, Pin, Probe, ProbeAnswer, TouchPrompt,
     UserVerification,
 };
@@ -75,6 +75,7 @@ pub struct UsbKeys {
     start: Box<dyn FnMut(UnixStream) -> io::Result<Running> + Send>,
     interrupt: Arc<AtomicBool>,
     deadlines: Deadlines,
+    confinement: Option<Confinement>,
 }
 
 impl UsbKeys {
@@ -89,7 +90,8 @@ impl UsbKeys {
         start: impl FnMut(UnixStream) -> io::Result<Running> + Send + 'static,
         interrupt: Arc<AtomicBool>,
     ) -> Self {
-        Self { start: Box::new(start), interrupt, deadlines: Deadlines::default() }
+        let deadlines = Deadlines::default();
+        Self { start: Box::new(start), interrupt, deadlines, confinement: None }
     }
 
     /// The same with other deadlines.
@@ -121,6 +123,7 @@ impl UsbKeys {
         drop(request);
 
         let mut wait = Wait { prompt, waiting: false };
+        self.confinement = None;
         let ended = self.listen(&socket, ask.device(), &mut wait);
         wait.over();
         match ended {
@@ -143,7 +146,7 @@ impl UsbKeys {
 
     /// Hears the child out, until it is done or time is up.
     fn listen(
-        &self,
+        &mut self,
         mut socket: &UnixStream,
         device: Option<&DeviceId>,
         wait: &mut Wait<'_>,
@@ -161,6 +164,7 @@ impl UsbKeys {
         let mut touch_by: Option<Instant> = None;
         let mut next_tick = Instant::now();
         let mut assembler = Assembler::default();
+        let mut heard_of_device = false;
         loop {
             if self.interrupted() {
                 return Ended::Unfinished(KeyError::Cancelled);
@@ -197,7 +201,18 @@ impl UsbKeys {
                 Err(error) if is_pause(&error) => continue,
                 Err(_) => return Ended::Vanished,
             };
-            match Event::decode(&body, asked) {
+            let event = Event::decode(&body, asked);
+            if let Ok(Event::Confined(confinement)) = event
+                && !heard_of_device
+            {
+                self.confinement.get_or_insert(confinement);
+                continue;
+            }
+            heard_of_device = true;
+            match event {
+                Ok(Event::Confined(_)) => {
+                    return Ended::Failed(nonsense("it speaks of its confinement too late"));
+                }
                 Ok(Event::Waiting) if wait.prompt.is_none() => return Ended::WantsTouch,
                 Ok(Event::Waiting) => {
                     if !wait.waiting {
@@ -272,6 +287,10 @@ impl UsbKeys {
 }
 
 impl Authenticator for UsbKeys {
+    fn confinement(&self) -> Option<Confinement> {
+        self.confinement
+    }
+
     fn devices(&mut self) -> Result<Vec<Device>, KeyError> {
         match self.ask(&Ask::Devices, None)? {
             Reply::Devices(devices) => Ok(devices),

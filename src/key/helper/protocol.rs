@@ -15,8 +15,8 @@ use super::limits::{
 use super::wire::{Frame, FrameTooLong, Garbled, Reader, Writer};
 use super::words::{HELPER, NONSENSE, UNSUPPORTED, Words};
 use crate::key::{
-    Algorithm, Assertion, Attestation, Device, DeviceId, DeviceInfo, GetAssertion, GetHmacSecret,
-    KeyError, MakeCredential, Pin, Probe, ProbeAnswer, UserVerification,
+    Algorithm, Assertion, Attestation, Confinement, Device, DeviceId, DeviceInfo, GetAssertion,
+    GetHmacSecret, KeyError, MakeCredential, Pin, Probe, ProbeAnswer, UserVerification,
 };
 use crate::text::{is_deceptive, sanitise};
 use crate::webauthn::{Aaguid, CredentialId, HmacSecretOutput, HmacSecretSalts};
@@ -113,6 +113,19 @@ impl<'a> Ask<'a> {
 }
 
 impl Request {
+    /// The device that is asked; none for the listing.
+    pub(super) fn device(&self) -> Option<&DeviceId> {
+        match self {
+            Self::Devices => None,
+            Self::Info(device)
+            | Self::Probe(device, _)
+            | Self::MakeCredential(device, ..)
+            | Self::Sign(device, ..)
+            | Self::HmacSecret(device, ..)
+            | Self::SetPin(device, _) => Some(device),
+        }
+    }
+
     pub(super) fn decode(body: &[u8]) -> Result<Self, Garbled> {
         let mut reader = Reader::new(body);
         let r = &mut reader;
@@ -233,6 +246,8 @@ pub(super) fn cancel_frame() -> Result<Frame, FrameTooLong> {
 /// What the child says.
 #[derive(Debug)]
 pub(super) enum Event {
+    /// The child has given up what it doesn't need.
+    Confined(Confinement),
     /// The key waits for a touch.
     Waiting,
     /// It no longer does.
@@ -264,6 +279,9 @@ impl Event {
             Self::Over => _ = w.byte(1),
             Self::Done(reply) => put_reply(w.byte(2), reply),
             Self::Failed(error) => put_error(w.byte(3), error),
+            Self::Confined(confinement) => {
+                w.byte(4).maybe(confinement.landlock.map(u64::from)).flag(confinement.seccomp);
+            }
         }
         writer.finish()
     }
@@ -276,6 +294,15 @@ impl Event {
             1 => Self::Over,
             2 => Self::Done(reply(&mut reader)?),
             3 => Self::Failed(error(&mut reader, device)?),
+            4 => Self::Confined(Confinement {
+                landlock: reader
+                    .maybe()?
+                    .map(|version| {
+                        u32::try_from(version).map_err(|_| Garbled("a version is too large"))
+                    })
+                    .transpose()?,
+                seccomp: reader.flag()?,
+            }),
             _ => return Err(Garbled("it is of no known kind")),
         };
         reader.end()?;

@@ -2,6 +2,7 @@
 
 mod auditor;
 mod authenticator;
+pub(crate) mod confinement;
 mod custodian;
 mod hostile;
 mod office;
@@ -32,6 +33,7 @@ pub(crate) fn all() -> Vec<Trial> {
         usb_keys::trials(),
         usb_waits::trials(),
         usb_hostile::trials(),
+        confinement::trials(),
         custodian::trials(),
         auditor::trials(),
     ]
