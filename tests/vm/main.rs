@@ -32,9 +32,9 @@ use libtest_mimic::Arguments;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A trial starts this program once more, as a helper that a device has taken over.
-    if let Some(stage) = trials::confinement::subverted() {
-        return stage;
+    // Trials start this program once more, as a helper that a device has taken over.
+    if let Some(ended) = trials::confinement::subverted().or_else(trials::liar::lie) {
+        return ended;
     }
     let mut arguments = Arguments::from_args();
     if machine::is_guest() {

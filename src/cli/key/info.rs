@@ -141,3 +141,18 @@ fn confined(helper: &Helper) -> String {
     };
     format!("{landlock}, {seccomp}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_does_not_give_is_said() {
+        let words = |landlock, seccomp| confined(&Helper { landlock, seccomp });
+        assert_eq!(words(Some(2), true), "no files (Landlock 2), few system calls (seccomp)");
+        assert_eq!(
+            words(None, false),
+            "this kernel has no Landlock, this kernel took no seccomp filter"
+        );
+    }
+}

@@ -331,6 +331,22 @@ fn an_answer_to_another_question_is_nonsense() {
 }
 
 #[test]
+fn a_child_tells_how_it_is_confined_before_anything_else() {
+    let confined =
+        |version| Event::Confined(Confinement { landlock: Some(version), seccomp: true });
+    let mut keys = scripted(says(move || {
+        vec![confined(2), confined(9), Event::Done(Reply::Devices(Vec::new()))]
+    }));
+    assert_eq!(keys.confinement(), None);
+    keys.devices().unwrap();
+    let first = Confinement { landlock: Some(2), seccomp: true };
+    assert_eq!(keys.confinement(), Some(first), "the first word counts");
+    let mut keys = scripted(says(move || vec![Event::Waiting, confined(2)]));
+    let late = KeyError::Nonsense("it speaks of its confinement too late".to_owned());
+    assert_eq!(sign(&mut keys, &mut Told::default()), Err(late));
+}
+
+#[test]
 fn a_child_that_hangs_up_is_a_failed_helper() {
     let ended = KeyError::Helper("it ended without an answer".to_owned());
     assert_eq!(info(&mut scripted(drop)), ended);

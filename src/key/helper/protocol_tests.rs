@@ -106,6 +106,13 @@ fn each_answer_reaches_the_parent_as_it_was_given() {
     };
     assert!(matches!(there_and_back(&Event::Waiting), Ok(Event::Waiting)));
     assert!(matches!(there_and_back(&Event::Over), Ok(Event::Over)));
+    for confinement in [
+        Confinement { landlock: None, seccomp: false },
+        Confinement { landlock: Some(7), seccomp: true },
+    ] {
+        assert!(matches!(there_and_back(&Event::Confined(confinement)),
+            Ok(Event::Confined(c)) if c == confinement));
+    }
     assert!(matches!(done(Reply::Info(info())), Reply::Info(i) if i == info()));
     assert!(matches!(done(Reply::Devices(vec![device.clone()])),
         Reply::Devices(d) if d == [device]));

@@ -5,6 +5,7 @@ mod authenticator;
 pub(crate) mod confinement;
 mod custodian;
 mod hostile;
+pub(crate) mod liar;
 mod office;
 mod test_bed;
 mod usb;
@@ -34,6 +35,7 @@ pub(crate) fn all() -> Vec<Trial> {
         usb_waits::trials(),
         usb_hostile::trials(),
         confinement::trials(),
+        liar::trials(),
         custodian::trials(),
         auditor::trials(),
     ]
