@@ -1,23 +1,25 @@
-//! The host's side: builds the machine around this very program, boots it, and brings the exit
-//! code of the trials back.
+//! The host's side: builds the machine around this very program, boots it once for each share
+//! of the trials, and brings their exit codes back.
 //!
 //! The processor is always emulated: a `/dev/kvm` that opens may still hang, and the trials
 //! must behave alike everywhere. A machine that has not ended after 900 s is stopped;
 //! `KEYMUSTER_VM_DEADLINE` sets another number of seconds.
 
 use crate::initramfs::{Initramfs, find_tool};
+use crate::trials;
 use libtest_mimic::Arguments;
 use serde_json::Value;
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The word on the kernel's command line that tells this program that it is in the machine.
-const MARKER: &str = "keymuster-vm";
+/// The word on the kernel's command line that tells this program that it is in the machine, and
+/// in which.
+const MARKER: &str = "keymuster-vm=";
 /// Where the command line of the trials lies in the machine; `init` reads it.
 const RUN_FILE: &str = "tests/run";
 /// Where a virtual key's program lies in the machine.
@@ -37,47 +39,79 @@ const MEMORY_MEGABYTES: &str = "1024";
 /// The exit code of libtest for tests that failed, and so of a machine that did.
 const FAILED: u8 = 101;
 
-/// Whether this program runs in the machine.
-pub(crate) fn is_guest() -> bool {
+/// The number of the machine that this program runs in; none on the host.
+pub(crate) fn guest_number() -> Option<usize> {
     let command_line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    command_line.split_whitespace().any(|word| word == MARKER)
+    let mut words = command_line.split_whitespace();
+    words.find_map(|word| word.strip_prefix(MARKER)?.parse().ok())
 }
 
-/// Boots a machine, runs the trials that `arguments` ask for in it, and gives their exit code.
-pub(crate) fn run_in_machine(arguments: &Arguments) -> Result<ExitCode, String> {
+/// Boots the machines whose trials `arguments` ask for, and gives the worst exit code.
+pub(crate) fn run_in_machines(arguments: &Arguments) -> Result<ExitCode, String> {
     let deadline = deadline()?;
     let qemu = find_tool("qemu-system-x86_64", "qemu-system-x86")?;
     let virtual_key = build_virtual_key()?;
     let kernel = fetch_kernel()?;
     let workplace = Workplace::new()?;
     let archive = build_initramfs(&workplace, &kernel, &virtual_key, arguments)?;
-    let result = workplace.0.join("result");
-    let machine = Command::new(qemu)
-        .args(["-machine", "q35", "-accel", "tcg", "-cpu", "max"])
-        .args(["-m", MEMORY_MEGABYTES, "-smp", "1"])
-        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
-        .args(["-serial", "stdio", "-serial"])
-        .arg(format!("file:{}", result.display()))
-        .arg("-kernel")
-        .arg(kernel.join("vmlinuz"))
-        .arg("-initrd")
-        .arg(archive)
-        .arg("-append")
-        .arg(format!("console=ttyS0 quiet panic=-1 {MARKER}"))
-        .stdin(Stdio::null())
-        .spawn()
-        .map_err(|e| format!("can't start qemu: {e}"))?;
-    wait_for(Machine(machine), deadline)?;
-    let text = fs::read_to_string(&result).unwrap_or_default();
-    let code = text.lines().find_map(|line| line.strip_prefix("rc="));
-    match code.map(|code| code.trim().parse::<u8>()) {
-        Some(Ok(code)) => Ok(ExitCode::from(code)),
-        _ => {
-            eprintln!("error: the machine stopped before the tests had ended");
-            eprintln!("hint: what it said last stands above; a kernel panic would, too");
-            Ok(ExitCode::from(FAILED))
-        }
+    let asked = |number: &usize| {
+        trials::of_machine(*number).iter().any(|trial| is_asked_for(trial.name(), arguments))
+    };
+    let mut running = Vec::new();
+    for number in (0..trials::MACHINES).filter(asked) {
+        // The first one speaks at once, the others when it has ended.
+        let heard = (!running.is_empty()).then(|| workplace.0.join(format!("output-{number}")));
+        let result = workplace.0.join(format!("result-{number}"));
+        let output = match &heard {
+            Some(path) => File::create(path).map_err(|e| format!("can't write: {e}"))?.into(),
+            None => Stdio::inherit(),
+        };
+        let machine = Command::new(&qemu)
+            .args(["-machine", "q35", "-accel", "tcg", "-cpu", "max"])
+            .args(["-m", MEMORY_MEGABYTES, "-smp", "1"])
+            .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
+            .args(["-serial", "stdio", "-serial"])
+            .arg(format!("file:{}", result.display()))
+            .arg("-kernel")
+            .arg(kernel.join("vmlinuz"))
+            .arg("-initrd")
+            .arg(&archive)
+            .arg("-append")
+            .arg(format!("console=ttyS0 quiet panic=-1 {MARKER}{number}"))
+            .stdin(Stdio::null())
+            .stdout(output)
+            .spawn()
+            .map_err(|e| format!("can't start qemu: {e}"))?;
+        running.push((Machine(machine), result, heard));
     }
+    let began = Instant::now();
+    let mut worst = 0;
+    for (machine, result, heard) in running {
+        let ended = wait_for(machine, began, deadline);
+        if let Some(path) = heard {
+            print!("{}", String::from_utf8_lossy(&fs::read(path).unwrap_or_default()));
+        }
+        ended?;
+        worst = worst.max(exit_code(&result));
+    }
+    Ok(ExitCode::from(worst))
+}
+
+/// Whether libtest would run a trial of this name.
+fn is_asked_for(name: &str, arguments: &Arguments) -> bool {
+    let is = |filter: &String| if arguments.exact { name == filter } else { name.contains(filter) };
+    arguments.filter.as_ref().is_none_or(is) && !arguments.skip.iter().any(is)
+}
+
+/// The exit code that a machine left.
+fn exit_code(result: &Path) -> u8 {
+    let text = fs::read_to_string(result).unwrap_or_default();
+    let code = text.lines().find_map(|line| line.strip_prefix("rc="));
+    code.and_then(|code| code.trim().parse::<u8>().ok()).unwrap_or_else(|| {
+        eprintln!("error: a machine stopped before its tests had ended");
+        eprintln!("hint: what it said last stands above; a kernel panic would, too");
+        FAILED
+    })
 }
 
 fn deadline() -> Result<Duration, String> {
@@ -100,8 +134,7 @@ impl Drop for Machine {
     }
 }
 
-fn wait_for(mut machine: Machine, patience: Duration) -> Result<(), String> {
-    let began = Instant::now();
+fn wait_for(mut machine: Machine, began: Instant, patience: Duration) -> Result<(), String> {
     loop {
         match machine.0.try_wait() {
             Ok(Some(status)) if status.success() => return Ok(()),

@@ -1,7 +1,8 @@
 //! Tests on a real kernel's hidraw, with virtual FIDO2 keys plugged into it.
 //!
-//! This one program runs twice. On the host it builds a small virtual machine around itself and
-//! boots it; in the machine it runs the trials, and its exit code comes back out. So plain
+//! This one program runs on both sides. On the host it builds a small virtual machine around
+//! itself and boots it, twice, so that two processors have work; in a machine it runs that
+//! machine's share of the trials, and its exit code comes back out. So plain
 //! `cargo test --test vm FILTER` is all there is to know. A piece that the machine needs and
 //! the host lacks is an error that names the package, never a test that is left out.
 //!
@@ -9,7 +10,7 @@
 //! - [`keys`], [`run`] and [`host`]: what trials use, in the machine;
 //! - [`trials`]: the rules that are tested.
 //!
-//! `KEYMUSTER_VM_DEADLINE` is the number of seconds after which the machine is stopped, 900 if
+//! `KEYMUSTER_VM_DEADLINE` is the number of seconds after which a machine is stopped, 900 if
 //! it isn't set. Variables that begin with `KEYMUSTER_` or `RUST_` reach the trials.
 
 #![expect(
@@ -17,6 +18,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "a harness runs programs, waits for them and fails by panicking; \
               the rules of the project are not for it"
 )]
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
         return ended;
     }
     let mut arguments = Arguments::from_args();
-    if machine::is_guest() {
+    if let Some(number) = machine::guest_number() {
         if let Err(complaint) = keys::check_machine() {
             eprintln!("error: {complaint}");
             return ExitCode::FAILURE;
@@ -45,12 +47,12 @@ fn main() -> ExitCode {
         // Keys are told apart, but they share the machine's one slow processor, and a trial
         // that counts on time should have it to itself.
         arguments.test_threads = Some(1);
-        return libtest_mimic::run(&arguments, trials::all()).exit_code();
+        return libtest_mimic::run(&arguments, trials::of_machine(number)).exit_code();
     }
     if arguments.list {
         return libtest_mimic::run(&arguments, trials::all()).exit_code();
     }
-    match machine::run_in_machine(&arguments) {
+    match machine::run_in_machines(&arguments) {
         Ok(code) => code,
         Err(complaint) => {
             eprintln!("error: {complaint}");
