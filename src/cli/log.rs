@@ -174,7 +174,6 @@ fn verify(context: &Context, session: &Session<'_>) -> Result<Answer, Failure> {
     let vault = &session.vault;
     let entries = sound(vault);
     let now = context.now()?;
-    let findings = vault.replay().findings().iter().cloned().chain(vault.replay().ahead_of(now));
     let view = Verdict {
         sound: session.exit() == exit::DONE,
         entries: entries.len(),
@@ -187,7 +186,7 @@ fn verify(context: &Context, session: &Session<'_>) -> Result<Answer, Failure> {
             reason: fault.reason.clone(),
         }),
         damage: vault.damage().iter().map(ToString::to_string).collect(),
-        findings: findings.map(|finding| finding.to_string()).collect(),
+        findings: vault.findings(now),
         strays: vault.strays(),
     };
     let mut human = format!(

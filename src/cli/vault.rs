@@ -401,7 +401,6 @@ fn show(context: &Context) -> Result<Answer, Failure> {
         .collect();
     let vault = &session.vault;
     let now = context.now()?;
-    let findings = vault.replay().findings().iter().cloned().chain(vault.replay().ahead_of(now));
     let view = VaultView {
         folder: absolute(vault.location().layout.root()),
         vault: vault.location().id.to_string(),
@@ -422,7 +421,7 @@ fn show(context: &Context) -> Result<Answer, Failure> {
         sound: session.exit() == exit::DONE,
         fault: vault.fault().map(ToString::to_string),
         damage: vault.damage().iter().map(ToString::to_string).collect(),
-        findings: findings.map(|finding| finding.to_string()).collect(),
+        findings: vault.findings(now),
         strays: vault.strays(),
     };
     let human = shown(&view);

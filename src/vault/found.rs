@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::compartment::CompartmentIdentity;
-use super::layout::VaultFile;
+use super::layout::{GIT_LINE, VaultFile};
 use super::open::OpenVault;
 use super::store::{StoreError, failed, read_bounded, rename_new, sync_folder, write_new};
 use super::{Layout, Location, MAX_FILE};
@@ -23,7 +23,6 @@ use crate::record::VaultId;
 const STAGING: &str = ".keymuster-init";
 /// Lists, in the staging folder, what is about to be moved out of it, by its birth.
 const MOVED: &str = "moved";
-const GITATTRIBUTES: &[u8] = b"* binary\n";
 
 /// Why a vault couldn't be founded.
 #[derive(Debug, Error)]
@@ -141,9 +140,10 @@ impl Staging {
             fs::create_dir(&folder).map_err(failed("create", &folder))?;
         }
         let file = VaultFile { format: FORMAT, vault: self.id };
-        let text = toml::to_string(&file).map_err(|_| FoundError::Bug)?;
+        let text = file.to_text().map_err(|_| FoundError::Bug)?;
         write_new(&self.staging.vault_toml(), text.as_bytes())?;
-        Ok(write_new(&self.staging.gitattributes(), GITATTRIBUTES)?)
+        let attributes = format!("{GIT_LINE}\n");
+        Ok(write_new(&self.staging.gitattributes(), attributes.as_bytes())?)
     }
 
     /// The vault as it stands so far: empty, to be given its first entry.

@@ -13,6 +13,9 @@ use crate::log::FORMAT;
 use crate::record::{Handle, VaultId};
 use crate::webauthn::CredentialId;
 
+/// The line of `.gitattributes` that keeps git from changing line ends.
+pub(super) const GIT_LINE: &str = "* binary";
+
 /// The most `.identity` files that are looked at.
 const MAX_HINTS: usize = 1024;
 
@@ -33,6 +36,13 @@ pub struct VaultFile {
     pub format: u32,
     /// The vault's id.
     pub vault: VaultId,
+}
+
+impl VaultFile {
+    /// The one way in which it is written.
+    pub fn to_text(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
 }
 
 /// Why a folder can't be taken for a vault.
@@ -90,6 +100,10 @@ impl Location {
         }
         let file: VaultFile =
             table.try_into().map_err(|error: toml::de::Error| malformed(error.message()))?;
+        // No byte of it may change unnoticed, and none means nothing.
+        if file.to_text().ok() != Some(text) {
+            return Err(malformed("it isn't written as keymuster writes it"));
+        }
         Ok(Self { layout, id: file.vault })
     }
 

@@ -8,10 +8,12 @@ use thiserror::Error;
 
 use super::cipher::AgeIdentity;
 use super::compartment::{CompartmentError, CompartmentIdentity, CompartmentName};
+use super::identity::KeyFileError;
+use super::layout::GIT_LINE;
 use super::store::{StoreError, read_bounded};
 use super::{Layout, Location, MAX_FILE};
 use crate::log::{Entry, Fault, Head, MAX_ENTRY, Replay, sha256};
-use crate::record::{Digest, RECORDS, Sealing, State};
+use crate::record::{Digest, RECORDS, Sealing, State, Time};
 
 /// An entry's file may be this much larger than its plaintext: age's header, a tag for
 /// every 64 KiB, and room to spare.
@@ -32,6 +34,7 @@ pub struct OpenVault {
     pub(super) log: ReadLog,
     damage: Vec<Damage>,
     strays: Vec<PathBuf>,
+    oddity: Option<String>,
 }
 
 /// A file that isn't what the log says it is.
@@ -56,6 +59,14 @@ pub enum RecordsError {
         /// The file, relative to the vault.
         file: String,
         /// The reason.
+        source: CompartmentError,
+    },
+    /// It is the `records` of another vault than `vault.toml` names.
+    #[error("vault.toml and {file} are of two vaults: one of them was changed or replaced")]
+    TwoVaults {
+        /// The file of `records`, relative to the vault.
+        file: String,
+        /// Which two.
         source: CompartmentError,
     },
     /// A file couldn't be read.
@@ -95,12 +106,19 @@ fn open_at(
     let ciphertext = read_bounded(&path, MAX_FILE)?;
     let vault = location.id.to_string();
     let expected = CompartmentName { vault: &vault, compartment: RECORDS, epoch };
-    let records = CompartmentIdentity::open(&ciphertext, identities, &expected)
-        .map_err(|source| RecordsError::Closed { file, source })?;
+    let records = CompartmentIdentity::open(&ciphertext, identities, &expected).map_err(
+        |source| match source {
+            CompartmentError::Contents(KeyFileError::Other { what: "vault", .. }) => {
+                RecordsError::TwoVaults { file, source }
+            }
+            source => RecordsError::Closed { file, source },
+        },
+    )?;
     let (log, mut strays) = read_log(&location, &records)?;
     let (damage, others) = hold_against(&location.layout, log.replay.state(), log.fault.is_some())?;
     strays.extend(others);
-    Ok(OpenVault { location, records, log, damage, strays })
+    let oddity = oddity(&location.layout);
+    Ok(OpenVault { location, records, log, damage, strays, oddity })
 }
 
 /// A log, read as far as it is sound.
@@ -302,11 +320,24 @@ fn hold_against(
     Ok((damage, strays))
 }
 
+/// What is odd about `.gitattributes`, if anything is. Whoever adds lines to it has their
+/// reasons, and what git then does to a file shows as that file's fault or damage: only our
+/// own line must be there, whole.
+fn oddity(layout: &Layout) -> Option<String> {
+    let path = layout.gitattributes();
+    let text = read_bounded(&path, MAX_FILE).unwrap_or_default();
+    let guarded = text
+        .split_inclusive(|byte| *byte == b'\n')
+        .any(|line| line.strip_suffix(b"\n") == Some(GIT_LINE.as_bytes()));
+    let file = layout.shown(&path);
+    (!guarded).then(|| format!("{file} has no line `{GIT_LINE}`: git may change the vault's files"))
+}
+
 impl OpenVault {
     /// A vault without entries, for its founding.
     pub(super) fn founded(location: Location, records: CompartmentIdentity) -> Self {
         let log = ReadLog::empty(&location);
-        Self { location, records, log, damage: Vec::new(), strays: Vec::new() }
+        Self { location, records, log, damage: Vec::new(), strays: Vec::new(), oddity: None }
     }
 
     /// Where it lies, and its id.
@@ -347,6 +378,14 @@ impl OpenVault {
     /// Files that aren't what the log says.
     pub fn damage(&self) -> &[Damage] {
         &self.damage
+    }
+
+    /// What is odd without being a fault or a damage, in words, by this clock: for people to
+    /// look at.
+    pub fn findings(&self, now: Time) -> Vec<String> {
+        let replay = &self.log.replay;
+        let in_the_log = replay.findings().iter().cloned().chain(replay.ahead_of(now));
+        in_the_log.map(|finding| finding.to_string()).chain(self.oddity.clone()).collect()
     }
 
     /// Files that no entry names. Never used.

@@ -211,6 +211,25 @@ fn a_vault_toml_with_unknown_fields_or_nonsense_is_refused() {
 }
 
 #[test]
+fn a_vault_toml_that_is_written_in_another_way_is_refused() {
+    let demo = Demo::new();
+    let path = demo.path("vault/vault.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    for other in [
+        format!("{text}# ours\n"),
+        format!("{text}\n"),
+        text.trim_end().to_owned(),
+        text.replace('\n', "\r\n"),
+        text.replace('"', "'"),
+        text.lines().rev().map(|line| format!("{line}\n")).collect(),
+    ] {
+        assert_ne!(other, text);
+        fs::write(&path, other).unwrap();
+        demo.read(&["vault", "show"]).exits(1).says(&["isn't written as keymuster writes it"]);
+    }
+}
+
+#[test]
 fn a_label_with_a_slash_is_a_usage_error() {
     let demo = Demo::new();
     let before = demo.snapshot();

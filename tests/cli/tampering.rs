@@ -199,6 +199,24 @@ fn a_file_that_no_entry_names_is_reported_and_harmless() {
 }
 
 #[test]
+fn gitattributes_must_have_our_line_and_may_have_others() {
+    let demo = Demo::new();
+    let file = demo.path("vault/.gitattributes");
+    let odd = "finding: .gitattributes has no line `* binary`";
+    fs::write(&file, "* binary\nREADME.md text\n").unwrap();
+    let ran = demo.read(&["log", "verify"]).exits(0);
+    assert!(!ran.stdout.contains("finding"), "{}", ran.stdout);
+    for text in ["* binary", "* binary text\n", "#* binary\n", ""] {
+        fs::write(&file, text).unwrap();
+        demo.read(&["log", "verify"]).exits(0).answers(&[odd]);
+    }
+    fs::remove_file(&file).unwrap();
+    demo.read(&["vault", "show"]).exits(0).answers(&[odd]);
+    // It guards files and is none of the log's: the vault can be written to.
+    demo.read(&["key", "check", "alice/primary"]).exits(0);
+}
+
+#[test]
 fn an_entry_of_100_megabytes_is_refused_unread() {
     let demo = Demo::new();
     let file = fs::File::create(demo.path("vault/log/000005.age")).unwrap();
