@@ -279,6 +279,7 @@ impl SoftwareKeys {
         if self.is_unplugged(device) {
             return Err(KeyError::Gone(device.clone()));
         }
+        let _lock = self.shelf.lock()?;
         let name = match &self.blank {
             Some(Blank { became: None, .. }) if device.0 == BLANK => None,
             Some(Blank { became: Some(name), .. }) if device.0 == BLANK => Some(name.clone()),

@@ -87,6 +87,16 @@ impl Shelf {
         }
     }
 
+    /// Keeps other processes from the keys of a folder until it is dropped: what two of them
+    /// put back at once would be one answer's counter or credential too few.
+    pub(super) fn lock(&self) -> Result<Option<File>, SoftwareKeyError> {
+        let Self::Folder(folder) = self else { return Ok(None) };
+        let failed = |source| SoftwareKeyError::Folder { source };
+        let folder = File::open(folder).map_err(failed)?;
+        folder.lock().map_err(failed)?;
+        Ok(Some(folder))
+    }
+
     /// Takes a key off the shelf, to be put back by [`Shelf::put_back`]; `None` if there is
     /// none of this name. A key in a folder stays there until then.
     pub(super) fn take(&mut self, name: &str) -> Result<Option<SoftwareKey>, SoftwareKeyError> {
