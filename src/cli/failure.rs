@@ -204,6 +204,16 @@ impl From<FoundError> for Failure {
     }
 }
 
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match &error {
+            LockError::Held => Self::of(exit::FAILED, &error)
+                .hint("nothing was recorded; run the command again when the other one is done"),
+            LockError::Io { .. } => Self::of(exit::FAILED, &error),
+        }
+    }
+}
+
 /// Errors that end with exit code 1 and need no hint.
 macro_rules! plain_failure {
     ($($error:ty),*) => {$(
@@ -214,4 +224,4 @@ macro_rules! plain_failure {
         }
     )*};
 }
-plain_failure!(SoftwareKeyError, LockError, MemoryError, SealError);
+plain_failure!(SoftwareKeyError, MemoryError, SealError);

@@ -2,6 +2,7 @@
 //! held against what this machine remembers, and loud about whatever is wrong.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::device::{ChosenKey, Signer};
@@ -13,11 +14,16 @@ use crate::key::identify::{EnrolledKey, Identity, identify};
 use crate::key::{Authenticator, Device, DeviceId};
 use crate::log::Head;
 use crate::record::{Digest, Event, KeyName, Realm, Stamp, State};
-use crate::vault::{AgeIdentity, Location, Lock, NewFile, OpenVault, Remembered, open_records};
+use crate::vault::{
+    AgeIdentity, Layout, Location, Lock, LockError, Memory, NewFile, OpenVault, Remembered,
+    open_records,
+};
 use crate::webauthn::CredentialId;
 
-/// How long another writer is waited for.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long another writer is waited for: as long as a key waits for a touch.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a wait is that nobody need be told of; and Ctrl-C ends any wait after as long.
+const MOMENT: Duration = Duration::from_millis(200);
 
 /// An open vault, the keys that go with it, and who opened it.
 pub struct Session<'a> {
@@ -29,6 +35,29 @@ pub struct Session<'a> {
     pub keys: Box<dyn Authenticator>,
     /// The custodian's key that opened it, if a key did.
     pub unlocked: Option<Unlocked>,
+    /// The vault's lock, where it is held before an entry is made.
+    pub lock: Option<Lock>,
+}
+
+/// Locks a vault for writing. Whoever has to wait is told so, and Ctrl-C ends the wait.
+fn lock(context: &Context, layout: &Layout) -> Result<Lock, Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut told = false;
+    loop {
+        match Lock::take(layout, MOMENT) {
+            Err(LockError::Held) if Instant::now() < deadline => {
+                context.check_interrupted()?;
+                if !told {
+                    let most = PATIENCE.as_secs();
+                    context.terminal.say(&format!(
+                        "Another keymuster is writing to this vault; waiting for it, {most} s at most."
+                    ));
+                }
+                told = true;
+            }
+            other => return Ok(other?),
+        }
+    }
 }
 
 /// The vault that the flags name, or the nearest one.
@@ -49,6 +78,12 @@ pub fn locate(context: &Context) -> Result<Location, Failure> {
     }
 }
 
+/// What this machine remembers of a vault. Asked before the log is read: another command may
+/// append an entry and remember it at any moment, and only a log that is read later has it.
+fn recall(context: &Context, location: &Location) -> Result<Option<Memory>, Failure> {
+    Ok(context.memory()?.recall(&location.id)?)
+}
+
 impl<'a> Session<'a> {
     /// Opens the vault with the identity in `--identity` or, without that flag, with a
     /// custodian's key (one touch).
@@ -67,9 +102,10 @@ impl<'a> Session<'a> {
         let location = locate(context)?;
         let root = location.layout.root().to_owned();
         let identities: Vec<&AgeIdentity> = identities.iter().collect();
+        let known = recall(context, &location)?;
         let vault = open_records(location, &identities)?;
         let keys = context.keys(vault.state().realm(), Some(&root))?;
-        Self { context, vault, keys, unlocked: None }.greeted()
+        Self { context, vault, keys, unlocked: None, lock: None }.greeted(known)
     }
 
     /// Opens the vault with a custodian's key, which opens their identity: one touch.
@@ -85,6 +121,7 @@ impl<'a> Session<'a> {
         let mut keys = context.keys(realm, Some(&root))?;
         let unlocked = unlock(context, keys.as_mut(), &location, opener, aside)?;
         let identities: Vec<&AgeIdentity> = unlocked.identity.identities().collect();
+        let known = recall(context, &location)?;
         let vault = open_records(location, &identities)?;
         let sealed = vault.state().identities().get(&unlocked.name);
         let named = sealed.is_some_and(|sealed| sealed.sealing.generation == unlocked.generation);
@@ -96,11 +133,24 @@ impl<'a> Session<'a> {
             )
             .hint("keymuster log verify --identity FILE names such files: remove them"));
         }
-        Self { context, vault, keys, unlocked: Some(unlocked) }.greeted()
+        Self { context, vault, keys, unlocked: Some(unlocked), lock: None }.greeted(known)
+    }
+
+    /// The same for a command that appends. It has the vault's lock from before its first
+    /// touch on: no touch is wasted on a vault that somebody else is writing to, nor on a
+    /// decision that somebody else's entry overturns.
+    pub fn open_to_write(
+        context: &'a Context,
+        opener: Opener<'_>,
+        aside: Option<&DeviceId>,
+    ) -> Result<Self, Failure> {
+        let lock = lock(context, &locate(context)?.layout)?;
+        let session = Self::open_with_key(context, opener, aside)?;
+        Ok(Self { lock: Some(lock), ..session })
     }
 
     /// Compares with what this machine remembers, and says aloud what is wrong.
-    fn greeted(self) -> Result<Self, Failure> {
+    fn greeted(self, known: Option<Memory>) -> Result<Self, Failure> {
         let say = |line: &str| self.context.terminal.say(line);
         if self.vault.state().realm() == Realm::Demo {
             self.context.tell_demo();
@@ -115,17 +165,16 @@ impl<'a> Session<'a> {
         for damage in self.vault.damage() {
             say(&format!("DAMAGED VAULT: {damage}."));
         }
-        self.compare_with_memory()?;
+        self.compare_with_memory(known)?;
         Ok(self)
     }
 
-    fn compare_with_memory(&self) -> Result<(), Failure> {
+    fn compare_with_memory(&self, known: Option<Memory>) -> Result<(), Failure> {
         let confirmed = self.compare_with_flag()?;
-        let memory = self.context.memory()?;
         let location = self.vault.location();
         let beyond_fault =
             |head: &Head| self.vault.fault().is_some() && head.number > self.vault.head().number;
-        match memory.compare(&location.id, self.vault.links())? {
+        match Remembered::of(known, self.vault.links()) {
             Remembered::Contained => {}
             Remembered::Never if confirmed => {}
             Remembered::Never => self.meet()?,
@@ -170,7 +219,7 @@ impl<'a> Session<'a> {
         }
         // A faulty log's sound part may be what an attacker left of it.
         if self.vault.fault().is_none() {
-            memory.remember(&location.id, self.vault.links())?;
+            self.context.memory()?.remember(&location.id, self.vault.links())?;
         }
         Ok(())
     }
@@ -261,7 +310,11 @@ impl<'a> Session<'a> {
         events: Vec<Event>,
         files: &[NewFile],
     ) -> Result<Stamp, Failure> {
-        let lock = Lock::take(&self.vault.location().layout, PATIENCE)?;
+        let lock = match self.lock.take() {
+            Some(lock) => lock,
+            None => lock(self.context, &self.vault.location().layout)?,
+        };
+        self.vault.catch_up(&lock)?;
         let names = signers.iter().map(|(name, _)| name.clone()).collect();
         let time = self.context.now()?;
         let salt = crate::record::Hex(self.context.random()?);

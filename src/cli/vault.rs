@@ -189,7 +189,7 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
     }
 
     let vault = staging.vault(records);
-    let mut session = Session { context, vault, keys, unlocked: None };
+    let mut session = Session { context, vault, keys, unlocked: None, lock: None };
     session.record(&[(name.clone(), key)], events, &files)?;
     let Founded { location, unsynced } = staging.finish()?;
     if let Some(error) = unsynced {

@@ -1,5 +1,6 @@
 //! One more entry: considered before anybody touches a key, committed after.
 //!
+//! [`OpenVault::catch_up`] takes in what others appended since the vault was opened.
 //! [`OpenVault::prepare`] makes the document and holds it against every rule but the
 //! signatures, so that no touch is wasted on an entry that can't be. [`OpenVault::commit`]
 //! writes the files that the entry names, then the entry under a temporary name, reads
@@ -79,6 +80,12 @@ pub enum AppendError {
         "entry {0} was written by somebody else meanwhile; nothing was recorded, so run the command again"
     )]
     Overtaken(u64),
+    /// What was appended since the vault was opened can't be read, or breaks a rule. That may
+    /// be for the identity that opened the vault, so it is no verdict.
+    #[error(
+        "what was appended meanwhile can't be built on ({0}); nothing was recorded, so run the command again"
+    )]
+    Meanwhile(Fault),
     /// The entry would break a rule.
     #[error(transparent)]
     Refused(#[from] Fault),
@@ -100,6 +107,19 @@ pub enum AppendError {
 }
 
 impl OpenVault {
+    /// Takes in what others appended since the vault was opened, so that the next entry goes
+    /// on top of theirs. Fails where what was read isn't there as it was. Only a holder of the
+    /// lock can rely on nobody appending after it.
+    pub fn catch_up(&mut self, _lock: &Lock) -> Result<(), AppendError> {
+        self.check_sound()?;
+        self.check_newest()?;
+        self.read_on()?;
+        match self.fault() {
+            Some(fault) => Err(AppendError::Meanwhile(fault.clone())),
+            None => self.check_sound(),
+        }
+    }
+
     /// Makes the next entry's document and considers it. `lock` is kept until the entry is
     /// committed or given up.
     pub fn prepare(
@@ -205,20 +225,20 @@ impl OpenVault {
         }
     }
 
-    /// Fails if the log isn't what it was when it was opened: somebody appended, or a
-    /// checkout put other entries in place.
+    /// Fails if the log isn't what it was when it was read: somebody appended, or a checkout
+    /// put other entries in place.
     fn check_unchanged(&self, number: u64) -> Result<(), AppendError> {
-        let layout = &self.location.layout;
-        if layout.entry(number).symlink_metadata().is_ok() {
+        if self.location.layout.entry(number).symlink_metadata().is_ok() {
             return Err(AppendError::Overtaken(number));
         }
-        let last = number.saturating_sub(1);
-        match self.log.newest_file {
-            Some(known) => {
-                let now = read_bounded(&layout.entry(last), MAX_ENTRY_FILE)?;
-                if sha256(&now) == known { Ok(()) } else { Err(AppendError::Overtaken(last)) }
-            }
-            None => Ok(()),
-        }
+        self.check_newest()
+    }
+
+    /// Fails if the newest entry that was read isn't there as it was.
+    fn check_newest(&self) -> Result<(), AppendError> {
+        let Some(known) = self.log.newest_file else { return Ok(()) };
+        let number = self.head().number;
+        let now = read_bounded(&self.location.layout.entry(number), MAX_ENTRY_FILE)?;
+        if sha256(&now) == known { Ok(()) } else { Err(AppendError::Overtaken(number)) }
     }
 }

@@ -149,7 +149,7 @@ impl Staging {
     /// The vault as it stands so far: empty, to be given its first entry.
     pub fn vault(&self, records: CompartmentIdentity) -> OpenVault {
         let location = Location { layout: self.staging.clone(), id: self.id };
-        OpenVault::founded(location, records)
+        OpenVault::unread(location, records)
     }
 
     /// Where its files lie while it is being founded.

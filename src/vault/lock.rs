@@ -1,6 +1,7 @@
 //! One writer at a time.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ pub enum LockError {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -45,16 +46,24 @@ impl Lock {
             .open(&path)
             .or_else(|_| File::open(&path))
             .map_err(failed)?;
-        let deadline = Instant::now() + patience;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    sleep(Duration::from_millis(50));
-                }
-                Err(TryLockError::WouldBlock) => return Err(LockError::Held),
-                Err(TryLockError::Error(source)) => return Err(failed(source)),
+        match lock_within(&file, patience).map_err(failed)? {
+            true => Ok(Self { _file: file }),
+            false => Err(LockError::Held),
+        }
+    }
+}
+
+/// Locks an open file, waiting for another holder for at most `patience`. Whether it has it.
+pub(super) fn lock_within(file: &File, patience: Duration) -> io::Result<bool> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                sleep(Duration::from_millis(50));
             }
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
         }
     }
 }

@@ -1,14 +1,22 @@
 //! What this machine has seen of each vault: the last head it verified. It is what makes a
 //! cut-off tail show.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 
+use super::lock::lock_within;
 use super::store::{StoreError, failed, read_bounded, sync_folder, write_replacing};
 use crate::log::Head;
 use crate::record::{Digest, VaultId};
+
+/// The file in the folder that a writer locks; no vault's id is like it.
+const LOCK: &str = ".lock";
+/// How long another writer is waited for, who has one short file to write.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The memory of heads: a folder with a file for each vault.
 #[derive(Clone, Debug)]
@@ -46,9 +54,26 @@ pub enum MemoryError {
     /// It couldn't be read or written.
     #[error("the memory of heads can't be used")]
     Store(#[from] StoreError),
+    /// Another process doesn't stop writing to it.
+    #[error("another keymuster has had {0} locked for too long")]
+    Busy(PathBuf),
     /// A file of it isn't a head.
     #[error("{0} isn't a head that keymuster wrote")]
     Damaged(PathBuf),
+}
+
+impl Remembered {
+    /// Compares a log's links (`links[n]` is that of entry n) with what is remembered.
+    pub fn of(known: Option<Memory>, links: &[Digest]) -> Self {
+        let Some(Memory { head, fingerprint }) = known else { return Self::Never };
+        let place = usize::try_from(head.number).ok().and_then(|number| links.get(number));
+        match place {
+            _ if links.get(1).is_some_and(|link| *link != fingerprint) => Self::AnotherVault,
+            None => Self::Shorter(head),
+            Some(link) if *link == head.link => Self::Contained,
+            Some(_) => Self::Different(head),
+        }
+    }
 }
 
 impl HeadMemory {
@@ -80,33 +105,41 @@ impl HeadMemory {
         }
     }
 
-    /// Compares a log's links (`links[n]` is that of entry n) with what is remembered.
-    pub fn compare(&self, vault: &VaultId, links: &[Digest]) -> Result<Remembered, MemoryError> {
-        let Some(Memory { head, fingerprint }) = self.recall(vault)? else {
-            return Ok(Remembered::Never);
-        };
-        let place = usize::try_from(head.number).ok().and_then(|number| links.get(number));
-        Ok(match place {
-            _ if links.get(1).is_some_and(|link| *link != fingerprint) => Remembered::AnotherVault,
-            None => Remembered::Shorter(head),
-            Some(link) if *link == head.link => Remembered::Contained,
-            Some(_) => Remembered::Different(head),
-        })
-    }
-
     /// Remembers a log, unless a later head of the same vault is remembered.
     pub fn remember(&self, vault: &VaultId, links: &[Digest]) -> Result<(), MemoryError> {
         let (Some(link), Some(fingerprint)) = (links.last(), links.get(1)) else { return Ok(()) };
         let number = links.len() as u64 - 1;
-        match self.recall(vault)? {
-            Some(known) if known.head.number >= number => return Ok(()),
-            _ => {}
+        if self.knows(vault, number)? {
+            return Ok(());
         }
-        let head = Head { vault: *vault, number, link: *link };
         fs::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
         sync_folder(&self.folder)?;
+        // Of two commands that end at once, the one with the older head must not have the
+        // last word.
+        let _lock = self.lock()?;
+        if self.knows(vault, number)? {
+            return Ok(());
+        }
+        let head = Head { vault: *vault, number, link: *link };
         let text = format!("{head}{fingerprint}\n");
         Ok(write_replacing(&self.path(vault), text.as_bytes())?)
+    }
+
+    /// Whether this head's number, or a later one, is remembered.
+    fn knows(&self, vault: &VaultId, number: u64) -> Result<bool, MemoryError> {
+        Ok(self.recall(vault)?.is_some_and(|known| known.head.number >= number))
+    }
+
+    /// Keeps other processes from writing until it is dropped.
+    fn lock(&self) -> Result<File, MemoryError> {
+        let path = self.folder.join(LOCK);
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&path).map_err(failed("open", &path))?;
+        match lock_within(&file, PATIENCE).map_err(failed("lock", &path))? {
+            true => Ok(file),
+            false => Err(MemoryError::Busy(path)),
+        }
     }
 }
 
@@ -123,16 +156,19 @@ mod tests {
         let vault = empty.vault;
         let (one, two) = (empty.after(b"1"), empty.after(b"1").after(b"2"));
         let links = [empty.link, one.link, two.link];
-        assert_eq!(memory.compare(&vault, &links).unwrap(), Remembered::Never);
+        assert_eq!(Remembered::of(memory.recall(&vault).unwrap(), &links), Remembered::Never);
         memory.remember(&vault, &links).unwrap();
         memory.remember(&vault, &links[..2]).unwrap();
         let known = Memory { head: two, fingerprint: one.link };
         assert_eq!(memory.recall(&vault).unwrap(), Some(known));
-        assert_eq!(memory.compare(&vault, &links).unwrap(), Remembered::Contained);
+        assert_eq!(Remembered::of(memory.recall(&vault).unwrap(), &links), Remembered::Contained);
         let cut = &links[..2];
-        assert_eq!(memory.compare(&vault, cut).unwrap(), Remembered::Shorter(two));
+        assert_eq!(Remembered::of(memory.recall(&vault).unwrap(), cut), Remembered::Shorter(two));
         let other = [empty.link, one.link, one.link];
-        assert_eq!(memory.compare(&vault, &other).unwrap(), Remembered::Different(two));
+        assert_eq!(
+            Remembered::of(memory.recall(&vault).unwrap(), &other),
+            Remembered::Different(two)
+        );
     }
 
     #[test]
@@ -143,8 +179,27 @@ mod tests {
         let (own, forged) = (empty.after(b"1"), empty.after(b"forged"));
         let later = own.after(b"2");
         memory.remember(&empty.vault, &[empty.link, own.link, later.link]).unwrap();
-        let compared = memory.compare(&empty.vault, &[empty.link, forged.link]).unwrap();
+        let compared =
+            Remembered::of(memory.recall(&empty.vault).unwrap(), &[empty.link, forged.link]);
         assert_eq!(compared, Remembered::AnotherVault);
+    }
+
+    #[test]
+    fn of_two_that_remember_at_once_the_later_head_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = HeadMemory::new(folder.path());
+        let empty = Head::empty(Hex([1; 16]));
+        let mut links = vec![empty.link, empty.after(b"1").link];
+        for round in 0..100 {
+            links.extend([empty.after(&[round]).link, empty.after(&[round, 0]).link]);
+            let (whole, shorter) = (&links[..], &links[..links.len() - 1]);
+            std::thread::scope(|scope| {
+                scope.spawn(|| memory.remember(&empty.vault, whole).unwrap());
+                scope.spawn(|| memory.remember(&empty.vault, shorter).unwrap());
+            });
+            let known = memory.recall(&empty.vault).unwrap().unwrap();
+            assert_eq!(known.head.number, links.len() as u64 - 1, "round {round}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Opening a vault: the compartment `records`, then the log, then what the log says of the
 //! other files.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -12,7 +13,7 @@ use super::identity::KeyFileError;
 use super::layout::GIT_LINE;
 use super::store::{StoreError, read_bounded};
 use super::{Layout, Location, MAX_FILE};
-use crate::log::{Entry, Fault, Head, MAX_ENTRY, Replay, sha256};
+use crate::log::{Entry, Fault, Head, MAX_ENTRY, Replay, Rule, sha256};
 use crate::record::{Digest, RECORDS, Sealing, State, Time};
 
 /// An entry's file may be this much larger than its plaintext: age's header, a tag for
@@ -114,11 +115,9 @@ fn open_at(
             source => RecordsError::Closed { file, source },
         },
     )?;
-    let (log, mut strays) = read_log(&location, &records)?;
-    let (damage, others) = hold_against(&location.layout, log.replay.state(), log.fault.is_some())?;
-    strays.extend(others);
-    let oddity = oddity(&location.layout);
-    Ok(OpenVault { location, records, log, damage, strays, oddity })
+    let mut vault = OpenVault::unread(location, records);
+    vault.read_on()?;
+    Ok(vault)
 }
 
 /// A log, read as far as it is sound.
@@ -146,43 +145,45 @@ impl ReadLog {
 }
 
 /// What lies in the folder of the log.
-#[derive(Default)]
 struct LogFolder {
-    /// The entries' files, by their numbers, in order.
-    numbered: Vec<(u64, PathBuf)>,
+    /// The numbers of the entries that have a file.
+    numbers: BTreeSet<u64>,
     /// Everything else.
     strays: Vec<PathBuf>,
 }
 
 fn log_folder(layout: &Layout) -> Result<LogFolder, StoreError> {
-    let LogFolder { mut numbered, mut strays } = LogFolder::default();
+    let (mut numbers, mut strays) = (BTreeSet::new(), Vec::new());
     for path in layout.files_in(&layout.log())? {
         let number: Option<u64> = path
             .file_name()
             .and_then(|name| name.to_str()?.strip_suffix(".age")?.parse().ok())
             .filter(|number| *number > 0 && layout.entry(*number) == path);
         match number {
-            Some(number) => numbered.push((number, path)),
+            Some(number) => drop(numbers.insert(number)),
             None => strays.push(path),
         }
     }
-    numbered.sort();
-    Ok(LogFolder { numbered, strays })
+    Ok(LogFolder { numbers, strays })
 }
 
-/// Reads and replays the log, up to its first fault. Entries are decrypted on all
-/// processors, some at a time, and judged before more are read: who can write files can
-/// make as many as they like.
+/// Reads and replays what the log has beyond what was read of it, up to its first fault, and
+/// returns what else lies in its folder. Entries are decrypted on all processors, some at a
+/// time, and judged before more are read: who can write files can make as many as they like.
 fn read_log(
-    location: &Location,
+    layout: &Layout,
     records: &CompartmentIdentity,
-) -> Result<(ReadLog, Vec<PathBuf>), RecordsError> {
-    let layout = &location.layout;
-    let LogFolder { numbered, strays } = log_folder(layout)?;
-    let mut log = ReadLog::empty(location);
-    let contiguous = numbered.iter().zip(1..).take_while(|((number, _), n)| number == n).count();
+    log: &mut ReadLog,
+) -> Result<Vec<PathBuf>, StoreError> {
+    let LogFolder { numbers, strays } = log_folder(layout)?;
+    // The folder is looked at once more for a number that isn't listed: what is linked while
+    // a list is made may be missing in it, and what is linked after it not.
+    let there =
+        |number: &u64| numbers.contains(number) || layout.entry(*number).symlink_metadata().is_ok();
+    let contiguous = (1..).take_while(there).count();
+    let numbered: Vec<PathBuf> = (1..).take(contiguous).map(|n| layout.entry(n)).collect();
     let mut paths: Vec<&Path> =
-        numbered.iter().take(contiguous).map(|(_, path)| path.as_path()).collect();
+        numbered.iter().skip(log.entries.len()).map(PathBuf::as_path).collect();
     // The first alone: it tells whether these are the right records at all.
     let mut size = 1;
     while !paths.is_empty() && log.fault.is_none() {
@@ -194,7 +195,7 @@ fn read_log(
                     log.entries.push(entry);
                     log.newest_file = Some(file);
                 }),
-                Err(Unread::Unreadable(error)) => return Err(error.into()),
+                Err(Unread::Unreadable(error)) => return Err(error),
                 Err(Unread::Wrong(reason)) => Err(log.replay.unreadable(reason)),
             };
             if let Err(fault) = admitted {
@@ -204,12 +205,13 @@ fn read_log(
         }
         size = MAX_BATCH;
     }
-    if log.fault.is_none() && contiguous < numbered.len() {
-        let path = layout.entry(contiguous as u64 + 1);
+    let missing = contiguous as u64 + 1;
+    if log.fault.is_none() && numbers.last().is_some_and(|last| *last > missing) {
+        let path = layout.entry(missing);
         let reason = format!("{} is missing, and later entries are there", layout.shown(&path));
-        log.fault = Some(log.replay.unreadable(reason));
+        log.fault = Some(Fault { entry: missing, rule: Rule::Form, reason });
     }
-    Ok((log, strays))
+    Ok(strays)
 }
 
 /// How many of the next files make a batch: at most `size`, and about as many bytes as may
@@ -334,10 +336,22 @@ fn oddity(layout: &Layout) -> Option<String> {
 }
 
 impl OpenVault {
-    /// A vault without entries, for its founding.
-    pub(super) fn founded(location: Location, records: CompartmentIdentity) -> Self {
+    /// A vault of which nothing is read, or which is being founded.
+    pub(super) fn unread(location: Location, records: CompartmentIdentity) -> Self {
         let log = ReadLog::empty(&location);
         Self { location, records, log, damage: Vec::new(), strays: Vec::new(), oddity: None }
+    }
+
+    /// Reads and replays what was appended since it was read, and holds the other files
+    /// against it. After an error nothing may be built on what is there.
+    pub(super) fn read_on(&mut self) -> Result<(), StoreError> {
+        let layout = &self.location.layout;
+        let mut strays = read_log(layout, &self.records, &mut self.log)?;
+        let state = self.log.replay.state();
+        let (damage, others) = hold_against(layout, state, self.log.fault.is_some())?;
+        strays.extend(others);
+        (self.damage, self.strays, self.oddity) = (damage, strays, oddity(layout));
+        Ok(())
     }
 
     /// Where it lies, and its id.

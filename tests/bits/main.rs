@@ -103,7 +103,7 @@ impl Bench {
         said.extend(vault.damage().iter().map(|damage| (Notice::Damaged, damage.to_string())));
         let now = "2100-01-01T00:00:00Z".parse().unwrap();
         said.extend(vault.findings(now).into_iter().map(|finding| (Notice::Odd, finding)));
-        match self.memory.compare(&id, vault.links()).unwrap() {
+        match Remembered::of(self.memory.recall(&id).unwrap(), vault.links()) {
             Remembered::Contained => {}
             other => said.push((Notice::OtherHead, format!("{other:?}"))),
         }
@@ -281,7 +281,8 @@ fn a_flipped_bit_in_the_memory_of_heads_never_lets_a_rolled_back_vault_pass() {
     for bit in 0..written.len() * 8 {
         flip(&file, bit);
         for length in 1..=whole.len() {
-            let verdict = match bench.memory.compare(&id, &whole[..length]) {
+            let known = bench.memory.recall(&id);
+            let verdict = match known.map(|known| Remembered::of(known, &whole[..length])) {
                 Ok(Remembered::Contained | Remembered::Never) => {
                     accepted.push(format!("bit {bit}, {} entries", length - 1));
                     continue;

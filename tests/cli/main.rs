@@ -16,3 +16,4 @@ mod demo_vault;
 mod stock_tools;
 mod tampering;
 mod terminal;
+mod writers;

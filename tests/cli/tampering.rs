@@ -94,8 +94,8 @@ fn another_log_in_place_of_the_remembered_one_is_refused() {
     let before = fs::read(demo.path("vault/log/000004.age")).unwrap();
     fs::remove_file(demo.path("vault/log/000004.age")).unwrap();
     let state = demo.folder.path().join("state");
-    let heads =
-        fs::read_dir(state.join("keymuster/heads")).unwrap().next().unwrap().unwrap().path();
+    let id = keymuster::vault::Location::at(&demo.path("vault")).unwrap().id;
+    let heads = state.join(format!("keymuster/heads/{id}"));
     let remembered = fs::read(&heads).unwrap();
     // Forget, append another entry 4, and remember the first one again.
     fs::remove_file(&heads).unwrap();

@@ -26,8 +26,8 @@ pub struct Check {
 pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
     let mut session = match (context.reader_identities()?, &check.key) {
         (Some(identities), _) => Session::open_as_reader(context, &identities)?,
-        (None, Some(key)) => Session::open_with_key(context, Opener::Key(key), None)?,
-        (None, None) => Session::open_with_key(context, Opener::TheOnly, None)?,
+        (None, Some(key)) => Session::open_to_write(context, Opener::Key(key), None)?,
+        (None, None) => Session::open_to_write(context, Opener::TheOnly, None)?,
     };
     if let Some(wanted) = &check.key
         && session.state().active_key(wanted).is_none()

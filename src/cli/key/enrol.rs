@@ -42,7 +42,7 @@ pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
     // --device names the new key: any other may open the vault.
     let aside = context.globals.device.clone().map(DeviceId);
     let opener = enrol.owner.as_ref().map_or(Opener::Any, Opener::Of);
-    let mut session = Session::open_with_key(context, opener, aside.as_ref())?;
+    let mut session = Session::open_to_write(context, opener, aside.as_ref())?;
     let Some(unlocked) = session.unlocked.take() else {
         return Err(Failure::new(
             exit::FAILED,
