@@ -152,3 +152,25 @@ fn a_question_that_changes_nothing_writes_nothing() {
     assert!(matches!(held, ProbeAnswer::Holds(..)));
     assert_ne!(inode(), before, "the count rose");
 }
+
+#[test]
+fn two_that_ask_a_key_at_once_get_two_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut keys = SoftwareKeys::in_folder(folder.path()).unwrap();
+    let device = keys.add("alice", Model::default()).unwrap();
+    let (credential, _) = enrol(&mut keys, &device, APPLICATION, Algorithm::Es256);
+    let built_in = UserVerification::BuiltIn;
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut keys = SoftwareKeys::in_folder(folder.path()).unwrap();
+                for _ in 0..50 {
+                    assertion(&mut keys, &device, APPLICATION, &credential, built_in).unwrap();
+                }
+            });
+        }
+    });
+    let last = assertion(&mut keys, &device, APPLICATION, &credential, built_in).unwrap();
+    let data = AuthenticatorData::parse(&last.authenticator_data).unwrap();
+    assert_eq!(data.counter, 102, "one enrolment, 100 signatures at once, and one more");
+}
