@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use keymuster::vault::{AgeIdentity, Location, Lock, OpenVault, open_records};
+use keymuster::vault::{AgeIdentity, Location, Lock, LockError, OpenVault, open_records};
 
 use super::demo_vault::{Demo, Ran, command_in};
 
@@ -28,13 +28,17 @@ struct Running {
 
 impl Running {
     fn start(demo: &Demo, arguments: &[&str]) -> Self {
-        let mut child = command_in(demo.folder.path())
+        Self::spawn(command_in(demo.folder.path()), arguments)
+    }
+
+    fn spawn(mut command: Command, arguments: &[&str]) -> Self {
+        let mut child = command
             .args(arguments)
             .args(["--vault", "demo/vault"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("the binary runs");
+            .expect("setsid runs");
         let talk = BufReader::new(child.stderr.take().unwrap());
         Self { child, talk, heard: String::new() }
     }
@@ -213,16 +217,23 @@ fn ctrl_c_ends_the_wait() {
 #[test]
 fn of_two_that_enrol_one_name_one_does_and_the_other_wastes_no_touch_on_it() {
     let demo = Demo::new();
-    let lock = lock(&demo);
-    let waiting = [0, 1].map(|_| Running::start(&demo, &["key", "enrol", "red"]));
-    let waiting = waiting.map(|waiting| waiting.until(WAITS));
-    drop(lock);
-    let mut ran = waiting.map(Running::ends);
-    ran.sort_by_key(|ran| ran.exit);
-    let [first, second] = ran;
-    first.exits(0).answers(&["Enrolled alice/red.\nRecorded entry 5"]);
-    let second =
-        second.exits(1).says(&["error: there is a key alice/red already", "no name is used twice"]);
+    // The first pauses where its new key is written, between the touches for it.
+    let mut first = Command::new("setsid");
+    first.args(["--wait", "strace", "-f", "-qq", "-o", "trace.txt", "-e", "trace=renameat2"]);
+    first.args(["-e", "inject=renameat2:delay_enter=5000000:when=1"]);
+    first.arg(env!("CARGO_BIN_EXE_keymuster")).current_dir(demo.folder.path());
+    first.env("HOME", demo.folder.path()).env("XDG_STATE_HOME", demo.folder.path().join("state"));
+    let enrol = ["key", "enrol", "red"];
+    let first = Running::spawn(first, &enrol)
+        .until("Touch alice/red to make its signing credential (1 of 5) (30 s)");
+    let held = Lock::take(&location(&demo).layout, Duration::ZERO);
+    assert!(matches!(held, Err(LockError::Held)), "what was decided may be overturned: {held:?}");
+    let second = Running::start(&demo, &enrol);
+    first.ends().exits(0).answers(&["Enrolled alice/red.\nRecorded entry 5"]);
+    let second = second
+        .ends()
+        .exits(1)
+        .says(&["error: there is a key alice/red already", "no name is used twice"]);
     let touches: Vec<&str> =
         second.stderr.lines().filter(|line| line.starts_with("Touch ")).collect();
     assert_eq!(touches.len(), 1, "only that which opened the vault: {touches:?}");
