@@ -100,7 +100,7 @@ impl Location {
         }
         let file: VaultFile =
             table.try_into().map_err(|error: toml::de::Error| malformed(error.message()))?;
-        // No byte of it may change unnoticed, and none means nothing.
+        // Each of its bytes means something: none may change unnoticed.
         if file.to_text().ok() != Some(text) {
             return Err(malformed("it isn't written as keymuster writes it"));
         }

@@ -105,11 +105,11 @@ impl HeadMemory {
         }
     }
 
-    /// Remembers a log, unless a later head of the same vault is remembered.
+    /// Remembers a log that has more than what is remembered of it.
     pub fn remember(&self, vault: &VaultId, links: &[Digest]) -> Result<(), MemoryError> {
         let (Some(link), Some(fingerprint)) = (links.last(), links.get(1)) else { return Ok(()) };
-        let number = links.len() as u64 - 1;
-        if self.knows(vault, number)? {
+        let head = Head { vault: *vault, number: links.len() as u64 - 1, link: *link };
+        if !self.is_news(&head, links)? {
             return Ok(());
         }
         fs::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
@@ -117,17 +117,22 @@ impl HeadMemory {
         // Of two commands that end at once, the one with the older head must not have the
         // last word.
         let _lock = self.lock()?;
-        if self.knows(vault, number)? {
+        if !self.is_news(&head, links)? {
             return Ok(());
         }
-        let head = Head { vault: *vault, number, link: *link };
         let text = format!("{head}{fingerprint}\n");
         Ok(write_replacing(&self.path(vault), text.as_bytes())?)
     }
 
-    /// Whether this head's number, or a later one, is remembered.
-    fn knows(&self, vault: &VaultId, number: u64) -> Result<bool, MemoryError> {
-        Ok(self.recall(vault)?.is_some_and(|known| known.head.number >= number))
+    /// Whether a log goes beyond what is remembered. One that doesn't contain that is left
+    /// for the next command to refuse.
+    fn is_news(&self, head: &Head, links: &[Digest]) -> Result<bool, MemoryError> {
+        let known = self.recall(&head.vault)?;
+        let contained = match Remembered::of(known, links) {
+            Remembered::Never | Remembered::Contained => true,
+            Remembered::AnotherVault | Remembered::Shorter(_) | Remembered::Different(_) => false,
+        };
+        Ok(contained && known.is_none_or(|known| known.head.number < head.number))
     }
 
     /// Keeps other processes from writing until it is dropped.
@@ -169,6 +174,9 @@ mod tests {
             Remembered::of(memory.recall(&vault).unwrap(), &other),
             Remembered::Different(two)
         );
+        // However long, it doesn't take the place of what it doesn't contain.
+        memory.remember(&vault, &[empty.link, one.link, one.link, two.link]).unwrap();
+        assert_eq!(memory.recall(&vault).unwrap(), Some(known));
     }
 
     #[test]
