@@ -85,9 +85,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let private = keep_memory_private().map_err(|error| {
         Failure::because(exit::FAILED, "couldn't keep this process's memory private", &error)
     });
-    let ran = private
-        .and_then(|()| Context::new(cli.globals))
-        .and_then(|context| run(&context, cli.command));
+    let ran = private.and_then(|()| Context::new(cli.globals)).and_then(|context| {
+        let answer = run(&context, cli.command);
+        context.only_tells();
+        answer
+    });
     let ran = ran.and_then(|answer| match print(&answer, json) {
         Ok(()) => Ok(answer.exit),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit::BROKEN_PIPE),

@@ -4,19 +4,29 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::ErrorKind::{Interrupted, WouldBlock};
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use clap::Args;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use signal_hook::consts::{SIGHUP, SIGTSTP, SIGTTOU, TERM_SIGNALS};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::{exit as exit_at_once, raise};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::exit;
 use super::failure::Failure;
-use super::prompt::Terminal;
+use super::prompt::{LOOK, Terminal};
 use crate::key::helper::UsbKeys;
 use crate::key::software::SoftwareKeys;
 use crate::key::{Authenticator, DeviceId, Pin};
@@ -87,6 +97,7 @@ pub struct Context {
     /// The person at the keyboard.
     pub terminal: Terminal,
     interrupted: Arc<AtomicBool>,
+    telling: Arc<AtomicBool>,
     pins: RefCell<BTreeMap<(DeviceId, String), Pin>>,
     demo_told: Rc<Cell<bool>>,
     pin_fd_read: Cell<bool>,
@@ -96,25 +107,16 @@ impl Context {
     /// Takes the flags, and has signals end waits in good order.
     pub fn new(globals: Globals) -> Result<Self, Failure> {
         let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in signal_hook::consts::TERM_SIGNALS.iter().chain(&[signal_hook::consts::SIGHUP])
-        {
-            // A second one ends the process at once.
-            let code = i32::from(exit::INTERRUPTED);
-            signal_hook::flag::register_conditional_shutdown(
-                *signal,
-                code,
-                Arc::clone(&interrupted),
-            )
-            .and_then(|_| signal_hook::flag::register(*signal, Arc::clone(&interrupted)))
-            .map_err(|error| {
-                Failure::because(exit::FAILED, "couldn't watch for signals", &error)
-            })?;
-        }
+        let telling = Arc::new(AtomicBool::new(false));
         let terminal = Terminal::new(Arc::clone(&interrupted));
+        take_signals(&interrupted, &telling, &terminal).map_err(|error| {
+            Failure::because(exit::FAILED, "couldn't watch for signals", &error)
+        })?;
         Ok(Self {
             globals,
             terminal,
             interrupted,
+            telling,
             pins: RefCell::default(),
             demo_told: Rc::default(),
             pin_fd_read: Cell::default(),
@@ -127,6 +129,7 @@ impl Context {
             globals,
             terminal: self.terminal.clone(),
             interrupted: Arc::clone(&self.interrupted),
+            telling: Arc::clone(&self.telling),
             pins: RefCell::default(),
             demo_told: Rc::clone(&self.demo_told),
             pin_fd_read: Cell::default(),
@@ -150,6 +153,12 @@ impl Context {
     /// Fails if somebody pressed Ctrl-C.
     pub fn check_interrupted(&self) -> Result<(), Failure> {
         if self.interrupted.load(Ordering::Relaxed) { Err(Failure::interrupted()) } else { Ok(()) }
+    }
+
+    /// From now on a signal ends the process at once: all is done but telling it, and whoever
+    /// should read that may not.
+    pub fn only_tells(&self) {
+        self.telling.store(true, Ordering::Relaxed);
     }
 
     /// This moment.
@@ -270,7 +279,7 @@ impl Context {
             )
             .hint("--identity takes a file with a line AGE-SECRET-KEY-1…, as age-keygen writes it")
         };
-        let bytes = read_secret(path, MAX_IDENTITY_FILE).map_err(|error| {
+        let bytes = self.read_secret(path, MAX_IDENTITY_FILE, |error| {
             Failure::because(exit::FAILED, format!("couldn't read the identity {shown}"), &error)
         })?;
         if bytes.len() as u64 > MAX_IDENTITY_FILE {
@@ -331,7 +340,7 @@ impl Context {
                 ));
             }
             let path = descriptor_path(descriptor)?;
-            return read_pin(&path, &format!("file descriptor {descriptor}")).map(Some);
+            return self.read_pin(&path, &format!("file descriptor {descriptor}")).map(Some);
         }
         let label = key.rsplit('/').next().unwrap_or(key);
         let named = |file: &&PinFile| file.key.as_deref().is_some_and(|k| k == key || k == label);
@@ -340,41 +349,94 @@ impl Context {
             files.iter().find(named).or_else(|| files.iter().find(|file| file.key.is_none()));
         file.map(|file| {
             let shown = crate::text::sanitise(&file.file.to_string_lossy(), 200);
-            read_pin(&file.file, &shown)
+            self.read_pin(&file.file, &shown)
         })
         .transpose()
     }
-}
 
-/// Reads the first line of a file or pipe as a PIN.
-fn read_pin(path: &Path, shown: &str) -> Result<Pin, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::because(exit::FAILED, format!("couldn't read a PIN from {shown}"), &error)
-    };
-    let bytes = read_secret(path, MAX_PIN_FILE).map_err(failed)?;
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let mut text = match std::str::from_utf8(line) {
-        Ok(text) if bytes.len() as u64 <= MAX_PIN_FILE => text.to_owned(),
-        _ => return Err(Failure::new(exit::FAILED, format!("{shown} holds no PIN"))),
-    };
-    let pin = Pin::take_from(&mut text)
-        .map_err(|error| Failure::because(exit::FAILED, format!("{shown} holds no PIN"), &error));
-    text.zeroize();
-    pin
-}
-
-/// Reads what a person names as a secret: a file, a pipe, or `-` for stdin. One byte more
-/// than `limit` at most, so that too much shows.
-fn read_secret(path: &Path, limit: u64) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    if path == Path::new("-") {
-        std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)?;
-    } else {
-        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    /// Reads the first line of a file or pipe as a PIN.
+    fn read_pin(&self, path: &Path, shown: &str) -> Result<Pin, Failure> {
+        let bytes = self.read_secret(path, MAX_PIN_FILE, |error| {
+            Failure::because(exit::FAILED, format!("couldn't read a PIN from {shown}"), &error)
+        })?;
+        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let mut text = match std::str::from_utf8(line) {
+            Ok(text) if bytes.len() as u64 <= MAX_PIN_FILE => text.to_owned(),
+            _ => return Err(Failure::new(exit::FAILED, format!("{shown} holds no PIN"))),
+        };
+        let pin = Pin::take_from(&mut text).map_err(|error| {
+            Failure::because(exit::FAILED, format!("{shown} holds no PIN"), &error)
+        });
+        text.zeroize();
+        pin
     }
-    Ok(bytes)
+
+    /// Reads what a person names as a secret: a file, a pipe, or `-` for stdin. One byte more
+    /// than `limit` at most, so that too much shows.
+    fn read_secret(
+        &self,
+        path: &Path,
+        limit: u64,
+        failed: impl Fn(io::Error) -> Failure,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        // Neither opening a pipe nor reading it may wait where nobody looks for Ctrl-C.
+        let file = if path == Path::new("-") {
+            io::stdin().as_fd().try_clone_to_owned().map(File::from)
+        } else {
+            let flags = OFlags::NONBLOCK.bits() as i32;
+            File::options().read(true).custom_flags(flags).open(path)
+        };
+        let file = file.map_err(&failed)?;
+        let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+        let mut part = Zeroizing::new([0; 4096]);
+        while bytes.len() < room {
+            self.check_interrupted()?;
+            match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&LOOK)) {
+                Ok(0) | Err(Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(failed(error.into())),
+            }
+            let wanted = part.len().min(room - bytes.len());
+            match (&file).read(&mut part[..wanted]) {
+                Ok(0) => break,
+                Ok(length) => bytes.extend_from_slice(&part[..length]),
+                Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// Has a thread of its own take the signals of this process. One that asks it to end sets
+/// `interrupted`, which every wait looks at; a second one, or one that comes while the process
+/// is only `telling`, ends it at once. Ctrl-Z stops it. The terminal is given back first.
+fn take_signals(
+    interrupted: &Arc<AtomicBool>,
+    telling: &Arc<AtomicBool>,
+    terminal: &Terminal,
+) -> io::Result<()> {
+    let mut signals = Signals::new(TERM_SIGNALS.iter().chain(&[SIGHUP, SIGTSTP]))?;
+    let (interrupted, telling) = (Arc::clone(interrupted), Arc::clone(telling));
+    let terminal = terminal.clone();
+    let take = move || {
+        for signal in &mut signals {
+            if signal == SIGTSTP {
+                // SIGTSTP itself would only come here again. SIGTTOU stops a process under the
+                // same rule: not where no shell is there to let it go on.
+                terminal.without_question(|| drop(raise(SIGTTOU)));
+                continue;
+            }
+            // One closed terminal may send two SIGHUP: they are no sign of impatience.
+            let again = interrupted.swap(true, Ordering::Relaxed) && signal != SIGHUP;
+            if again || telling.load(Ordering::Relaxed) {
+                terminal.without_question(|| exit_at_once(exit::INTERRUPTED.into()));
+            }
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(take).map(drop)
 }
 
 /// The path by which an open file descriptor of ours is opened once more.

@@ -10,7 +10,7 @@ pub const USAGE: u8 = 2;
 pub const NO: u8 = 3;
 /// A person or a key is needed and absent: no key, no touch, no terminal to ask on.
 pub const ABSENT: u8 = 4;
-/// Interrupted by Ctrl-C or a signal.
+/// Interrupted, by whichever signal or key: scripts needn't tell a closed terminal from Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 /// Whoever reads the output has gone.
 pub const BROKEN_PIPE: u8 = 141;

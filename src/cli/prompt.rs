@@ -6,13 +6,17 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write};
-use std::sync::Arc;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use zeroize::Zeroizing;
+use rustix::fs::OFlags;
+use rustix::termios::{
+    LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr,
+};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::exit;
 use super::failure::Failure;
@@ -21,16 +25,40 @@ use crate::key::TouchPrompt;
 /// The longest answer to a question, in bytes.
 const MAX_ANSWER: usize = 4096;
 
+/// How long a wait for input goes on before it is looked whether it was interrupted: a signal
+/// may come just before the wait, and then doesn't end it.
+pub const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
+/// Enters the alternate screen, which has no scrollback, and begins at its top.
+const ASIDE: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[H";
+/// Wipes the alternate screen and leaves it.
+const BACK: &[u8] = b"\x1b[2J\x1b[H\x1b[?1049l";
+
 /// The person at the keyboard, if there is one.
 #[derive(Clone, Debug)]
 pub struct Terminal {
     interrupted: Arc<AtomicBool>,
+    /// What the question that stands there has changed.
+    altered: Arc<Mutex<Option<Altered>>>,
+    /// Set when the process goes on after it was stopped: the question is gone from sight.
+    resumed: Arc<AtomicBool>,
+}
+
+/// How a question stands on the terminal.
+#[derive(Clone, Copy)]
+enum Look<'a> {
+    /// As any line.
+    Plain,
+    /// What is typed isn't shown, but for the line break.
+    Unseen,
+    /// On the alternate screen, below these words.
+    Aside(&'a [&'a str]),
 }
 
 impl Terminal {
     /// A terminal whose questions end when `interrupted` is set.
     pub fn new(interrupted: Arc<AtomicBool>) -> Self {
-        Self { interrupted }
+        Self { interrupted, altered: Arc::default(), resumed: Arc::default() }
     }
 
     fn tty(&self) -> Option<File> {
@@ -48,72 +76,87 @@ impl Terminal {
         let _ = writeln!(anstream::stderr(), "{line}");
     }
 
-    /// Shows a secret on the terminal alone, never on stdout or stderr, and takes it away
-    /// again when `then` is done, however that ends: it stands on the alternate screen, which
-    /// has no scrollback.
-    pub fn show_for_a_while<T>(
-        &self,
-        parts: &[&str],
-        then: impl FnOnce() -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        let write = |parts: &[&str]| {
-            let mut tty = self.tty().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-            parts.iter().try_for_each(|part| tty.write_all(part.as_bytes()))
-        };
-        if self.interrupted.load(Ordering::Relaxed) {
-            return Err(Failure::interrupted());
-        }
-        let shown = write(&["\x1b[?1049h\x1b[2J\x1b[H"]).and_then(|()| write(parts));
-        let done = shown.map_err(|error| cant_use(&error)).and_then(|()| then());
-        let _ = write(&["\x1b[2J\x1b[H\x1b[?1049l"]);
-        done
-    }
-
     /// Asks for a line.
     pub fn ask(&self, question: &Question<'_>) -> Result<String, Failure> {
-        let tty = self.tty().ok_or_else(|| question.nobody())?;
-        Ok(self.read_line(tty, question)?.trim().to_owned())
+        Ok(self.answer(question, Look::Plain)?.trim().to_owned())
     }
 
     /// Asks for a line that isn't shown while it is typed. The echo is off before the
     /// question stands there, so that nothing typed fast is shown either.
     pub fn ask_hidden(&self, question: &Question<'_>) -> Result<Zeroizing<String>, Failure> {
-        let tty = self.tty().ok_or_else(|| question.nobody())?;
-        let _unseen = Unseen::on(&tty).map_err(|error| cant_use(&error))?;
-        self.read_line(tty, question)
+        self.answer(question, Look::Unseen)
+    }
+
+    /// Shows a secret on the terminal alone, never on stdout or stderr, asks for a line below
+    /// it, and takes both away again, however that ends.
+    pub fn ask_beside(
+        &self,
+        secret: &[&str],
+        question: &Question<'_>,
+    ) -> Result<Zeroizing<String>, Failure> {
+        self.answer(question, Look::Aside(secret))
+    }
+
+    fn answer(
+        &self,
+        question: &Question<'_>,
+        look: Look<'_>,
+    ) -> Result<Zeroizing<String>, Failure> {
+        // A terminal that has just been closed is an interruption, not the lack of one.
+        self.check_interrupted()?;
+        let mut tty = self.tty().ok_or_else(|| question.nobody())?;
+        let _back = self.alter(&tty, look).map_err(|error| cant_use(&error))?;
+        self.read_line(&mut tty, question, look)
+    }
+
+    fn check_interrupted(&self) -> Result<(), Failure> {
+        if self.interrupted.load(Ordering::Relaxed) { Err(Failure::interrupted()) } else { Ok(()) }
     }
 
     /// Writes a question and reads the answer to it, up to a line break.
     fn read_line(
         &self,
-        mut tty: File,
+        tty: &mut File,
         question: &Question<'_>,
+        look: Look<'_>,
     ) -> Result<Zeroizing<String>, Failure> {
-        tty.write_all(question.text.as_bytes()).map_err(|error| cant_use(&error))?;
+        let ask = |tty: &mut File| {
+            if let Look::Aside(above) = look {
+                tty.write_all(ASIDE)?;
+                above.iter().try_for_each(|part| tty.write_all(part.as_bytes()))?;
+            }
+            tty.write_all(question.text.as_bytes())
+        };
+        ask(tty).map_err(|error| cant_use(&error))?;
         // With all room at once, no copy of a secret is left behind.
         let mut line = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
+        let interrupted = |tty: &mut File| {
+            let _ = tty.write_all(b"\n");
+            Err(Failure::interrupted())
+        };
         loop {
             // Looked at before each wait: a signal that comes while one waits ends the wait.
             if self.interrupted.load(Ordering::Relaxed) {
-                let _ = tty.write_all(b"\n");
-                return Err(Failure::interrupted());
+                return interrupted(tty);
             }
-            let pause = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
-            let ready = poll(&mut [PollFd::new(&tty, PollFlags::IN)], Some(&pause));
-            match ready {
+            if self.resumed.swap(false, Ordering::Relaxed) {
+                // Half an answer from before the stop would be part of this one unseen.
+                line.zeroize();
+                let _ = tcflush(&*tty, QueueSelector::IFlush);
+                ask(tty).map_err(|error| cant_use(&error))?;
+            }
+            match poll(&mut [PollFd::new(&*tty, PollFlags::IN)], Some(&LOOK)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => continue,
                 Ok(_) => {}
                 Err(error) => return Err(cant_use(&error.into())),
             }
             let mut byte = [0];
-            match tty.read(&mut byte).map_err(|error| cant_use(&error))? {
-                0 => {
-                    let _ = tty.write_all(b"\n");
-                    return Err(Failure::interrupted());
-                }
-                _ if byte == *b"\n" => break,
-                _ if line.len() < MAX_ANSWER => line.extend(byte),
-                _ => {}
+            match tty.read(&mut byte) {
+                // Ctrl-D, or a terminal that was closed.
+                Ok(0) | Err(_) => return interrupted(tty),
+                Ok(_) if byte == *b"\n" => break,
+                Ok(_) if line.len() < MAX_ANSWER => line.extend(byte),
+                Ok(_) => {}
             }
         }
         let text = std::str::from_utf8(&line)
@@ -121,34 +164,93 @@ impl Terminal {
         Ok(Zeroizing::new(text.to_owned()))
     }
 
+    /// Brings the terminal into the form that a question wants, until this is dropped.
+    fn alter(&self, tty: &File, look: Look<'_>) -> io::Result<Back<'_>> {
+        let before = matches!(look, Look::Unseen).then(|| hide(tty)).transpose()?;
+        let aside = matches!(look, Look::Aside(_));
+        *self.altered() = Some(Altered { tty: tty.try_clone()?, before, aside });
+        self.resumed.store(false, Ordering::Relaxed);
+        Ok(Back(self))
+    }
+
+    fn altered(&self) -> MutexGuard<'_, Option<Altered>> {
+        self.altered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the terminal back as it was, from another thread than the one that asks. Nothing
+    /// can be asked any more until `then` has returned, and then all is as the question wants it.
+    pub fn without_question(&self, then: impl FnOnce()) {
+        let mut altered = self.altered();
+        if let Some(altered) = &*altered {
+            altered.take_back();
+        }
+        then();
+        if let Some(altered) = &mut *altered
+            && altered.again().is_err()
+        {
+            // Better no answer than one that everybody sees.
+            self.interrupted.store(true, Ordering::Relaxed);
+        }
+        self.resumed.store(true, Ordering::Relaxed);
+    }
+
     /// What tells the person to touch a key, and what for.
     pub fn touch(&self, key: &str, purpose: &str) -> Touch {
-        // On a terminal the line counts down in place, wherever stdout and stderr go.
-        Touch { text: format!("Touch {key} {purpose}"), tty: self.tty(), said: false }
+        // On a terminal the line counts down in place, wherever stdout and stderr go. One that
+        // is held (Ctrl-S) must not hold up the deadline that is counted down.
+        let flags = OFlags::NONBLOCK.bits() as i32;
+        let tty = File::options().write(true).custom_flags(flags).open("/dev/tty").ok();
+        Touch { text: format!("Touch {key} {purpose}"), tty, said: false }
     }
 }
 
-/// While it lives, what is typed on the terminal isn't shown, but for the line break.
-struct Unseen {
+/// What a question has changed about the terminal.
+#[derive(Debug)]
+struct Altered {
     tty: File,
-    before: Termios,
+    /// How it was before the echo was turned off, if it was.
+    before: Option<Termios>,
+    aside: bool,
 }
 
-impl Unseen {
-    fn on(tty: &File) -> io::Result<Self> {
-        let before = tcgetattr(tty)?;
-        let mut unseen = before.clone();
-        unseen.local_modes.remove(LocalModes::ECHO);
-        unseen.local_modes.insert(LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-        // What was typed before the question was meant for something else.
-        tcsetattr(tty, OptionalActions::Flush, &unseen)?;
-        Ok(Self { tty: tty.try_clone()?, before })
+impl Altered {
+    fn take_back(&self) {
+        if let Some(before) = &self.before {
+            let _ = tcsetattr(&self.tty, OptionalActions::Flush, before);
+        }
+        if self.aside {
+            let _ = (&self.tty).write_all(BACK);
+        }
+    }
+
+    /// Hides what is typed once more; the rest is drawn by who asks.
+    fn again(&mut self) -> io::Result<()> {
+        if self.before.is_some() {
+            self.before = Some(hide(&self.tty)?);
+        }
+        Ok(())
     }
 }
 
-impl Drop for Unseen {
+/// Stops showing what is typed on a terminal, and says how it was before.
+fn hide(tty: &File) -> io::Result<Termios> {
+    let before = tcgetattr(tty)?;
+    let mut unseen = before.clone();
+    unseen.local_modes.remove(LocalModes::ECHO);
+    unseen.local_modes.insert(LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+    // What was typed before the question was meant for something else.
+    tcsetattr(tty, OptionalActions::Flush, &unseen)?;
+    Ok(before)
+}
+
+/// Gives the terminal back when it is dropped.
+struct Back<'a>(&'a Terminal);
+
+impl Drop for Back<'_> {
     fn drop(&mut self) {
-        let _ = tcsetattr(&self.tty, OptionalActions::Flush, &self.before);
+        if let Some(altered) = self.0.altered().take() {
+            altered.take_back();
+        }
     }
 }
 

@@ -165,6 +165,8 @@ impl<'a> Session<'a> {
         for damage in self.vault.damage() {
             say(&format!("DAMAGED VAULT: {damage}."));
         }
+        // A long log takes a while to open.
+        self.context.check_interrupted()?;
         self.compare_with_memory(known)?;
         Ok(self)
     }

@@ -335,20 +335,21 @@ impl<'a> Paper<'a> {
         }
         let terminal = &self.context.terminal;
         let about = "the paper copy's passphrase must be confirmed";
-        let ask = |text| terminal.ask(&Question { text, about, instead: "use --paper-fd N" });
         let title = format!(
             "The paper copy. Write these ten words down, on paper only, and put it in a\n\
              safe. With {file}\n\
              they open the vault when every key is lost.\n\n  "
         );
-        terminal.show_for_a_while(&[&title, passphrase.expose(), "\n\n"], || {
-            let last = passphrase.expose().rsplit('-').next();
-            let mut answer = ask("Type the last of the ten words to go on: ")?;
-            while last != Some(answer.as_str()) {
-                answer = ask("That isn't the last of the ten words. Type it: ")?;
-            }
-            Ok(())
-        })
+        let secret = [&title, passphrase.expose(), "\n\n"];
+        let ask = |text| {
+            terminal.ask_beside(&secret, &Question { text, about, instead: "use --paper-fd N" })
+        };
+        let last = passphrase.expose().rsplit('-').next();
+        let mut answer = ask("Type the last of the ten words to go on: ")?;
+        while last != Some(answer.trim()) {
+            answer = ask("That isn't the last of the ten words. Type it: ")?;
+        }
+        Ok(())
     }
 }
 
