@@ -13,6 +13,9 @@ mod answers;
 mod bad_input;
 #[path = "../support/demo_vault.rs"]
 mod demo_vault;
+#[allow(dead_code, reason = "the tests in the virtual machine use more of it")]
+#[path = "../support/pseudo_terminal.rs"]
+mod pseudo_terminal;
 mod stock_tools;
 mod tampering;
 mod terminal;

@@ -1,84 +1,23 @@
-//! Dialogues, on a pseudo-terminal that script(1) makes: what is asked, what is shown, and
-//! that questions reach the terminal wherever stdout and stderr go.
+//! Dialogues on a terminal: what is asked, what is shown, and that questions reach the
+//! terminal wherever stdout and stderr go.
 
-use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
 
 use super::demo_vault::{Demo, keymuster_in};
+use super::pseudo_terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_Z, PseudoTerminal};
+use rustix::process::Signal;
 
-/// How long a dialogue waits for its next line.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A shell command on a terminal of its own.
-struct Dialogue {
-    child: Child,
-    keyboard: ChildStdin,
-    screen: Receiver<Vec<u8>>,
-    shown: String,
-    read: usize,
-}
-
-impl Dialogue {
-    fn start(folder: &Path, command: &str) -> Self {
-        let mut child = Command::new("script")
-            .args(["--quiet", "--return", "--command", command, "/dev/null"])
+/// Starts a shell command on a terminal of its own.
+fn dialogue(folder: &Path, command: &str) -> PseudoTerminal {
+    PseudoTerminal::start("sh", |sh| {
+        sh.args(["-c", &format!("exec {command}")])
             .current_dir(folder)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", folder)
             .env("XDG_STATE_HOME", folder.join("state"))
-            .env("TERM", "xterm")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("script (package bsdutils) is needed: {error}"));
-        let (keyboard, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let (sender, screen) = channel();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = output.read(&mut buffer) {
-                let _ = sender.send(buffer[..length].to_vec());
-            }
-        });
-        Self { child, keyboard, screen, shown: String::new(), read: 0 }
-    }
-
-    /// Waits until `text` is shown after what was waited for before; returns all up to it.
-    #[track_caller]
-    fn until(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(place) = self.shown[self.read..].find(text) {
-                let end = self.read + place + text.len();
-                let passed = self.shown[self.read..end].to_owned();
-                self.read = end;
-                return passed;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.screen.recv_timeout(left) {
-                Ok(bytes) => self.shown.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(_) => panic!("{text:?} was never shown: {}", self.shown),
-            }
-        }
-    }
-
-    fn types(&mut self, text: &str) {
-        self.keyboard.write_all(text.as_bytes()).unwrap();
-    }
-
-    /// Waits for the end; returns the exit code and everything that was shown.
-    fn ends(mut self) -> (i32, String) {
-        let deadline = Instant::now() + PATIENCE;
-        while let Ok(bytes) =
-            self.screen.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
-            self.shown.push_str(&String::from_utf8_lossy(&bytes));
-        }
-        (self.child.wait().unwrap().code().unwrap(), self.shown)
-    }
+            .env("TERM", "xterm");
+    })
 }
 
 const BINARY: &str = env!("CARGO_BIN_EXE_keymuster");
@@ -90,15 +29,15 @@ fn the_paper_passphrase_is_shown_once_and_its_last_word_asked_for() {
         "{BINARY} vault init v --name 'Example Corp' --custodian alice --key primary --demo \
          > answer.txt 2> talk.txt"
     );
-    let mut dialogue = Dialogue::start(folder.path(), &command);
-    let shown = dialogue.until("Type the last of the ten words to go on: ");
+    let mut terminal = dialogue(folder.path(), &command);
+    let shown = terminal.until("Type the last of the ten words to go on: ");
     let words =
         shown.lines().map(str::trim).find(|line| line.split('-').count() == 10).unwrap().to_owned();
     let last = words.rsplit('-').next().unwrap().to_owned();
-    dialogue.types("nonsense\n");
-    dialogue.until("That isn't the last of the ten words. Type it: ");
-    dialogue.types(&format!("{last}\n"));
-    let (code, shown) = dialogue.ends();
+    terminal.types("nonsense\n");
+    terminal.until("That isn't the last of the ten words. Type it: ");
+    terminal.types(&format!("{last}\n"));
+    let (code, shown) = terminal.ends();
     assert_eq!(code, 0);
     // They stood on the alternate screen, which was wiped and left.
     let (words_at, left_at) =
@@ -123,17 +62,70 @@ fn without_a_terminal_the_paper_passphrase_needs_a_descriptor() {
     assert!(!folder.path().join("v").exists());
 }
 
+const INIT: &str = concat!(
+    env!("CARGO_BIN_EXE_keymuster"),
+    " vault init v --name x --custodian alice --key primary --demo"
+);
+
 #[test]
-fn ctrl_c_at_the_paper_passphrase_makes_no_vault() {
+fn an_interruption_takes_the_paper_passphrase_away_and_makes_no_vault() {
+    type Interrupt = dyn Fn(&mut PseudoTerminal);
+    let interruptions: [(&str, &Interrupt); 6] = [
+        ("Ctrl-C", &|terminal| terminal.types(CTRL_C)),
+        ("Ctrl-C twice", &|terminal| terminal.types(&CTRL_C.repeat(2))),
+        ("Ctrl-\\", &|terminal| terminal.types(CTRL_BACKSLASH)),
+        ("Ctrl-D", &|terminal| terminal.types(CTRL_D)),
+        ("SIGTERM", &|terminal| terminal.signal(Signal::TERM)),
+        ("closed", &|terminal| terminal.close()),
+    ];
+    // One folder for all: none may be in the way of the next.
     let folder = tempfile::tempdir().unwrap();
-    let command = format!("{BINARY} vault init v --name x --custodian alice --key primary --demo");
-    let mut dialogue = Dialogue::start(folder.path(), &command);
-    dialogue.until("Type the last of the ten words to go on: ");
-    dialogue.types("\u{3}");
-    let (code, shown) = dialogue.ends();
-    assert_eq!(code, 130, "{shown}");
-    assert!(shown.contains("\u{1b}[?1049l"), "the words are taken away: {shown}");
-    assert!(!folder.path().join("v").exists(), "nothing is left");
+    for (name, interrupt) in interruptions {
+        // A software key that has made its credentials is plugged in for good.
+        let _ = std::fs::remove_dir_all(folder.path().join("demo-keys"));
+        let mut terminal = dialogue(folder.path(), INIT);
+        terminal.until("Type the last of the ten words to go on: ");
+        assert!(terminal.is_aside(), "{name}");
+        interrupt(&mut terminal);
+        let status = terminal.wait_for_end();
+        assert_eq!(status.code(), Some(130), "{name}: {}", terminal.shown());
+        if name != "closed" {
+            assert!(!terminal.is_aside() && terminal.echoes(), "{name}: {}", terminal.shown());
+        }
+        assert!(!folder.path().join("v/vault.toml").exists(), "{name}");
+    }
+}
+
+#[test]
+fn ctrl_z_takes_the_paper_passphrase_away_until_the_shell_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let under_a_shell =
+        format!("bash -c 'set -m; {INIT}; echo stopped; read -r; fg; echo ended $?'");
+    let mut terminal = dialogue(folder.path(), &under_a_shell);
+    let question = "Type the last of the ten words to go on: ";
+    let shown = terminal.until(question);
+    let words = shown.lines().find(|line| line.split('-').count() == 10).unwrap().trim();
+    terminal.types(CTRL_Z);
+    terminal.until("stopped\r\n");
+    assert!(!terminal.is_aside(), "{}", terminal.shown());
+    terminal.types("\n");
+    assert!(terminal.until(question).contains(words), "the words are shown once more");
+    assert!(terminal.is_aside());
+    terminal.types(&format!("{}\n", words.rsplit('-').next().unwrap()));
+    terminal.until("ended 0");
+    assert!(!terminal.is_aside());
+}
+
+#[test]
+fn ctrl_z_stops_nothing_where_no_shell_could_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = dialogue(folder.path(), INIT);
+    let question = "Type the last of the ten words to go on: ";
+    terminal.until(question);
+    terminal.types(CTRL_Z);
+    terminal.until(question);
+    terminal.types(CTRL_C);
+    assert_eq!(terminal.ends().0, 130);
 }
 
 fn first_meeting(answer: &dyn Fn(&str) -> String) -> (i32, String, Demo) {
@@ -142,12 +134,12 @@ fn first_meeting(answer: &dyn Fn(&str) -> String) -> (i32, String, Demo) {
     let command = format!(
         "{BINARY} log head --vault demo/vault --identity demo/reader.identity > head.txt 2> talk.txt"
     );
-    let mut dialogue = Dialogue::start(demo.folder.path(), &command);
-    let asked = dialogue.until("Is it the same (yes, no, or paste theirs)? ");
+    let mut terminal = dialogue(demo.folder.path(), &command);
+    let asked = terminal.until("Is it the same (yes, no, or paste theirs)? ");
     let fingerprint = asked.lines().map(str::trim).find(|line| line.len() == 64).unwrap();
     let typed = answer(fingerprint);
-    dialogue.types(&typed);
-    let (code, _) = dialogue.ends();
+    terminal.types(&typed);
+    let (code, _) = terminal.ends();
     let talk = std::fs::read_to_string(demo.folder.path().join("talk.txt")).unwrap();
     (code, talk, demo)
 }
@@ -180,7 +172,7 @@ fn the_touch_prompt_counts_down_on_the_terminal_wherever_the_rest_goes() {
         "{BINARY} key check alice/blue --vault demo/vault --identity demo/reader.identity \
          > answer.txt 2> talk.txt"
     );
-    let (code, shown) = Dialogue::start(demo.folder.path(), &command).ends();
+    let (code, shown) = dialogue(demo.folder.path(), &command).ends();
     assert_eq!(code, 0);
     assert!(shown.contains("Touch alice/blue to sign entry 5 (30 s left)"), "{shown}");
     assert!(shown.contains("\r\u{1b}[K"), "the prompt is wiped: {shown}");
