@@ -24,7 +24,7 @@ const TOOLS: &[Tool] = &[
     tool("/usr/lib/openssh/ssh-sk-helper", "openssh-client"),
     tool("age", "age"),
     tool("age-keygen", "age"),
-    tool("script", "bsdutils"),
+    tool("setsid", "util-linux"),
     tool("bash", "bash"),
     tool("dash", "dash"),
     tool("sha256sum", "coreutils"),

@@ -21,6 +21,8 @@ pub(crate) enum Touch {
     Wait,
     /// Touches it after this time.
     Delay { ms: u64 },
+    /// Touches it so many times from now on, then never.
+    Times(usize),
 }
 
 /// How a key is made that is not the plain one.
@@ -94,6 +96,7 @@ impl VirtualKey {
             Touch::Timeout { ms } => format!("timeout {ms}"),
             Touch::Wait => "wait".to_owned(),
             Touch::Delay { ms } => format!("delay {ms}"),
+            Touch::Times(number) => format!("until {}", self.touches_since_plugged() + number),
         };
         self.control("touch", &words);
     }
@@ -136,6 +139,19 @@ impl VirtualKey {
     pub(crate) fn touches(&self) -> usize {
         let touches = self.events("touch").into_iter();
         touches.filter(|t| t["outcome"] == "given").count()
+    }
+
+    /// How many touches were given since the key was plugged in last.
+    fn touches_since_plugged(&self) -> usize {
+        let mut touches = 0;
+        for event in self.log() {
+            match event["event"].as_str() {
+                Some("plugged") => touches = 0,
+                Some("touch") if event["outcome"] == "given" => touches += 1,
+                _ => {}
+            }
+        }
+        touches
     }
 
     /// How often the key blinked, whatever came of it.

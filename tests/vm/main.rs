@@ -7,7 +7,7 @@
 //! the host lacks is an error that names the package, never a test that is left out.
 //!
 //! - [`machine`]: the host's side, on [`initramfs`];
-//! - [`keys`], [`run`] and [`host`]: what trials use, in the machine;
+//! - [`keys`], [`run`], [`pseudo_terminal`] and [`host`]: what trials use, in the machine;
 //! - [`trials`]: the rules that are tested.
 //!
 //! `KEYMUSTER_VM_DEADLINE` is the number of seconds after which a machine is stopped, 900 if
@@ -27,6 +27,8 @@ mod host;
 mod initramfs;
 mod keys;
 mod machine;
+#[path = "../support/pseudo_terminal.rs"]
+mod pseudo_terminal;
 mod run;
 mod trials;
 
@@ -47,7 +49,9 @@ fn main() -> ExitCode {
         // Keys are told apart, but they share the machine's one slow processor, and a trial
         // that counts on time should have it to itself.
         arguments.test_threads = Some(1);
-        return libtest_mimic::run(&arguments, trials::of_machine(number)).exit_code();
+        let conclusion = libtest_mimic::run(&arguments, trials::of_machine(number));
+        trials::show_interruptions();
+        return conclusion.exit_code();
     }
     if arguments.list {
         return libtest_mimic::run(&arguments, trials::all()).exit_code();

@@ -2,11 +2,12 @@
 //! [`PATIENCE`]: a program that hangs fails its trial, not the whole machine.
 
 use crate::machine::KEYMUSTER;
+use crate::pseudo_terminal::PseudoTerminal;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -52,15 +53,7 @@ impl Outcome {
 pub(crate) struct Program {
     command: Command,
     name: String,
-    input: Vec<Input>,
-    /// Whether its input stays open when all is said, as a terminal does.
-    stays_open: bool,
-}
-
-/// Something to write to a program, and what it must have said before on stdout.
-struct Input {
-    after: String,
-    text: Vec<u8>,
+    input: Vec<u8>,
 }
 
 /// The program under test, without a terminal.
@@ -75,16 +68,48 @@ pub(crate) fn program<S: AsRef<OsStr>>(name: &str, arguments: &[S]) -> Program {
     command.args(arguments).process_group(0);
     let words = arguments.iter().map(|word| word.as_ref().to_string_lossy());
     let name = std::iter::once(name.into()).chain(words).collect::<Vec<_>>();
-    Program { command, name: name.join(" "), input: Vec::new(), stays_open: false }
+    Program { command, name: name.join(" "), input: Vec::new() }
 }
 
-/// A shell command that asks its questions on a terminal: script(1) gives it one, on which
-/// [`Program::answer`] types. All it says, on whatever way, comes out on stdout.
-pub(crate) fn on_terminal(command_line: &str) -> Program {
-    let words = ["--quiet", "--return", "--command", command_line, "/dev/null"];
-    let mut program = program("script", &words);
-    program.stays_open = true;
-    program
+/// A shell command on a terminal of its own. `exec` makes it the leader of the session, which
+/// signals are sent to.
+#[track_caller]
+pub(crate) fn terminal_with(command_line: &str) -> PseudoTerminal {
+    PseudoTerminal::start("sh", |sh| {
+        sh.args(["-c", command_line]);
+    })
+}
+
+/// A shell command that asks its questions on a terminal.
+pub(crate) fn on_terminal(command_line: &str) -> Dialogue {
+    Dialogue { command_line: command_line.to_owned(), answers: Vec::new() }
+}
+
+/// A dialogue that is yet to be held.
+pub(crate) struct Dialogue {
+    command_line: String,
+    answers: Vec<(String, String)>,
+}
+
+impl Dialogue {
+    /// Types a line once the question stands on the terminal, after the last one answered.
+    /// What is typed before a question for a PIN is thrown away, so the order matters.
+    pub(crate) fn answer(mut self, question: &str, answer: &str) -> Self {
+        self.answers.push((question.to_owned(), format!("{answer}\n")));
+        self
+    }
+
+    /// Holds it to its end. All that was said, on whatever way, comes out as stdout.
+    #[track_caller]
+    pub(crate) fn run(self) -> Outcome {
+        let mut terminal = terminal_with(&self.command_line);
+        for (question, answer) in &self.answers {
+            terminal.until(question);
+            terminal.types(answer);
+        }
+        let status = terminal.wait_for_end();
+        Outcome { status, stdout: terminal.shown(), stderr: String::new() }
+    }
 }
 
 impl Program {
@@ -102,15 +127,7 @@ impl Program {
 
     /// Gives it something to read; it reads nothing otherwise.
     pub(crate) fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
-        self.input.push(Input { after: String::new(), text: text.into() });
-        self
-    }
-
-    /// Types a line once the question stands on the terminal, after the last one answered.
-    /// What is typed before a question for a PIN is thrown away, so the order matters.
-    pub(crate) fn answer(mut self, question: &str, answer: &str) -> Self {
-        self.input
-            .push(Input { after: question.to_owned(), text: format!("{answer}\n").into_bytes() });
+        self.input = text.into();
         self
     }
 
@@ -133,42 +150,12 @@ impl Program {
             Ok(child) => child,
             Err(error) => panic!("can't run {}: {error}", self.name),
         };
-        let stdin = child.stdin.take().expect("stdin is a pipe");
+        let mut stdin = child.stdin.take().expect("stdin is a pipe");
         let stdout = Said::collect(child.stdout.take().expect("stdout is a pipe"));
         let stderr = Said::collect(child.stderr.take().expect("stderr is a pipe"));
-        let heard = stdout.clone();
-        // It ends with the program: a pipe that nobody reads can't be written to, and a
-        // question that never comes is given up when stdout ends.
-        thread::spawn(move || talk(stdin, &self.input, self.stays_open, &heard));
+        // It ends with the program, which may not read it all.
+        thread::spawn(move || stdin.write_all(&self.input));
         Running { child, name: self.name, began: Instant::now(), stdout, stderr }
-    }
-}
-
-/// Writes each input when its time has come.
-fn talk(mut stdin: ChildStdin, input: &[Input], stays_open: bool, heard: &Said) {
-    let mut answered = 0;
-    for Input { after, text } in input {
-        loop {
-            // The end is looked at first, or the last words could be missed.
-            let over = heard.is_over();
-            let said = heard.text();
-            let rest = said.get(answered..).unwrap_or_default();
-            if let Some(place) = rest.find(after) {
-                answered += place + after.len();
-                break;
-            }
-            if over {
-                return;
-            }
-            thread::sleep(POLL_INTERVAL);
-        }
-        // The program may end without reading it all.
-        if stdin.write_all(text).is_err() {
-            return;
-        }
-    }
-    while stays_open && !heard.is_over() {
-        thread::sleep(POLL_INTERVAL);
     }
 }
 

@@ -47,6 +47,7 @@ pub struct Shared {
     policy: RefCell<PolicyFile>,
     hold: Duration,
     wait: Cell<Wait>,
+    touches: Cell<u64>,
 }
 
 /// Where a wait for a touch is.
@@ -67,6 +68,7 @@ impl Shared {
             policy: RefCell::new(policy),
             hold,
             wait: Cell::new(Wait::None),
+            touches: Cell::new(0),
         })
     }
 
@@ -91,13 +93,14 @@ impl Shared {
                 }
             }
             let policy = self.policy.borrow_mut().read();
-            if let Some(outcome) = policy.decide(began.elapsed(), self.hold) {
+            if let Some(outcome) = policy.decide(began.elapsed(), self.hold, self.touches.get()) {
                 break outcome;
             }
         };
         let word = ("outcome", json!(outcome.word()));
         self.log.write("touch", fields([id, word]));
         if outcome == Outcome::Given {
+            self.touches.set(self.touches.get() + 1);
             port.keep_waiting(transaction.channel, Status::Processing)?;
         }
         Ok(outcome)

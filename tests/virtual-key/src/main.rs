@@ -7,7 +7,8 @@ use virtual_key::Options;
 
 const USAGE: &str = "\
 usage: virtual-key DIR [--name PRODUCT] [--serial SERIAL] [--aaguid HEX] [--hold MS]
-                       [--min-pin N] [--always-uv] [--only-pin-protocol-2]
+                       [--min-pin N] [--pin-retries N] [--always-uv]
+                       [--only-pin-protocol-2]
 
 Plugs a virtual FIDO2 key in and stays until it is killed.
 
@@ -16,6 +17,7 @@ Plugs a virtual FIDO2 key in and stays until it is killed.
   --aaguid HEX           the model, 32 hexadecimal digits
   --hold MS              how long the key blinks at least before a touch counts (250)
   --min-pin N            the shortest PIN it takes (4)
+  --pin-retries N        how often a PIN may be wrong, 1 to 8 (8)
   --always-uv            every use needs the PIN
   --only-pin-protocol-2  refuses PIN protocol 1";
 
@@ -51,6 +53,12 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
                     .ok()
                     .filter(|n| (4..=63).contains(n))
                     .ok_or("--min-pin takes 4 to 63")?;
+            }
+            "--pin-retries" => {
+                options.pin_retries = u8::try_from(number(&value()?)?)
+                    .ok()
+                    .filter(|n| (1..=8).contains(n))
+                    .ok_or("--pin-retries takes 1 to 8")?;
             }
             "--always-uv" => options.always_uv = true,
             "--only-pin-protocol-2" => options.pin_protocol_1 = false,

@@ -41,6 +41,8 @@ pub struct Options {
     pub hold: Duration,
     /// The shortest PIN.
     pub min_pin_length: u8,
+    /// How often a PIN may be wrong.
+    pub pin_retries: u8,
     /// Whether every use needs the PIN.
     pub always_uv: bool,
     /// Whether PIN protocol 1 is spoken.
@@ -57,6 +59,7 @@ impl Options {
             aaguid: *b"virtual-fido2-k1",
             hold: Duration::from_millis(250),
             min_pin_length: 4,
+            pin_retries: 8,
             always_uv: false,
             pin_protocol_1: true,
             directory,
@@ -88,6 +91,7 @@ pub fn run(options: &Options) -> io::Result<()> {
     let customization = CustomizationImpl {
         allows_pin_protocol_v1: options.pin_protocol_1,
         default_min_pin_length: options.min_pin_length,
+        max_pin_retries: options.pin_retries,
         enforce_always_uv: options.always_uv,
         ..DEFAULT_CUSTOMIZATION
     };

@@ -17,6 +17,9 @@ pub enum Policy {
     Wait,
     /// `delay MS`: touches after that time.
     Delay(Duration),
+    /// `until N`: touches until the key was touched so often since it was plugged in, then
+    /// waits.
+    Until(u64),
 }
 
 impl Policy {
@@ -24,28 +27,31 @@ impl Policy {
     pub fn parse(text: &str) -> Option<Self> {
         let mut words = text.split_whitespace();
         let verb = words.next()?;
-        let time = words.next().map(str::parse).transpose().ok()?;
-        let time = time.map(Duration::from_millis);
+        let number = words.next().map(str::parse).transpose().ok()?;
+        let time = number.map(Duration::from_millis);
         match (verb, time, words.next()) {
             ("accept", None, None) => Some(Self::Accept),
             ("deny", None, None) => Some(Self::Deny),
             ("timeout", Some(time), None) => Some(Self::Timeout(time)),
             ("wait", None, None) => Some(Self::Wait),
             ("delay", Some(time), None) => Some(Self::Delay(time)),
+            ("until", Some(_), None) => number.map(Self::Until),
             _ => None,
         }
     }
 
-    /// What has come of it so long after the key began to blink; none if nothing yet.
+    /// What has come of it so long after the key began to blink, and after so many touches;
+    /// none if nothing yet.
     ///
     /// Nothing is decided before `hold`, so that a host that polls sees the key blink.
-    pub fn decide(self, blinking: Duration, hold: Duration) -> Option<Outcome> {
+    pub fn decide(self, blinking: Duration, hold: Duration, touches: u64) -> Option<Outcome> {
         let (time, outcome) = match self {
             Self::Accept => (hold, Outcome::Given),
             Self::Deny => (hold, Outcome::Denied),
             Self::Timeout(time) => (time.max(hold), Outcome::TimedOut),
             Self::Delay(time) => (time.max(hold), Outcome::Given),
-            Self::Wait => return None,
+            Self::Until(number) if touches < number => (hold, Outcome::Given),
+            Self::Wait | Self::Until(_) => return None,
         };
         (blinking >= time).then_some(outcome)
     }
@@ -111,6 +117,7 @@ mod tests {
             ("timeout 1000", Some(Policy::Timeout(second))),
             ("wait", Some(Policy::Wait)),
             ("delay 1000", Some(Policy::Delay(second))),
+            ("until 3", Some(Policy::Until(3))),
             ("delay", None),
             ("accept 1000", None),
             ("", None),
@@ -124,9 +131,16 @@ mod tests {
         let hold = Duration::from_millis(250);
         let early = Duration::from_millis(249);
         for policy in [Policy::Accept, Policy::Deny, Policy::Timeout(Duration::ZERO)] {
-            assert_eq!(policy.decide(early, hold), None);
-            assert!(policy.decide(hold, hold).is_some());
+            assert_eq!(policy.decide(early, hold, 0), None);
+            assert!(policy.decide(hold, hold, 0).is_some());
         }
-        assert_eq!(Policy::Wait.decide(Duration::from_secs(3600), hold), None);
+        assert_eq!(Policy::Wait.decide(Duration::from_secs(3600), hold, 0), None);
+    }
+
+    #[test]
+    fn a_person_may_leave_after_some_touches() {
+        let hold = Duration::from_millis(250);
+        assert_eq!(Policy::Until(2).decide(hold, hold, 1), Some(Outcome::Given));
+        assert_eq!(Policy::Until(2).decide(hold, hold, 2), None);
     }
 }

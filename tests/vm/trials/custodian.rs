@@ -4,35 +4,26 @@ use super::office::{Cost, PIN, pin_file, visit};
 use super::trials;
 use crate::keys::{Make, Touch, VirtualKey};
 use crate::machine::KEYMUSTER;
-use crate::run::{Outcome, keymuster, on_terminal, program, scratch, wait_until};
+use crate::run::{Outcome, keymuster, on_terminal, program, scratch};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
 pub(super) fn trials() -> Vec<Trial> {
     trials!["custodian":
-        a_factory_new_key_gets_its_pin_on_the_terminal,
-        two_new_pins_that_differ_set_none,
-        ctrl_c_at_a_pin_gives_the_echo_back,
         a_key_with_a_pin_is_not_given_another,
         founding_costs_five_touches_and_enrolling_five_of_the_new_key,
         founding_with_a_factory_new_key_offers_it_a_pin_and_each_pin_is_typed_once,
         a_check_costs_one_touch_and_two_without_a_reader_identity,
-        each_command_asks_for_a_pin_once,
         key_list_proves_both_keys_without_a_touch,
         key_info_shows_what_the_key_says,
         each_of_two_plugged_keys_is_checked_by_name,
-        a_wrong_pin_is_told_with_the_attempts_left,
         the_last_pin_attempt_is_not_spent_without_a_word,
         a_refused_touch_changes_nothing,
-        a_touch_that_the_key_gives_up_on_changes_nothing,
-        a_touch_that_never_comes_leaves_the_key_quiet,
-        ctrl_c_while_the_key_waits_leaves_it_quiet,
         a_key_that_is_not_enrolled_is_told_apart,
         no_key_at_all_is_told,
         two_keys_where_one_is_meant_are_listed,
         an_enrolled_key_is_not_enrolled_again,
         a_key_without_a_pin_is_told_how_to_get_one,
-        a_key_pulled_while_it_waits_changes_nothing,
         a_pin_can_come_from_a_file_descriptor,
         a_hostile_key_changes_nothing_and_is_checked_when_honest_again,
     ]
@@ -50,47 +41,6 @@ fn ends(outcome: Outcome, code: i32, said: &[&str]) -> Outcome {
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("the answer is JSON")
-}
-
-fn a_factory_new_key_gets_its_pin_on_the_terminal() {
-    let key = VirtualKey::plug("new");
-    let info = json(&keymuster(&["key", "info", "--json"]).run().expect_success());
-    assert_eq!(info["pin"], "not set");
-    assert_eq!(info["pin_retries"], Value::Null);
-    let said = on_terminal(&format!("{KEYMUSTER} key pin set"))
-        .answer("New PIN", "271828")
-        .answer("The same again", "271828")
-        .run()
-        .expect_success();
-    assert!(said.contains("Set the PIN of"), "{said}");
-    assert!(!said.contains("271828"), "a PIN is not shown while it is typed: {said}");
-    let info = json(&keymuster(&["key", "info", "--json"]).run().expect_success());
-    assert_eq!(info["pin"], "set");
-    assert_eq!(info["pin_retries"], 8);
-    assert_eq!(info["path"], key.device());
-    assert_eq!(key.touches(), 0);
-}
-
-fn two_new_pins_that_differ_set_none() {
-    let _key = VirtualKey::plug("new");
-    let outcome = on_terminal(&format!("{KEYMUSTER} key pin set"))
-        .answer("New PIN", "271828")
-        .answer("The same again", "271829")
-        .run();
-    assert_eq!(outcome.code(), Some(1), "{outcome:#?}");
-    assert!(outcome.stdout.contains("the two PINs differ"), "{outcome:#?}");
-    let info = json(&keymuster(&["key", "info", "--json"]).run().expect_success());
-    assert_eq!(info["pin"], "not set");
-}
-
-fn ctrl_c_at_a_pin_gives_the_echo_back() {
-    let _key = VirtualKey::plug("new");
-    let said = on_terminal(&format!("trap : INT; {KEYMUSTER} key pin set; echo code $?; stty -a"))
-        .answer("New PIN", "\u{3}")
-        .run()
-        .expect_success();
-    assert!(said.contains("code 130"), "{said}");
-    assert!(said.contains(" echo ") && !said.contains("-echo "), "{said}");
 }
 
 fn a_key_with_a_pin_is_not_given_another() {
@@ -154,20 +104,6 @@ fn a_check_costs_one_touch_and_two_without_a_reader_identity() {
     assert_eq!(office.entries(), entries + 2);
 }
 
-fn each_command_asks_for_a_pin_once() {
-    let office = visit(true, false);
-    let vault = office.path("vault");
-    // Unlocking and signing are two requests to the key; alice is asked once.
-    let said = on_terminal(&format!("{KEYMUSTER} key check --vault {vault}"))
-        .answer("PIN of alice/primary (8 attempts left): ", PIN)
-        .run()
-        .expect_success();
-    assert_eq!(said.matches("PIN of").count(), 1, "{said}");
-    assert!(said.contains("Touch alice/primary to open the vault"), "{said}");
-    assert!(said.contains("Touch alice/primary to sign entry"), "{said}");
-    assert!(!said.contains(PIN), "{said}");
-}
-
 fn key_list_proves_both_keys_without_a_touch() {
     let office = visit(true, true);
     let before = (office.primary.touches_asked(), office.blue.touches_asked());
@@ -208,23 +144,6 @@ fn each_of_two_plugged_keys_is_checked_by_name() {
     office.as_reader(&["log", "verify"]).run().expect_success();
 }
 
-fn a_wrong_pin_is_told_with_the_attempts_left() {
-    let office = visit(true, false);
-    let (entries, touches) = (office.entries(), office.primary.touches());
-    let outcome = on_terminal(&office.command_line("key check"))
-        .answer("PIN of alice/primary (8 attempts left): ", "000000")
-        .run();
-    assert_eq!(outcome.code(), Some(1), "{outcome:#?}");
-    assert!(outcome.stdout.contains("wrong PIN; 7 attempts left"), "{outcome:#?}");
-    let info = json(&keymuster(&["key", "info", "--json"]).run().expect_success());
-    assert_eq!(info["pin_retries"], 7);
-    assert_eq!((office.entries(), office.primary.touches()), (entries, touches));
-    // The right one brings all attempts back.
-    office.as_reader(&["key", "check"]).run().expect_success();
-    let info = json(&keymuster(&["key", "info", "--json"]).run().expect_success());
-    assert_eq!(info["pin_retries"], 8);
-}
-
 fn the_last_pin_attempt_is_not_spent_without_a_word() {
     let mut office = visit(false, true);
     let wrong = pin_file(&scratch(), "000000");
@@ -258,47 +177,6 @@ fn a_refused_touch_changes_nothing() {
     );
     assert_eq!(office.entries(), entries);
     assert!(office.primary.quiet());
-}
-
-fn a_touch_that_the_key_gives_up_on_changes_nothing() {
-    let office = visit(true, false);
-    let entries = office.entries();
-    office.primary.touch(Touch::Timeout { ms: 1500 });
-    ends(
-        office.as_reader(&["key", "check"]).run(),
-        4,
-        &["nobody touched the security key in time"],
-    );
-    assert_eq!(office.entries(), entries);
-}
-
-fn a_touch_that_never_comes_leaves_the_key_quiet() {
-    let office = visit(true, false);
-    let entries = office.entries();
-    office.primary.touch(Touch::Wait);
-    ends(
-        office.as_reader(&["key", "check"]).run(),
-        4,
-        &["nobody touched the security key in time"],
-    );
-    assert!(office.primary.quiet(), "the key waits no longer");
-    office.primary.touch(Touch::Accept);
-    assert_eq!(office.entries(), entries);
-    office.as_reader(&["key", "check"]).run().expect_success();
-}
-
-fn ctrl_c_while_the_key_waits_leaves_it_quiet() {
-    let office = visit(true, false);
-    let entries = office.entries();
-    office.primary.touch(Touch::Wait);
-    for signal in ["INT", "TERM"] {
-        let running = office.as_reader(&["key", "check"]).start();
-        office.primary.wait_until_it_blinks();
-        running.signal(signal);
-        ends(running.finish(), 130, &["interrupted"]);
-        wait_until("the key is quiet", || office.primary.quiet());
-    }
-    assert_eq!(office.entries(), entries);
 }
 
 fn a_key_that_is_not_enrolled_is_told_apart() {
@@ -353,19 +231,6 @@ fn a_key_without_a_pin_is_told_how_to_get_one() {
     let outcome = keymuster(&arguments).current_dir(&folder).run();
     ends(outcome, 4, &["has no PIN yet", "keymuster key pin set"]);
     assert!(!folder.join("v").exists(), "nothing was made");
-}
-
-fn a_key_pulled_while_it_waits_changes_nothing() {
-    let mut office = visit(true, false);
-    let entries = office.entries();
-    office.primary.touch(Touch::Wait);
-    let running = office.as_reader(&["key", "check"]).start();
-    office.primary.wait_until_it_blinks();
-    office.primary.unplug();
-    let outcome = running.finish();
-    assert_eq!(outcome.code(), Some(4), "{outcome:#?}");
-    assert!(outcome.stderr.contains("isn't plugged in"), "{outcome:#?}");
-    assert_eq!(office.entries(), entries);
 }
 
 fn a_pin_can_come_from_a_file_descriptor() {

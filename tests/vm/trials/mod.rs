@@ -5,8 +5,10 @@ mod authenticator;
 pub(crate) mod confinement;
 mod custodian;
 mod hostile;
+mod interruptions;
 pub(crate) mod liar;
 mod office;
+mod prompts;
 mod test_bed;
 mod usb;
 mod usb_hostile;
@@ -14,6 +16,7 @@ mod usb_keys;
 mod usb_waits;
 mod wire;
 
+pub(crate) use interruptions::show_table as show_interruptions;
 use libtest_mimic::Trial;
 
 /// Makes trials of functions, each named after its rule.
@@ -27,8 +30,8 @@ use trials;
 /// How many machines share the work. Each has one processor.
 pub(crate) const MACHINES: usize = 2;
 
-/// The trials of one machine, by subject. Those that share the office are on one, for the
-/// founding of its vault is slow.
+/// The trials of one machine, by subject: about as much for each. Those that share an office
+/// stand together, for the founding of its vault is slow.
 pub(crate) fn of_machine(number: usize) -> Vec<Trial> {
     let subjects: &[fn() -> Vec<Trial>] = match number {
         0 => &[
@@ -39,8 +42,10 @@ pub(crate) fn of_machine(number: usize) -> Vec<Trial> {
             usb_keys::trials,
             usb_waits::trials,
             usb_hostile::trials,
+            confinement::trials,
+            liar::trials,
         ],
-        _ => &[confinement::trials, liar::trials, custodian::trials, auditor::trials],
+        _ => &[custodian::trials, prompts::trials, interruptions::trials, auditor::trials],
     };
     subjects.iter().flat_map(|trials| trials()).collect()
 }
