@@ -121,6 +121,8 @@ impl Terminal {
         look: Look<'_>,
     ) -> Result<Zeroizing<String>, Failure> {
         let ask = |tty: &mut File| {
+            // Not while the terminal is given back: a secret would be left on it.
+            let _altered = self.altered();
             if let Look::Aside(above) = look {
                 tty.write_all(ASIDE)?;
                 above.iter().try_for_each(|part| tty.write_all(part.as_bytes()))?;
@@ -166,9 +168,10 @@ impl Terminal {
 
     /// Brings the terminal into the form that a question wants, until this is dropped.
     fn alter(&self, tty: &File, look: Look<'_>) -> io::Result<Back<'_>> {
-        let before = matches!(look, Look::Unseen).then(|| hide(tty)).transpose()?;
-        let aside = matches!(look, Look::Aside(_));
-        *self.altered() = Some(Altered { tty: tty.try_clone()?, before, aside });
+        let (tty, aside) = (tty.try_clone()?, matches!(look, Look::Aside(_)));
+        let mut altered = self.altered();
+        let before = matches!(look, Look::Unseen).then(|| hide(&tty)).transpose()?;
+        *altered = Some(Altered { tty, before, aside });
         self.resumed.store(false, Ordering::Relaxed);
         Ok(Back(self))
     }
