@@ -468,8 +468,7 @@ fn a_fingerprint() {
     wait.interrupt_by(&mut office.primary, &[&[Stop]]);
 }
 
-/// Where the words don't cost a minute of scrypt, they are interrupted in every way: see
-/// tests/cli/terminal.rs.
+/// Each costs seconds of scrypt here; tests/cli/terminal.rs interrupts it in every way.
 fn a_word_from_the_paper() {
     let folder = scratch();
     let mut key = VirtualKey::plug("primary");
