@@ -31,7 +31,7 @@ use demo_vault::Demo;
 
 /// `make test` flips one bit in so many. No multiple of 2, so that every position in a byte
 /// has its turn.
-const STRIDE: usize = 5;
+const STRIDE: usize = 7;
 /// Files of at most so many bytes are flipped whole.
 const SMALL: usize = 64;
 
