@@ -33,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::hardening::keep_memory_private;
+use crate::hardening::{keep_memory_private, leaving_no_trace, may_be_swapped};
 use context::{Context, Globals};
 use failure::Failure;
 use output::{Answer, failure_json};
@@ -85,11 +85,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let private = keep_memory_private().map_err(|error| {
         Failure::because(exit::FAILED, "couldn't keep this process's memory private", &error)
     });
-    let ran = private.and_then(|()| Context::new(cli.globals)).and_then(|context| {
-        let answer = run(&context, cli.command);
-        context.only_tells();
-        answer
+    let ran = leaving_no_trace(|| {
+        private.and_then(|()| Context::new(cli.globals)).and_then(|context| {
+            let answer = run(&context, cli.command);
+            context.only_tells();
+            answer
+        })
     });
+    if may_be_swapped() {
+        let _ = writeln!(
+            anstream::stderr(),
+            "This machine may swap secrets to disk: raise the limit of locked memory (ulimit -l)."
+        );
+    }
     let ran = ran.and_then(|answer| match print(&answer, json) {
         Ok(()) => Ok(answer.exit),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit::BROKEN_PIPE),

@@ -1,11 +1,23 @@
 //! Keeps what a process holds in memory to itself.
 //!
 //! Both the program and its helper for security keys hold secrets: neither leaves a core
-//! file, and no other process of the same user may look into them or trace them.
+//! file, and no other process of the same user may look into them or trace them. The types
+//! of secrets wipe themselves; here is what no type can do for itself: the pages they stand
+//! on are kept out of swap, and the stack is wiped of the copies that moving a value and
+//! reckoning with it leave there.
 
+use std::hint::black_box;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+
+/// How much of the stack is wiped: three times what the deepest command uses (150 KiB), and
+/// less than a thread has (2 MiB).
+const STACK: usize = 512 * 1024;
+
+/// Whether a secret stood on a page that may be swapped out.
+static SWAPPABLE: AtomicBool = AtomicBool::new(false);
 
 /// Turns core files off and refuses debuggers (`setrlimit(2)`, `PR_SET_DUMPABLE` of
 /// `prctl(2)`). To be called before any secret is read.
@@ -13,4 +25,46 @@ pub fn keep_memory_private() -> io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     Ok(())
+}
+
+/// Keeps the pages that a secret stands on out of swap (`mlock(2)`), where the limit allows;
+/// [`may_be_swapped`] tells where it didn't. The secret must stay where it is.
+///
+/// The pages stay locked until the process ends, which is soon: locks aren't counted, so that
+/// unlocking for one secret would unlock for its neighbours too.
+pub fn keep_from_swap<T: ?Sized>(secret: &T) {
+    let size = size_of_val(secret);
+    if size == 0 {
+        return;
+    }
+    match region::lock(std::ptr::from_ref(secret).cast::<u8>(), size) {
+        #[expect(clippy::mem_forget, reason = "dropping it would unlock the page")]
+        Ok(guard) => std::mem::forget(guard),
+        Err(_) => SWAPPABLE.store(true, Ordering::Relaxed),
+    }
+}
+
+/// Whether the system refused to keep a secret of this process out of swap.
+pub fn may_be_swapped() -> bool {
+    SWAPPABLE.load(Ordering::Relaxed)
+}
+
+/// Does some work with secrets and wipes the stack that it used. What it returns must hold
+/// its secrets elsewhere.
+pub fn leaving_no_trace<T>(work: impl FnOnce() -> T) -> T {
+    let done = deeper(work);
+    overwrite_stack();
+    done
+}
+
+/// A frame of its own, so that all of the work's frames lie where [`overwrite_stack`] has
+/// its own.
+#[inline(never)]
+fn deeper<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+#[inline(never)]
+fn overwrite_stack() {
+    black_box(&mut [0_u8; STACK]);
 }

@@ -1,6 +1,14 @@
 //! The `keymuster` binary: parse, run, exit code.
 
+use std::alloc::System;
 use std::process::ExitCode;
+
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes whatever is given back. Our own types wipe themselves; the crates that speak to a
+/// key copy PINs and what a key derives into buffers that nobody else could wipe.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     // The helper process for one request to one security key; not for people to start.

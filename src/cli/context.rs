@@ -27,6 +27,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::exit;
 use super::failure::Failure;
 use super::prompt::{LOOK, Terminal};
+use crate::hardening::keep_from_swap;
 use crate::key::helper::UsbKeys;
 use crate::key::software::SoftwareKeys;
 use crate::key::{Authenticator, DeviceId, Pin};
@@ -382,6 +383,7 @@ impl Context {
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         // Neither opening a pipe nor reading it may wait where nobody looks for Ctrl-C.
         let file = if path == Path::new("-") {
+            // std's own handle would keep a copy in its buffer for good.
             io::stdin().as_fd().try_clone_to_owned().map(File::from)
         } else {
             let flags = OFlags::NONBLOCK.bits() as i32;
@@ -391,6 +393,7 @@ impl Context {
         let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         let mut part = Zeroizing::new([0; 4096]);
+        keep_from_swap(&*part);
         while bytes.len() < room {
             self.check_interrupted()?;
             match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&LOOK)) {
@@ -406,6 +409,7 @@ impl Context {
                 Err(error) => return Err(failed(error)),
             }
         }
+        keep_from_swap(bytes.as_slice());
         Ok(bytes)
     }
 }

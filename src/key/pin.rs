@@ -3,9 +3,11 @@
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::hardening::keep_from_swap;
+
 /// A PIN, as CTAP 2.1 section 6.5.1 bounds it: 4 to 63 bytes of UTF-8, no NUL.
 ///
-/// A secret: wiped when dropped, never shown, compared by nobody but the key.
+/// A secret: wiped when dropped, kept out of swap, never shown, compared by nobody but the key.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Pin(Box<str>);
 
@@ -36,6 +38,9 @@ impl Pin {
             Ok(())
         };
         let pin = fits.map(|()| Self(Box::from(text.as_str())));
+        if let Ok(Self(pin)) = &pin {
+            keep_from_swap(pin.as_bytes());
+        }
         text.zeroize();
         pin
     }

@@ -15,6 +15,7 @@ use bip39::Language;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::cipher::{self, OpenError, SealError};
+use crate::hardening::keep_from_swap;
 
 /// How many words a generated passphrase has. Each is worth 11 bits.
 const WORDS: usize = 10;
@@ -30,7 +31,7 @@ const SCRYPT: &str = "scrypt";
 
 /// A passphrase, its words joined by hyphens.
 ///
-/// A secret: no `Clone`, hidden in `Debug`, wiped when dropped.
+/// A secret: no `Clone`, hidden in `Debug`, kept out of swap, wiped when dropped.
 pub struct Passphrase(Zeroizing<String>);
 
 /// What is odd about a typed passphrase. Positions only, no words.
@@ -82,6 +83,7 @@ impl Passphrase {
             // 65,536 is a multiple of 2048: no word is likelier than another.
             text.push_str(list.get(number % list.len()).copied().unwrap_or_default());
         }
+        keep_from_swap(text.as_str());
         Self(text)
     }
 
@@ -96,6 +98,7 @@ impl Passphrase {
             text.extend(word.chars().map(|c| c.to_ascii_lowercase()));
         }
         typed.zeroize();
+        keep_from_swap(text.as_str());
         Self(text)
     }
 

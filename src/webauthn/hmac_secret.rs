@@ -2,6 +2,8 @@
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::hardening::keep_from_swap;
+
 /// The two salts of one `hmac-secret` request (CTAP 2.1, section 12.5): 32 bytes each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HmacSecretSalts {
@@ -13,7 +15,7 @@ pub struct HmacSecretSalts {
 
 /// The 64 bytes that a key gives for two salts: the two outputs, one after the other.
 ///
-/// A secret: wiped when dropped, never shown.
+/// A secret: wiped when dropped, kept out of swap, never shown.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct HmacSecretOutput(Box<[u8; 64]>);
 
@@ -21,6 +23,7 @@ impl HmacSecretOutput {
     /// Takes the two outputs from a buffer of 64 bytes and leaves zeros behind.
     pub fn take_from(buffer: &mut [u8; 64]) -> Self {
         let mut output = Box::new([0; 64]);
+        keep_from_swap(&*output);
         output.copy_from_slice(buffer);
         buffer.zeroize();
         Self(output)

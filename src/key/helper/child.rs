@@ -20,7 +20,7 @@ use super::confinement::confine;
 use super::protocol::{Event, Reply, Request};
 use super::wire::{Assembler, Received};
 use super::words::nonsense;
-use crate::hardening::keep_memory_private;
+use crate::hardening::{keep_memory_private, leaving_no_trace};
 use crate::key::KeyError;
 use crate::key::hid::{self, Session, UsbKey};
 
@@ -52,7 +52,7 @@ fn serve_stdin() -> io::Result<()> {
     let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     // Fails on anything but a socket, such as the terminal of a curious person.
     socket.set_read_timeout(Some(REQUEST_WITHIN))?;
-    let request = receive_request(&mut socket)?;
+    let request = leaving_no_trace(|| receive_request(&mut socket))?;
     socket.set_read_timeout(None)?;
     let device = request.device().map(|device| PathBuf::from(&device.0));
     let confinement = Event::Confined(confine(device.as_deref()));
@@ -119,8 +119,10 @@ pub(super) fn converse(
     let cancel = Arc::clone(&session.cancel);
     let finished = sender.clone();
     thread::Builder::new().name("work".to_owned()).spawn(move || {
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| work(&session)))
-            .unwrap_or_else(|_| Err(KeyError::Nonsense(nonsense::PANIC.to_owned())));
+        let outcome = leaving_no_trace(|| {
+            panic::catch_unwind(AssertUnwindSafe(|| work(&session)))
+                .unwrap_or_else(|_| Err(KeyError::Nonsense(nonsense::PANIC.to_owned())))
+        });
         // The main thread may have stopped waiting.
         drop(finished.send(Turn::Finished(outcome)));
     })?;

@@ -127,7 +127,11 @@ impl UsbKeys {
         let ended = self.listen(&socket, ask.device(), &mut wait);
         wait.over();
         match ended {
-            Ended::Done(reply) => Ok(*reply),
+            Ended::Done(reply) => {
+                // It wipes what it holds and ends; killed now, it would wipe nothing.
+                child.wait(self.deadlines.goodbye);
+                Ok(*reply)
+            }
             Ended::Failed(error) => Err(error),
             Ended::Vanished => Err(child.cause_of_death(self.deadlines.goodbye)),
             Ended::Unfinished(error) => {

@@ -106,7 +106,9 @@ impl<'a> Ask<'a> {
                 w.exactly(&request.salts.first).exactly(&request.salts.second);
                 put_verification(w, *verification);
             }
-            Self::SetPin(device, pin) => _ = w.byte(6).text(&device.0).text(pin.expose()),
+            Self::SetPin(device, pin) => {
+                _ = w.byte(6).text(&device.0).secret(pin.expose().as_bytes())
+            }
         }
         writer.finish()
     }
@@ -187,7 +189,7 @@ fn put_credentials(w: &mut Writer, credentials: &[CredentialId]) {
 
 fn put_verification(w: &mut Writer, verification: UserVerification<'_>) {
     match verification {
-        UserVerification::Pin(pin) => w.byte(0).text(pin.expose()),
+        UserVerification::Pin(pin) => w.byte(0).secret(pin.expose().as_bytes()),
         UserVerification::BuiltIn => w.byte(1),
         UserVerification::Omitted => w.byte(2),
     };
@@ -203,8 +205,9 @@ fn verification(r: &mut Reader<'_>) -> Result<Verification, Garbled> {
 }
 
 fn pin(r: &mut Reader<'_>) -> Result<Pin, Garbled> {
+    let text = str::from_utf8(r.secret(63)?).map_err(|_| Garbled("a text isn't UTF-8"))?;
     // `Pin` wipes the text that it is taken from.
-    Pin::take_from(&mut r.text(63)?.to_owned()).map_err(|_| Garbled("a PIN is unfit"))
+    Pin::take_from(&mut text.to_owned()).map_err(|_| Garbled("a PIN is unfit"))
 }
 
 fn algorithm(r: &mut Reader<'_>) -> Result<Algorithm, Garbled> {
@@ -357,7 +360,7 @@ fn put_reply(w: &mut Writer, reply: &Reply) {
             }
         }
         Reply::Assertion(assertion) => put_assertion(w.byte(4), assertion),
-        Reply::HmacSecret(output) => _ = w.byte(5).bytes(output.expose()),
+        Reply::HmacSecret(output) => _ = w.byte(5).secret(output.expose()),
         Reply::PinSet => _ = w.byte(6),
     }
 }
@@ -404,7 +407,7 @@ fn assertion(r: &mut Reader<'_>) -> Result<Assertion, Garbled> {
 fn hmac_secret_output(r: &mut Reader<'_>) -> Result<HmacSecretOutput, Garbled> {
     // From the frame, which is wiped, by way of one buffer that is wiped too.
     let mut buffer = Zeroizing::new([0; 64]);
-    match r.bytes(64)? {
+    match r.secret(64)? {
         output if output.len() == buffer.len() => buffer.copy_from_slice(output),
         _ => return Err(Garbled("the hmac-secret outputs aren't 64 bytes")),
     }

@@ -13,6 +13,8 @@ use std::io::{self, Read};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::hardening::keep_from_swap;
+
 /// The most bytes in a frame after its length.
 pub(super) const MAX_BODY: usize = 64 * 1024;
 
@@ -107,6 +109,13 @@ impl Writer {
         self.bytes(text.as_bytes())
     }
 
+    /// Bytes that are kept out of swap.
+    pub(super) fn secret(&mut self, bytes: &[u8]) -> &mut Self {
+        self.bytes(bytes);
+        keep_from_swap(self.frame.as_slice());
+        self
+    }
+
     /// The whole frame, its length in front.
     pub(super) fn finish(mut self) -> Result<Frame, FrameTooLong> {
         if self.too_long {
@@ -177,6 +186,13 @@ impl<'a> Reader<'a> {
             self.rest.split_at_checked(length).ok_or(Garbled("it ends too early"))?;
         self.rest = rest;
         Ok(taken)
+    }
+
+    /// Bytes that are kept out of swap, `most` at most.
+    pub(super) fn secret(&mut self, most: usize) -> Result<&'a [u8], Garbled> {
+        let bytes = self.bytes(most)?;
+        keep_from_swap(bytes);
+        Ok(bytes)
     }
 
     /// Text, of `most` characters at most.

@@ -7,6 +7,8 @@ use bech32::primitives::iter::{ByteIterExt as _, Fe32IterExt as _};
 use bech32::{Bech32, Hrp};
 use zeroize::Zeroizing;
 
+use crate::hardening::keep_from_swap;
+
 /// What stands before the `1` of a secret key and of a recipient (C2SP age.md, "The X25519
 /// recipient type").
 const SECRET_KEY_PREFIX: &str = "AGE-SECRET-KEY-";
@@ -21,9 +23,10 @@ const SECRET_KEY_LINE: usize = 74;
 
 /// An X25519 identity of age: whoever has it opens what was encrypted to its recipient.
 ///
-/// A secret: no `Clone`, hidden in `Debug`, wiped when dropped.
+/// A secret: no `Clone`, hidden in `Debug`, kept out of swap, wiped when dropped.
 pub struct AgeIdentity {
-    key: age::x25519::Identity,
+    /// In a box, so that it stays where it is.
+    key: Box<age::x25519::Identity>,
     /// The `AGE-SECRET-KEY-1…` line. Kept, because age would leave pieces of it in memory each
     /// time it wrote one.
     line: Zeroizing<String>,
@@ -74,6 +77,8 @@ impl AgeIdentity {
 
     fn from_line(line: Zeroizing<String>) -> Result<Self, AgeIdentityError> {
         let key: age::x25519::Identity = line.parse().map_err(|_| AgeIdentityError::Malformed)?;
+        let key = Box::new(key);
+        keep_from_swap(&*key);
         let recipient = Recipient::of(key.to_public());
         Ok(Self { key, line, recipient })
     }
@@ -293,6 +298,7 @@ fn secret_key_line(scalar: &[u8; 32]) -> Zeroizing<String> {
         let characters = scalar.iter().copied().bytes_to_fes().with_checksum::<Bech32>(&prefix);
         line.extend(characters.chars().map(|c| c.to_ascii_uppercase()));
     }
+    keep_from_swap(line.as_str());
     line
 }
 

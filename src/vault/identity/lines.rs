@@ -6,6 +6,7 @@
 
 use zeroize::Zeroizing;
 
+use crate::hardening::keep_from_swap;
 use crate::vault::cipher::{AgeIdentity, Recipient};
 
 /// The longest value of a line, in bytes. Shorter than a secret key line (74), so that no
@@ -78,6 +79,7 @@ impl<'a> Lines<'a> {
         if bytes.len() > limit {
             return Err(KeyFileError::TooLong { size: bytes.len(), limit });
         }
+        keep_from_swap(bytes);
         match std::str::from_utf8(bytes) {
             Ok(rest) => Ok(Self { rest, number: 0 }),
             Err(_) => Err(KeyFileError::NotText),
@@ -185,5 +187,6 @@ pub(in crate::vault) fn joined(pieces: &[&str]) -> Zeroizing<String> {
     for piece in pieces {
         text.push_str(piece);
     }
+    keep_from_swap(text.as_str());
     text
 }
