@@ -20,6 +20,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::exit;
 use super::failure::Failure;
+use crate::hardening::keep_from_swap;
 use crate::key::TouchPrompt;
 
 /// The longest answer to a question, in bytes.
@@ -136,6 +137,7 @@ impl Terminal {
             let _ = tty.write_all(b"\n");
             Err(Failure::interrupted())
         };
+        keep_from_swap(line.spare_capacity_mut());
         loop {
             // Looked at before each wait: a signal that comes while one waits ends the wait.
             if self.interrupted.load(Ordering::Relaxed) {
@@ -161,9 +163,16 @@ impl Terminal {
                 Ok(_) => {}
             }
         }
+        // What is typed after Ctrl-C is no answer, and the signal may still be on its way.
+        std::thread::sleep(Duration::from_millis(20));
+        if self.interrupted.load(Ordering::Relaxed) {
+            return interrupted(tty);
+        }
         let text = std::str::from_utf8(&line)
             .map_err(|_| Failure::new(exit::FAILED, "what was typed isn't UTF-8 text"))?;
-        Ok(Zeroizing::new(text.to_owned()))
+        let text = Zeroizing::new(text.to_owned());
+        keep_from_swap(text.as_str());
+        Ok(text)
     }
 
     /// Brings the terminal into the form that a question wants, until this is dropped.
