@@ -9,6 +9,7 @@
     clippy::disallowed_methods,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "tests run programs, make and break files, and fail by panicking"
@@ -47,8 +48,18 @@ use memory_scan::picture::Picture;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_keymuster");
 
+/// What has unshare(1) give a process all rights over its own children.
+const APART: [&str; 2] = ["--user", "--map-root-user"];
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
+    if !may_trace()
+        && !Command::new("unshare").args(APART).arg("true").status().is_ok_and(|s| s.success())
+    {
+        eprintln!("error: these tests look into processes that let nobody look into them");
+        eprintln!("hint: run them as root, or where unshare --user --map-root-user works");
+        return ExitCode::FAILURE;
+    }
     let conclusion = libtest_mimic::run(&arguments, trials());
     if !arguments.list {
         println!("{}", table());
@@ -86,7 +97,7 @@ fn scan(program: &str, folder: &Path) -> Command {
         Command::new(built)
     } else {
         let mut apart = Command::new("unshare");
-        apart.args(["--user", "--map-root-user"]).arg(built);
+        apart.args(APART).arg(built);
         apart
     };
     scan.arg(program).arg(folder);

@@ -16,7 +16,7 @@ use ring::{digest, hmac};
 pub(crate) const PROGRAM: &str = "keymuster";
 
 /// The secrets of one command.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Secrets(Vec<Canary>);
 
 impl Secrets {
