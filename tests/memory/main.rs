@@ -18,14 +18,14 @@
 #[path = "../support/demo_vault.rs"]
 #[expect(dead_code, reason = "it serves other tests, too")]
 mod demo_vault;
-#[path = "../support/dialogue.rs"]
-#[expect(dead_code, reason = "it serves other tests, too")]
-mod dialogue;
 #[path = "../support/member.rs"]
 mod member;
 #[path = "../support/memory.rs"]
 #[expect(dead_code, reason = "it serves the tests in the virtual machine, too")]
 mod memory;
+#[path = "../support/pseudo_terminal.rs"]
+#[expect(dead_code, reason = "it serves other tests, too")]
+mod pseudo_terminal;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -33,7 +33,6 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 
 use demo_vault::{Demo, Ran, command_in, ran};
-use dialogue::Dialogue;
 use keymuster::key::software::SoftwareKeys;
 use keymuster::key::{Authenticator, DeviceId, GetHmacSecret, TouchPrompt, UserVerification};
 use keymuster::vault::fido2prf;
@@ -45,6 +44,8 @@ use keymuster::webauthn::HmacSecretOutput;
 use libtest_mimic::{Arguments, Trial};
 use memory::{PROGRAM, Secrets, search, table};
 use memory_scan::picture::Picture;
+use pseudo_terminal::PseudoTerminal;
+use rustix::process::Signal;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_keymuster");
 
@@ -233,10 +234,22 @@ fn what_a_careless_program_leaves_is_found() {
 }
 
 /// A command that asks something on a terminal, under memory-scan.
-fn dialogue(folder: &Path, pictures: &Path, command: &str) -> Dialogue {
-    let mut script = scan(PROGRAM, pictures);
-    script.arg("script");
-    Dialogue::run_by(script, folder, command)
+fn dialogue(folder: &Path, pictures: &Path, command: &str) -> PseudoTerminal {
+    let scan = scan(PROGRAM, pictures);
+    PseudoTerminal::start(scan.get_program(), |terminal| {
+        // script(1) makes a terminal of the command's own: Ctrl-C is for it alone, and
+        // memory-scan would pass it on once more.
+        let script = ["script", "--quiet", "--return", "--command", command, "/dev/null"];
+        terminal
+            .args(scan.get_args())
+            .args(script)
+            .current_dir(folder)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", folder)
+            .env("XDG_STATE_HOME", folder.join("state"))
+            .env("TERM", "xterm");
+    })
 }
 
 /// A demo that this machine doesn't know, and the command that is asked about it.
@@ -258,8 +271,7 @@ fn secrets_in_use_are_found_and_gone_afterwards() {
     let pictures = pictures();
     let mut dialogue = dialogue(demo.folder.path(), pictures.path(), &command);
     dialogue.until(FINGERPRINT);
-    let told = Command::new("kill").args(["-s", "USR1", &dialogue.process().to_string()]).status();
-    assert!(told.unwrap().success());
+    dialogue.signal(Signal::USR1);
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     // One that is being written can't be read yet.
     while Picture::load_all(pictures.path()).map_or(0, |taken| taken.len()) == 0 {

@@ -25,6 +25,7 @@ const TOOLS: &[Tool] = &[
     tool("age", "age"),
     tool("age-keygen", "age"),
     tool("setsid", "util-linux"),
+    tool("script", "bsdutils"),
     tool("bash", "bash"),
     tool("dash", "dash"),
     tool("sha256sum", "coreutils"),

@@ -6,9 +6,9 @@
 //! `KEYMUSTER_VM_DEADLINE` sets another number of seconds.
 
 use crate::initramfs::{Initramfs, find_tool};
+use crate::member::built;
 use crate::trials;
 use libtest_mimic::Arguments;
-use serde_json::Value;
 use std::env;
 use std::fs::{self, File};
 use std::io::IsTerminal;
@@ -24,6 +24,9 @@ const MARKER: &str = "keymuster-vm=";
 const RUN_FILE: &str = "tests/run";
 /// Where a virtual key's program lies in the machine.
 pub(crate) const VIRTUAL_KEY: &str = "/tests/virtual-key";
+/// Where the programs that look for secrets, and leave them, lie in the machine.
+pub(crate) const MEMORY_SCAN: &str = "/tests/memory-scan";
+pub(crate) const CARELESS: &str = "/tests/careless";
 /// The program under test, on the host and in the machine.
 pub(crate) const KEYMUSTER: &str = env!("CARGO_BIN_EXE_keymuster");
 
@@ -50,10 +53,14 @@ pub(crate) fn guest_number() -> Option<usize> {
 pub(crate) fn run_in_machines(arguments: &Arguments) -> Result<ExitCode, String> {
     let deadline = deadline()?;
     let qemu = find_tool("qemu-system-x86_64", "qemu-system-x86")?;
-    let virtual_key = build_virtual_key()?;
+    let programs = [
+        (built("virtual-key", "virtual-key")?, VIRTUAL_KEY),
+        (built("memory-scan", "memory-scan")?, MEMORY_SCAN),
+        (built("memory-scan", "careless")?, CARELESS),
+    ];
     let kernel = fetch_kernel()?;
     let workplace = Workplace::new()?;
-    let archive = build_initramfs(&workplace, &kernel, &virtual_key, arguments)?;
+    let archive = build_initramfs(&workplace, &kernel, &programs, arguments)?;
     let asked = |number: &usize| {
         trials::of_machine(*number).iter().any(|trial| is_asked_for(trial.name(), arguments))
     };
@@ -198,33 +205,10 @@ fn fetch_kernel() -> Result<PathBuf, String> {
     Ok(PathBuf::from(path.trim_end()))
 }
 
-/// Has cargo build the virtual key, so that `cargo test` needs no step before it.
-fn build_virtual_key() -> Result<PathBuf, String> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
-    let output = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
-        .args(["build", "--quiet", "--package", "virtual-key"])
-        .args(["--bin", "virtual-key", "--message-format", "json-render-diagnostics"])
-        .arg("--target-dir")
-        .arg(target.ok_or("there is no target directory")?)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|e| format!("can't run cargo: {e}"))?;
-    if !output.status.success() {
-        return Err("can't build the virtual key".to_owned());
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .ok_or_else(|| "cargo built no virtual key".to_owned())
-}
-
 fn build_initramfs(
     workplace: &Workplace,
     kernel: &Path,
-    virtual_key: &Path,
+    programs: &[(PathBuf, &str)],
     arguments: &Arguments,
 ) -> Result<PathBuf, String> {
     let itself = env::current_exe().map_err(|e| format!("can't find this program: {e}"))?;
@@ -242,7 +226,9 @@ fn build_initramfs(
     }
     system.add_own_program(Path::new(KEYMUSTER), Path::new(KEYMUSTER))?;
     system.add_own_program(&itself, &itself)?;
-    system.add_own_program(virtual_key, Path::new(VIRTUAL_KEY))?;
+    for (program, place) in programs {
+        system.add_own_program(program, Path::new(place))?;
+    }
     system.write(RUN_FILE, &run_file(&itself, arguments))?;
     let archive = workplace.0.join("initramfs");
     system.pack(&archive)?;

@@ -27,6 +27,11 @@ mod host;
 mod initramfs;
 mod keys;
 mod machine;
+#[path = "../support/member.rs"]
+mod member;
+#[path = "../support/memory.rs"]
+#[expect(dead_code, reason = "it serves the tests on the host, too")]
+mod memory;
 #[path = "../support/pseudo_terminal.rs"]
 mod pseudo_terminal;
 mod run;
@@ -51,6 +56,7 @@ fn main() -> ExitCode {
         arguments.test_threads = Some(1);
         let conclusion = libtest_mimic::run(&arguments, trials::of_machine(number));
         trials::show_interruptions();
+        println!("{}", memory::table());
         return conclusion.exit_code();
     }
     if arguments.list {

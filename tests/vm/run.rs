@@ -82,12 +82,18 @@ pub(crate) fn terminal_with(command_line: &str) -> PseudoTerminal {
 
 /// A shell command that asks its questions on a terminal.
 pub(crate) fn on_terminal(command_line: &str) -> Dialogue {
-    Dialogue { command_line: command_line.to_owned(), answers: Vec::new() }
+    on_terminal_words(&["sh", "-c", command_line])
+}
+
+/// A program that asks its questions on a terminal.
+pub(crate) fn on_terminal_words(words: &[&str]) -> Dialogue {
+    let words = words.iter().map(|&word| word.to_owned()).collect();
+    Dialogue { words, answers: Vec::new() }
 }
 
 /// A dialogue that is yet to be held.
 pub(crate) struct Dialogue {
-    command_line: String,
+    words: Vec<String>,
     answers: Vec<(String, String)>,
 }
 
@@ -102,7 +108,10 @@ impl Dialogue {
     /// Holds it to its end. All that was said, on whatever way, comes out as stdout.
     #[track_caller]
     pub(crate) fn run(self) -> Outcome {
-        let mut terminal = terminal_with(&self.command_line);
+        let (program, arguments) = self.words.split_first().expect("a program has a name");
+        let mut terminal = PseudoTerminal::start(program, |command| {
+            command.args(arguments);
+        });
         for (question, answer) in &self.answers {
             terminal.until(question);
             terminal.types(answer);

@@ -7,6 +7,7 @@ mod custodian;
 mod hostile;
 mod interruptions;
 pub(crate) mod liar;
+mod memory;
 mod office;
 mod prompts;
 mod test_bed;
@@ -43,9 +44,15 @@ pub(crate) fn of_machine(number: usize) -> Vec<Trial> {
             usb_waits::trials,
             usb_hostile::trials,
             confinement::trials,
-            liar::trials,
+            memory::trials,
         ],
-        _ => &[custodian::trials, prompts::trials, interruptions::trials, auditor::trials],
+        _ => &[
+            liar::trials,
+            custodian::trials,
+            prompts::trials,
+            interruptions::trials,
+            auditor::trials,
+        ],
     };
     subjects.iter().flat_map(|trials| trials()).collect()
 }

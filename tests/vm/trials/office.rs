@@ -70,9 +70,9 @@ pub(super) fn visit(primary: bool, blue: bool) -> Visit {
     visit
 }
 
-/// A file with a PIN.
+/// A file with a PIN, one a folder. Its name is in the arguments, and mustn't tell the PIN.
 pub(super) fn pin_file(folder: &Path, pin: &str) -> String {
-    let path = folder.join(format!("{pin}.pin"));
+    let path = folder.join("key.pin");
     fs::write(&path, format!("{pin}\n")).expect("the scratch folder can be written to");
     path.to_string_lossy().into_owned()
 }
