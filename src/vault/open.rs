@@ -13,7 +13,6 @@ use super::identity::KeyFileError;
 use super::layout::GIT_LINE;
 use super::store::{StoreError, read_bounded};
 use super::{Layout, Location, MAX_FILE};
-use crate::hardening::leaving_no_trace;
 use crate::log::{Entry, Fault, Head, MAX_ENTRY, Replay, Rule, sha256};
 use crate::record::{Digest, RECORDS, Sealing, State, Time};
 
@@ -240,8 +239,7 @@ fn read_batch(layout: &Layout, paths: &[&Path], records: &CompartmentIdentity) -
         let started: Vec<_> = others
             .chunks(share)
             .map(|part| {
-                let read = move || leaving_no_trace(|| read(part));
-                let thread = thread::Builder::new().spawn_scoped(scope, read);
+                let thread = thread::Builder::new().spawn_scoped(scope, move || read(part));
                 (part, thread.ok())
             })
             .collect();
