@@ -9,7 +9,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::lock::lock_within;
-use super::store::{StoreError, failed, read_bounded, sync_folder, write_replacing};
+use super::store::{
+    StoreError, failed, read_bounded, remove_leftovers, sync_folder, write_replacing,
+};
 use crate::log::Head;
 use crate::record::{Digest, VaultId};
 
@@ -120,6 +122,8 @@ impl HeadMemory {
         if !self.is_news(&head, links)? {
             return Ok(());
         }
+        // What a crash left. What stays of it harms nobody.
+        let _ = remove_leftovers(&self.folder);
         let text = format!("{head}{fingerprint}\n");
         Ok(write_replacing(&self.path(vault), text.as_bytes())?)
     }
