@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::cipher::{self, OpenError, Recipient, SealError};
+use super::found::remove_founded_staging;
 use super::lock::Lock;
 use super::open::{MAX_ENTRY_FILE, OpenVault};
 use super::store::{StoreError, link_new, read_bounded, remove_leftovers, write_new};
@@ -183,6 +184,7 @@ impl OpenVault {
         for folder in [layout.log(), layout.compartments(), layout.identities()] {
             remove_leftovers(&folder)?;
         }
+        remove_founded_staging(&layout);
         let mut written = Vec::new();
         let linked = files
             .iter()

@@ -89,10 +89,10 @@ impl Staging {
         let made_root = !root.exists();
         if made_root {
             fs::create_dir_all(root).map_err(failed("create", root))?;
-            sync_folder(root)?;
         }
         let staging = Layout::new(&root.join(STAGING));
-        let lock = match lock_staging(&staging) {
+        let synced = if made_root { sync_folder(root) } else { Ok(()) };
+        let lock = match synced.map_err(FoundError::from).and_then(|()| lock_staging(&staging)) {
             Ok(lock) => lock,
             Err(error) => {
                 if made_root {
@@ -178,7 +178,7 @@ impl Staging {
         }
         self.finished = true;
         let unsynced = sync_folder(&layout.vault_toml()).err();
-        // What stays of the staging folder harms nobody.
+        // What stays of the staging folder, the first append removes.
         let _ = fs::remove_dir_all(self.staging.root());
         Ok(Founded { location: Location { layout, id: self.id }, unsynced })
     }
@@ -264,6 +264,16 @@ fn lock_staging(staging: &Layout) -> Result<File, FoundError> {
         Ok(()) => Err(FoundError::UnderWay(folder.to_owned())),
         Err(TryLockError::WouldBlock) => Err(FoundError::UnderWay(folder.to_owned())),
         Err(TryLockError::Error(error)) => Err(failed("lock", folder)(error).into()),
+    }
+}
+
+/// Removes the staging folder that the founding of a vault left, if it was cut short after
+/// its last step. Only for a holder of that vault's lock.
+pub(super) fn remove_founded_staging(vault: &Layout) {
+    let staging = Layout::new(&vault.root().join(STAGING));
+    if staging.vault_toml().symlink_metadata().is_err() {
+        // What stays harms nobody.
+        let _ = fs::remove_dir_all(staging.root());
     }
 }
 
