@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::output::{Answer, HeadView, count, table};
 use super::session::Session;
 use crate::log::{Entry, Head};
-use crate::vault::{OpenVault, export_file, make_folder};
+use crate::vault::{OpenVault, export_file, make_bundle};
 
 /// `keymuster log …`
 #[derive(Debug, Subcommand)]
@@ -230,10 +230,8 @@ fn export_bundle(session: &Session<'_>, dir: &Path) -> Result<Answer, Failure> {
         let message = "a bundle is in the clear, and can't lie in the vault's own folder";
         return Err(Failure::new(exit::USAGE, message).hint("name a folder outside the vault"));
     }
-    make_folder(dir)?;
-    for name in ["entries", "heads"] {
-        make_folder(&dir.join(name))?;
-    }
+    // README comes last: a bundle without it was cut short, and is completed.
+    make_bundle(dir, &["entries", "heads"], &["allowed_signers"])?;
     let namespace = session.state().realm().head_namespace();
     let mut head = Head::empty(vault.location().id);
     for entry in sound(vault) {

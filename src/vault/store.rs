@@ -96,10 +96,10 @@ pub(super) const TEMPORARY: &str = ".keymuster-";
 
 /// Writes a new file, whole or not at all. [`StoreError::Taken`] if the name has a file.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    match link_new(path, bytes)? {
-        None => Ok(()),
-        Some(unsynced) => Err(unsynced),
-    }
+    let Some(unsynced) = link_new(path, bytes)? else { return Ok(()) };
+    // It is ours: the name was free. What may be gone after a power cut isn't written.
+    let _ = fs::remove_file(path);
+    Err(unsynced)
 }
 
 /// The same, where the name's appearance is what counts: once it is there, that its folder
@@ -118,7 +118,10 @@ pub(super) fn link_new(path: &Path, bytes: &[u8]) -> Result<Option<StoreError>, 
 /// Writes a file, whole or not at all, in place of one that may be there.
 pub(super) fn write_replacing(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let temporary = write_temporary(path, bytes)?;
-    fs::rename(&temporary, path).map_err(failed("rename", path))?;
+    if let Err(error) = fs::rename(&temporary, path) {
+        let _ = fs::remove_file(&temporary);
+        return Err(failed("rename", path)(error));
+    }
     sync_folder(path)
 }
 
@@ -187,9 +190,49 @@ pub fn make_folder(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Writes a new file of a bundle, outside the vault.
+/// Makes the folder of a bundle, and the folders in it. One whose writing was cut short is
+/// taken over: it lacks the file that is written last, and holds nothing but `folders` and
+/// `files`, which come before that.
+pub fn make_bundle(dir: &Path, folders: &[&str], files: &[&str]) -> Result<(), StoreError> {
+    match make_folder(dir) {
+        Err(StoreError::Taken(_)) if holds_only(dir, &[folders, files].concat()) => {}
+        other => other?,
+    }
+    remove_leftovers(dir)?;
+    for name in folders {
+        let folder = dir.join(name);
+        match make_folder(&folder) {
+            Err(StoreError::Taken(_)) if is_folder(&folder) => remove_leftovers(&folder)?,
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn holds_only(folder: &Path, known: &[&str]) -> bool {
+    let is_known = |name: &str| name.starts_with(TEMPORARY) || known.contains(&name);
+    let names = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    is_folder(folder)
+        && names.is_ok_and(|names| {
+            names.iter().all(|name| is_known(&name.file_name().to_string_lossy()))
+        })
+}
+
+/// Whether it is a folder itself: a link would lead elsewhere.
+fn is_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// Writes a new file of a bundle, outside the vault. The same file may be there already.
 pub fn export_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    write_new(path, bytes)
+    match write_new(path, bytes) {
+        Err(StoreError::Taken(_)) if is_there(path, bytes) => Ok(()),
+        other => other,
+    }
+}
+
+fn is_there(path: &Path, bytes: &[u8]) -> bool {
+    read_bounded(path, bytes.len() as u64).is_ok_and(|there| there == bytes)
 }
 
 /// Makes a folder's list of names durable.
@@ -247,6 +290,29 @@ mod tests {
         assert!(matches!(read_bounded(folder.path(), 99), Err(StoreError::NotAFile(_))));
         assert!(matches!(read_bounded(&folder.path().join("b"), 9), Err(StoreError::Missing(_))));
         assert!(matches!(read_bounded(Path::new("/dev/zero"), 9), Err(StoreError::NotAFile(_))));
+    }
+
+    #[test]
+    fn a_bundle_that_was_cut_short_is_completed_and_no_other_folder_is_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("bundle");
+        let make = || make_bundle(&bundle, &["entries"], &["signers"]);
+        make().unwrap();
+        export_file(&bundle.join("signers"), b"alice").unwrap();
+        fs::write(bundle.join("entries/.keymuster-1-x"), "x").unwrap();
+        make().unwrap();
+        assert_eq!(fs::read_dir(bundle.join("entries")).unwrap().count(), 0);
+        export_file(&bundle.join("signers"), b"alice").unwrap();
+        let other = export_file(&bundle.join("signers"), b"mallory");
+        assert!(matches!(other, Err(StoreError::Taken(_))));
+        assert_eq!(fs::read(bundle.join("signers")).unwrap(), b"alice");
+
+        export_file(&bundle.join("README"), b"whole").unwrap();
+        assert!(matches!(make(), Err(StoreError::Taken(_))));
+        fs::remove_file(bundle.join("README")).unwrap();
+        fs::remove_dir(bundle.join("entries")).unwrap();
+        std::os::unix::fs::symlink(folder.path(), bundle.join("entries")).unwrap();
+        assert!(matches!(make(), Err(StoreError::Taken(_))));
     }
 
     #[test]
