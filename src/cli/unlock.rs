@@ -175,7 +175,7 @@ fn find_unlocking(
             context.terminal.say(&format!("Opening the vault with {}.", named(&first.1)?));
             Ok(first.clone())
         }
-        [] if !unasked.is_empty() => Err(couldnt_ask(&unasked)),
+        [] if !unasked.is_empty() => Err(couldnt_ask("no enrolled key", &unasked)),
         [] if !silent.is_empty() => Err(Failure::new(
             exit::ABSENT,
             "the security key doesn't say which key it is without a touch, so it can't be told whose identity it opens",
@@ -193,10 +193,10 @@ fn find_unlocking(
     }
 }
 
-/// The failure of having found no enrolled key while some couldn't be asked.
-pub fn couldnt_ask(devices: &[Device]) -> Failure {
+/// The failure of not having found a key (`absent`) while some couldn't be asked.
+pub fn couldnt_ask(absent: &str, devices: &[Device]) -> Failure {
     let names: Vec<String> = devices.iter().map(|device| device.id.to_string()).collect();
-    let message = format!("no enrolled key was found, and {} couldn't be asked", names.join(", "));
+    let message = format!("{absent} was found, and {} couldn't be asked", names.join(", "));
     Failure::new(exit::ABSENT, message).hint("unplug it and plug it in again, and try once more")
 }
 
@@ -232,7 +232,7 @@ fn open_identity(
     for hint in hints.iter().take(MAX_FILES) {
         let path = location.layout.identity(&hint.custodian, &hint.slot, hint.generation);
         let shown = location.layout.shown(&path);
-        let closed = |error: &dyn std::error::Error| {
+        let closed = |error: &(dyn std::error::Error + 'static)| {
             Failure::because(exit::NO, format!("{shown} can't be opened with {}", key.name), error)
         };
         let read = read_bounded(&path, MAX_FILE).map_err(Failure::from).and_then(|file| {

@@ -102,10 +102,15 @@ fn find_enrolled(
     {
         found.retain(|(name, _)| name == wanted);
     }
+    let is_wanted = |(name, _): &(KeyName, Device)| wanted.is_none_or(|wanted| wanted == name);
     match (found.as_slice(), refusal) {
+        // The one that is meant may be among those.
+        (others, None) if !unasked.is_empty() && !others.iter().any(is_wanted) => {
+            let absent = wanted.map_or("no enrolled key".to_owned(), |name| format!("no {name}"));
+            Err(couldnt_ask(&absent, &unasked))
+        }
         ([one], _) => Ok(one.clone()),
         ([], Some(refusal)) => Err(refusal),
-        ([], None) if !unasked.is_empty() => Err(couldnt_ask(&unasked)),
         ([], None) => Err(Failure::new(exit::NO, stranger_text(&devices))
             .hint("keymuster key list shows what is plugged in and what is enrolled")),
         (many, _) => {
