@@ -76,9 +76,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, anything else is a wrong command line.
-            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
-            let _ = error.print();
-            return ExitCode::from(code);
+            let printed = error.print();
+            if error.use_stderr() {
+                return ExitCode::from(exit::USAGE);
+            }
+            return ended(delivered(printed, None).map(|()| exit::DONE), false);
         }
     };
     let json = cli.globals.json;
@@ -98,20 +100,29 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             "This machine may swap secrets to disk: raise the limit of locked memory (ulimit -l)."
         );
     }
-    let ran = ran.and_then(|answer| match print(&answer, json) {
-        Ok(()) => Ok(answer.exit),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit::BROKEN_PIPE),
-        Err(error) => {
-            let stands = answer.recorded.map(|entry| format!("; entry {entry} is recorded"));
-            let message = format!("couldn't write the answer{}", stands.unwrap_or_default());
-            Err(Failure::because(exit::FAILED, message, &error))
-        }
-    });
+    let ran = ran
+        .and_then(|answer| delivered(print(&answer, json), answer.recorded).map(|()| answer.exit));
+    ended(ran, json)
+}
+
+fn ended(ran: Result<u8, Failure>, json: bool) -> ExitCode {
     let code = ran.unwrap_or_else(|failure| {
         tell(&failure, json);
         failure.exit
     });
     ExitCode::from(code)
+}
+
+/// Fails if an answer didn't reach its reader. The entry that was recorded stands, and that
+/// is said.
+fn delivered(printed: io::Result<()>, recorded: Option<u64>) -> Result<(), Failure> {
+    printed.map_err(|error| {
+        let gone = error.kind() == io::ErrorKind::BrokenPipe;
+        let stands = recorded.map(|entry| format!("; entry {entry} is recorded"));
+        let message = format!("couldn't write the answer{}", stands.unwrap_or_default());
+        let code = if gone { exit::BROKEN_PIPE } else { exit::FAILED };
+        Failure::because(code, message, &error)
+    })
 }
 
 fn run(context: &Context, command: Command) -> Result<Answer, Failure> {

@@ -180,7 +180,7 @@ impl Enrolment<'_> {
         let sealed = identity.seal_to_key(nonce, &output)?;
 
         let name = &self.key.name;
-        let unsound = |error: &dyn std::error::Error| {
+        let unsound = |error: &(dyn std::error::Error + 'static)| {
             let message =
                 format!("{name} doesn't open what was just sealed to it; nothing was made");
             Failure::because(exit::FAILED, message, error)

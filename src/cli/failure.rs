@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 use super::exit;
 use crate::key::KeyError;
@@ -33,19 +34,22 @@ impl Failure {
     }
 
     /// A failure with an error for its cause.
-    pub fn because(exit: u8, message: impl Into<String>, cause: &dyn Error) -> Self {
+    pub fn because(exit: u8, message: impl Into<String>, cause: &(dyn Error + 'static)) -> Self {
         let inner = Self::of(exit, cause);
         let causes = [inner.message].into_iter().chain(inner.causes).collect();
-        Self { message: message.into(), causes, hint: None, exit }
+        Self { message: message.into(), causes, hint: inner.hint, exit }
     }
 
-    /// An error as a failure.
-    pub fn of(exit: u8, error: &dyn Error) -> Self {
+    /// An error as a failure. What to do about a full disk is the same everywhere.
+    pub fn of(exit: u8, error: &(dyn Error + 'static)) -> Self {
         let mut failure = Self::new(exit, error.to_string());
-        let mut cause = error.source();
+        let mut cause = Some(error);
         while let Some(error) = cause {
-            failure.causes.push(error.to_string());
+            if is_full(error) {
+                failure.hint = Some("make room on that disk, then run the command again".into());
+            }
             cause = error.source();
+            failure.causes.extend(cause.map(ToString::to_string));
         }
         failure
     }
@@ -61,6 +65,11 @@ impl Failure {
     pub fn interrupted() -> Self {
         Self::new(exit::INTERRUPTED, "interrupted")
     }
+}
+
+fn is_full(error: &(dyn Error + 'static)) -> bool {
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+    error.downcast_ref::<io::Error>().is_some_and(|error| full.contains(&error.kind()))
 }
 
 impl fmt::Display for Failure {
