@@ -1,0 +1,286 @@
+//! What must hold after a fault, whatever it was: the vault is as it was before or as it is
+//! after, what was said of it is true, nothing is in the clear that isn't meant to be, the
+//! same command works, and the next entry leaves nothing of it all.
+
+use std::path::{Path, PathBuf};
+
+use super::demo_vault::Ran;
+use super::lines::{Effect, Line};
+use super::trace::{Fault, Point};
+use super::world::{Files, World, reader_of};
+
+/// The start of every temporary name.
+const TEMPORARY: &str = ".keymuster-";
+
+/// How the vault was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stands {
+    AsBefore,
+    AsAfter,
+}
+
+/// What a line found before it ran, or left where nothing struck it.
+pub struct Scenery {
+    vault: Files,
+    fresh: Files,
+    second: Files,
+}
+
+impl Scenery {
+    pub fn of(world: &World) -> Self {
+        let [vault, fresh, second] = ["demo/vault", "fresh", "second"].map(|at| world.files(at));
+        Self { vault, fresh, second }
+    }
+}
+
+/// One run that was struck.
+pub struct Struck<'a> {
+    pub world: &'a World,
+    pub line: &'a Line,
+    pub point: &'a Point,
+    pub fault: Fault,
+    pub ran: &'a Ran,
+    pub before: &'a Scenery,
+    pub unharmed: &'a Scenery,
+}
+
+type Verdict<T = ()> = Result<T, String>;
+
+fn must(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+impl Struck<'_> {
+    /// Judges the run, and repeats it.
+    pub fn judge(&self) -> Verdict<Stands> {
+        let world = self.world;
+        self.nothing_is_in_the_clear()?;
+        let stands = match self.line.effect {
+            Effect::Appends => self.vault_stands()?,
+            Effect::Reads | Effect::Exports(_) | Effect::SetsPin => self.vault_is_untouched()?,
+            Effect::Founds(folder) => {
+                self.vault_is_untouched()?;
+                self.founding_stands(folder)?
+            }
+            Effect::Demonstrates(folder) => {
+                self.vault_is_untouched()?;
+                self.demo_stands(folder)?
+            }
+        };
+        self.told_the_truth(stands)?;
+        self.repeats(stands)?;
+        self.nothing_is_in_the_clear()?;
+        // Whatever a reader or a demo left lies outside of the vault, or in a folder of its own.
+        match self.line.effect {
+            Effect::Founds(folder) => self.next_entry_cleans(folder),
+            Effect::Demonstrates(folder) => {
+                let vault = format!("{folder}/vault");
+                if world.folder().join(&vault).join("vault.toml").exists() {
+                    self.next_entry_cleans(&vault)?;
+                }
+                Ok(())
+            }
+            _ => self.next_entry_cleans("demo/vault"),
+        }?;
+        Ok(stands)
+    }
+
+    fn nothing_is_in_the_clear(&self) -> Verdict {
+        let clear: &[&str] = match self.line.effect {
+            Effect::Exports(_) => &["demo/demo-keys", "second"],
+            Effect::Demonstrates(_) => &["demo/demo-keys", "second/demo-keys", "second/bundle"],
+            _ => &["demo/demo-keys", "demo-keys"],
+        };
+        self.world.plaintext(clear).map_or(Ok(()), |found| Err(format!("in the clear: {found}")))
+    }
+
+    fn vault_is_untouched(&self) -> Verdict<Stands> {
+        let (head, strays) = self.world.verify("demo/vault", self.world.fingerprint())?;
+        must(head == *self.world.head() && strays.is_empty(), || format!("{head:?}, {strays:?}"))?;
+        must(self.world.files("demo/vault") == self.before.vault, || {
+            "a command that only reads changed the vault".to_owned()
+        })?;
+        Ok(Stands::AsBefore)
+    }
+
+    /// At the old head or at the next, with every file that was there.
+    fn vault_stands(&self) -> Verdict<Stands> {
+        let (head, strays) = self.world.verify("demo/vault", self.world.fingerprint())?;
+        let old = self.world.head();
+        let stands = if head == *old {
+            Stands::AsBefore
+        } else if head.number == old.number + 1 {
+            Stands::AsAfter
+        } else {
+            return Err(format!("the vault is at {head:?}, and was at {old:?}"));
+        };
+        let now = self.world.files("demo/vault");
+        let changed = self.before.vault.iter().find(|(path, bytes)| now.get(*path) != Some(bytes));
+        must(changed.is_none(), || format!("{:?} changed", changed.map(|(path, _)| path)))?;
+        let new: Vec<&PathBuf> = added(&self.before.vault, &now);
+        let all = added(&self.before.vault, &self.unharmed.vault);
+        if stands == Stands::AsAfter {
+            let missing = all.iter().find(|path| !new.contains(path));
+            must(missing.is_none(), || format!("{missing:?} is missing"))?;
+        }
+        let left: Vec<&&PathBuf> =
+            new.iter().filter(|path| stands == Stands::AsBefore || !all.contains(path)).collect();
+        let strays_are_left: Vec<String> = left
+            .iter()
+            .filter(|path| !is_temporary(path))
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect();
+        must(strays == strays_are_left, || {
+            format!("strays {strays:?} were reported, and {strays_are_left:?} are there")
+        })?;
+        // Who is killed can't tidy up. Files of the entry that wasn't are reported, and a
+        // share may be about to bring that entry: nothing removes them.
+        let known = left.iter().all(|path| is_temporary(path) || all.contains(path));
+        must(left.is_empty() || (self.fault == Fault::Kill && known), || {
+            format!("left in the vault: {left:?}")
+        })?;
+        Ok(stands)
+    }
+
+    fn founding_stands(&self, folder: &str) -> Verdict<Stands> {
+        let now = self.world.files(folder);
+        let changed = self.before.fresh.iter().find(|(path, bytes)| now.get(*path) != Some(bytes));
+        must(changed.is_none(), || format!("{:?} changed", changed.map(|(path, _)| path)))?;
+        let founded = self.world.folder().join(folder).join("vault.toml").exists();
+        if !founded {
+            let was_there = !self.before.fresh.is_empty();
+            let is_there = self.world.folder().join(folder).exists();
+            let untouched = now == self.before.fresh && was_there == is_there;
+            must(self.fault == Fault::Kill || untouched, || {
+                let left = added(&self.before.fresh, &now);
+                format!("left of a founding that failed: {folder} {left:?}")
+            })?;
+            return Ok(Stands::AsBefore);
+        }
+        let fingerprint = self.world.fingerprint_in(folder)?;
+        let (head, strays) = self.world.verify(folder, &fingerprint)?;
+        must(head.number == 1 && strays.is_empty(), || format!("{head:?}, {strays:?}"))?;
+        let whole = self.unharmed.fresh.keys().all(|path| now.contains_key(path));
+        must(whole, || format!("founded with {:?}", now.keys()))?;
+        Ok(Stands::AsAfter)
+    }
+
+    /// A demo is many commands: whatever it came to is sound.
+    fn demo_stands(&self, folder: &str) -> Verdict<Stands> {
+        let vault = format!("{folder}/vault");
+        if !self.world.folder().join(&vault).join("vault.toml").exists() {
+            return Ok(Stands::AsBefore);
+        }
+        let (head, strays) = self.world.verify(&vault, &self.world.fingerprint_in(&vault)?)?;
+        must(strays.is_empty() || self.fault == Fault::Kill, || format!("strays: {strays:?}"))?;
+        must((1..=4).contains(&head.number), || format!("{head:?}"))?;
+        Ok(if head.number == 4 { Stands::AsAfter } else { Stands::AsBefore })
+    }
+
+    /// What the exit code and the words say of the vault is so.
+    fn told_the_truth(&self, stands: Stands) -> Verdict {
+        if self.fault == Fault::Kill {
+            return Ok(());
+        }
+        let Ran { exit, stdout, stderr } = self.ran;
+        let changes =
+            !matches!(self.line.effect, Effect::Reads | Effect::Exports(_) | Effect::SetsPin);
+        let fails = matches!(self.fault, Fault::NoSpace | Fault::Broken);
+        if *exit == 0 {
+            must(stands == Stands::AsAfter || !changes, || {
+                "exit 0, and nothing is recorded".into()
+            })?;
+            let lost = fails && self.point.is_stdout();
+            must(!lost, || "exit 0, and the answer is lost".to_owned())?;
+            let folder = Path::new(&self.point.about);
+            let unsynced = fails
+                && self.point.call.contains("sync")
+                && (folder.ends_with("demo/vault/log") || folder == Path::new("fresh"));
+            return must(!unsynced || stderr.contains("a power cut could still undo it"), || {
+                format!("not told that it isn't synced: {stderr}")
+            });
+        }
+        // A demo key whose file can't be written is one that can't be asked.
+        let by_a_key = self.point.about.contains("demo-keys");
+        must(*exit == 1 || (by_a_key && *exit == 4), || format!("exit {exit}: {stderr}"))?;
+        must(!self.point.is_stderr(), || "failed since nobody could be told something".to_owned())?;
+        must(stderr.contains("error: "), || format!("exit {exit} with no error: {stderr}"))?;
+        let told = if by_a_key { "No space left on device" } else { "hint: make room" };
+        must(self.fault != Fault::NoSpace || stderr.contains(told), || {
+            format!("a full disk, and not told what to do: {stderr}")
+        })?;
+        let says = stderr.contains("is recorded") || stdout.contains("Recorded entry");
+        match (self.line.effect, stands) {
+            // Each of its steps tells of its own entry.
+            (Effect::Demonstrates(_), _) => Ok(()),
+            (_, Stands::AsAfter) => {
+                must(says, || format!("it is recorded, and not said: {stderr}"))
+            }
+            (_, Stands::AsBefore) => must(!says, || format!("it says it is recorded: {stderr}")),
+        }
+    }
+
+    /// The same command line does it now, or says that it is done.
+    fn repeats(&self, stands: Stands) -> Verdict {
+        let (world, line) = (self.world, self.line);
+        let done = match line.effect {
+            Effect::Appends | Effect::Founds(_) => stands == Stands::AsAfter,
+            Effect::Exports(folder) => world.folder().join(folder).join("README").exists(),
+            Effect::Demonstrates(folder) => world.folder().join(folder).exists(),
+            Effect::Reads => false,
+            Effect::SetsPin => self.ran.exit == 0 && self.fault != Fault::Kill,
+        };
+        let again = world.run(&line.arguments(world));
+        let refused = line.refusal.is_some_and(|words| again.stderr.contains(words));
+        let as_it_must = match (done, line.refusal) {
+            (true, Some(_)) => again.exit == 1 && refused,
+            // Whether the key had taken the PIN by then, it alone can tell.
+            _ if line.effect == Effect::SetsPin => again.exit == 0 || refused,
+            _ => again.exit == 0,
+        };
+        must(as_it_must, || format!("the same command again, where done is {done}: {again:?}"))?;
+        match line.effect {
+            Effect::Exports(folder) => must(world.files(folder) == self.unharmed.second, || {
+                format!("the bundle holds {:?}", world.files(folder).keys())
+            }),
+            Effect::Appends => {
+                let (head, _) = world.verify("demo/vault", world.fingerprint())?;
+                let entries = u64::from(!refused) + u64::from(stands == Stands::AsAfter);
+                must(head.number == world.head().number + entries, || format!("now at {head:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One more entry, and nothing is left under a temporary name, in the vault or in the
+    /// memory of heads.
+    fn next_entry_cleans(&self, vault: &str) -> Verdict {
+        let world = self.world;
+        let is_left = |folder: &&str| world.files(folder).keys().any(|path| is_temporary(path));
+        // What only reads leaves something in few cases: the others are spared the time.
+        let reads = self.line.effect == Effect::Reads;
+        if reads && ![vault, "state"].iter().any(is_left) {
+            return Ok(());
+        }
+        let fingerprint = world.fingerprint_in(vault)?;
+        let (before, orphans) = world.verify(vault, &fingerprint)?;
+        let words = ["key", "check", "--vault", vault, "--identity", reader_of(vault)];
+        let rest = ["alice/primary", "--fingerprint", &fingerprint];
+        let arguments: Vec<String> = words.iter().chain(&rest).map(|w| (*w).to_owned()).collect();
+        let ran = world.run(&arguments);
+        must(ran.exit == 0, || format!("the next entry: {ran:?}"))?;
+        let (after, strays) = world.verify(vault, &fingerprint)?;
+        must(after.number == before.number + 1, || format!("from {before:?} to {after:?}"))?;
+        must(strays == orphans, || format!("strays {strays:?} after {orphans:?}"))?;
+        let left = [vault, "state"].into_iter().find(is_left);
+        must(left.is_none(), || format!("temporary files are left for good in {left:?}"))
+    }
+}
+
+fn added<'a>(before: &Files, now: &'a Files) -> Vec<&'a PathBuf> {
+    now.keys().filter(|path| !before.contains_key(*path)).collect()
+}
+
+fn is_temporary(path: &Path) -> bool {
+    path.iter().any(|part| part.to_string_lossy().starts_with(TEMPORARY))
+}

@@ -1,0 +1,206 @@
+//! The command lines that faults are tried on: each command of the binary at least once.
+
+use std::collections::BTreeSet;
+
+use super::demo_vault::keymuster_in;
+use super::world::World;
+
+/// What a command line does to files, and so what must hold after a fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Nothing but the memory of heads.
+    Reads,
+    /// It appends an entry to the vault.
+    Appends,
+    /// It founds a vault in this folder.
+    Founds(&'static str),
+    /// It writes a bundle to this folder.
+    Exports(&'static str),
+    /// It gives a demo key its PIN.
+    SetsPin,
+    /// It makes a demo in this folder.
+    Demonstrates(&'static str),
+}
+
+/// One of the table.
+#[derive(Clone, Copy)]
+pub struct Line {
+    /// The object and the verb.
+    pub command: &'static str,
+    /// What makes this line differ from another of the same command.
+    pub how: &'static str,
+    /// The other arguments. FINGERPRINT and READER stand for what a vault has.
+    pub arguments: &'static [&'static str],
+    pub effect: Effect,
+    /// What has to be there first.
+    pub prepare: fn(&World),
+    /// How many of its faults are tried where not all are.
+    pub budget: usize,
+    /// What it says where it had succeeded and can't be repeated; nothing where it can.
+    pub refusal: Option<&'static str>,
+}
+
+const AS_READER: [&str; 4] = ["--vault", "demo/vault", "--identity", "demo/reader.identity"];
+
+/// A command that reads, on a machine that meets the vault.
+const fn reading(command: &'static str, arguments: &'static [&'static str]) -> Line {
+    Line {
+        command,
+        how: "",
+        arguments,
+        effect: Effect::Reads,
+        prepare: World::forget,
+        budget: 14,
+        refusal: None,
+    }
+}
+
+const fn appending(
+    command: &'static str,
+    how: &'static str,
+    arguments: &'static [&'static str],
+) -> Line {
+    Line {
+        command,
+        how,
+        arguments,
+        effect: Effect::Appends,
+        prepare: |_| {},
+        budget: 50,
+        refusal: None,
+    }
+}
+
+const fn founding(how: &'static str, arguments: &'static [&'static str]) -> Line {
+    let effect = Effect::Founds("fresh");
+    let refusal = Some("is a vault already");
+    Line { effect, refusal, budget: 24, ..appending("vault init", how, arguments) }
+}
+
+const FOUNDING: &[&str] = &[
+    "fresh",
+    "--name",
+    "Example Corp",
+    "--custodian",
+    "alice",
+    "--key",
+    "primary",
+    "--reader",
+    "auditor=READER",
+    "--demo",
+    "--paper-fd",
+    "0",
+    // What an interrupted founding made of a blank key isn't blank any more.
+    "--device",
+    "new",
+];
+
+/// The slow ones first: both processors have something to do until the end.
+pub const LINES: &[Line] = &[
+    Line {
+        effect: Effect::Demonstrates("second"),
+        refusal: Some("second exists already"),
+        budget: 10,
+        ..appending("demo", "", &["second"])
+    },
+    founding("in a new folder", FOUNDING),
+    Line { prepare: World::with_git, ..founding("beside .git", FOUNDING) },
+    Line {
+        refusal: Some("there is a key alice/green already"),
+        budget: 100,
+        ..appending("key enrol", "", &["green", "--vault", "demo/vault", "--device", "new"])
+    },
+    Line {
+        effect: Effect::Exports("second"),
+        refusal: Some("second exists already"),
+        budget: 60,
+        ..reading("log export", &["second", "AS_READER"])
+    },
+    appending("key check", "by a reader", &["alice/primary", "AS_READER"]),
+    appending("key check", "by the key", &["alice/blue", "--vault", "demo/vault"]),
+    Line {
+        effect: Effect::SetsPin,
+        prepare: World::with_pinless_key,
+        refusal: Some("has a PIN already"),
+        ..reading(
+            "key pin set",
+            &["--vault", "demo/vault", "--device", "pinless", "--pin-file", "pin"],
+        )
+    },
+    reading("vault show", &["AS_READER"]),
+    reading("custodian list", &["AS_READER"]),
+    reading("key list", &["AS_READER"]),
+    reading("key info", &["--vault", "demo/vault", "--device", "demo-key-1"]),
+    reading("log list", &["AS_READER"]),
+    reading("log show", &["2", "AS_READER"]),
+    reading("log head", &["--vault", "demo/vault", "--fingerprint", "FINGERPRINT"]),
+    reading("log verify", &["AS_READER", "--json"]),
+    reading("help", &[]),
+];
+
+impl Line {
+    /// As it stands in the table that is printed.
+    pub fn name(&self) -> String {
+        if self.how.is_empty() {
+            self.command.to_owned()
+        } else {
+            format!("{} ({})", self.command, self.how)
+        }
+    }
+
+    pub fn arguments(&self, world: &World) -> Vec<String> {
+        let mut all: Vec<String> = self.command.split(' ').map(str::to_owned).collect();
+        for argument in self.arguments {
+            match *argument {
+                "AS_READER" => {
+                    all.extend(AS_READER.map(str::to_owned));
+                    all.extend(["--fingerprint".to_owned(), world.fingerprint().to_owned()]);
+                }
+                "FINGERPRINT" => all.push(world.fingerprint().to_owned()),
+                other => all.push(other.replace("READER", world.recipient())),
+            }
+        }
+        all
+    }
+}
+
+/// Every command that the binary's own help screens name, and no more, is in the table.
+pub fn every_command_is_here() -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mut found = BTreeSet::from(["help".to_owned()]);
+    let mut unread: Vec<Vec<String>> = vec![Vec::new()];
+    while let Some(words) = unread.pop() {
+        let arguments: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
+        let screen = keymuster_in(folder.path(), &arguments);
+        if screen.exit != 0 {
+            return Err(format!("{words:?} has no help screen: {screen:?}"));
+        }
+        let verbs = subcommands(&screen.stdout);
+        if verbs.is_empty() {
+            found.insert(words.join(" "));
+        }
+        // It has no screen of its own, and that of an object is that of the whole.
+        let verbs: Vec<String> = verbs.into_iter().filter(|verb| verb != "help").collect();
+        unread.extend(verbs.into_iter().map(|verb| [words.clone(), vec![verb]].concat()));
+    }
+    let known: BTreeSet<String> = LINES.iter().map(|line| line.command.to_owned()).collect();
+    let without: Vec<_> = found.difference(&known).collect();
+    let gone: Vec<_> = known.difference(&found).collect();
+    if without.is_empty() && gone.is_empty() && found.len() > 10 {
+        return Ok(());
+    }
+    Err(format!(
+        "commands without a line in tests/faults/lines.rs: {without:?}; lines of no command: {gone:?}"
+    ))
+}
+
+/// The names under `Commands:` of a help screen.
+fn subcommands(screen: &str) -> Vec<String> {
+    let listed = screen.split("\nCommands:\n").nth(1).unwrap_or_default();
+    let lines = listed.lines().take_while(|line| !line.is_empty());
+    // A description that goes on stands further in.
+    lines
+        .filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')))
+        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+        .collect()
+}

@@ -1,0 +1,224 @@
+//! What a command line runs on: a demo vault of its own, and what must not be found in it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use keymuster::key::software::{Model, SoftwareKeys, Verification};
+use keymuster::vault::{AgeIdentity, Location, open_records};
+use tempfile::TempDir;
+
+use super::demo_vault::{Demo, Ran, command_in, ran};
+
+/// A demo vault with its keys and its reader's identity, and a memory of heads. What the
+/// demo leaves in the clear beside it is gone.
+pub struct World {
+    demo: Demo,
+    /// Outside of the demo's folder: what is written and isn't judged.
+    aside: TempDir,
+    known: &'static Known,
+}
+
+/// What is the same in all worlds.
+struct Known {
+    fingerprint: String,
+    recipient: String,
+    paper: String,
+    head: Head,
+}
+
+/// What `log verify` says of a vault.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Head {
+    pub number: u64,
+    pub link: String,
+}
+
+/// Files and their bytes, by their paths in a folder; folders too, without bytes.
+pub type Files = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+impl World {
+    pub fn new() -> Self {
+        static KNOWN: OnceLock<Known> = OnceLock::new();
+        let demo = Demo::new();
+        let known = KNOWN.get_or_init(|| {
+            let show = demo.read(&["vault", "show", "--json"]).exits(0).stdout;
+            let show: serde_json::Value = serde_json::from_str(&show).expect("JSON");
+            let identity = fs::read_to_string(demo.path("reader.identity")).expect("an identity");
+            let identity = AgeIdentity::parse(identity.trim()).expect("an age identity");
+            Known {
+                fingerprint: show["fingerprint"].as_str().expect("a fingerprint").to_owned(),
+                recipient: identity.recipient().as_str().to_owned(),
+                paper: fs::read_to_string(demo.path("paper.txt")).expect("a passphrase"),
+                head: head_in(&show).expect("a head"),
+            }
+        });
+        fs::remove_dir_all(demo.path("bundle")).expect("the demo's bundle can be removed");
+        fs::remove_file(demo.path("paper.txt")).expect("the demo's passphrase can be removed");
+        Self { demo, aside: tempfile::tempdir().expect("a temporary folder"), known }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.demo.folder.path()
+    }
+
+    pub fn aside(&self) -> &Path {
+        self.aside.path()
+    }
+
+    pub fn fingerprint(&self) -> &'static str {
+        &self.known.fingerprint
+    }
+
+    pub fn recipient(&self) -> &'static str {
+        &self.known.recipient
+    }
+
+    /// The head before anything was done.
+    pub fn head(&self) -> &'static Head {
+        &self.known.head
+    }
+
+    /// This machine meets the vault for the first time.
+    pub fn forget(&self) {
+        fs::remove_dir_all(self.folder().join("state")).expect("the memory can be removed");
+    }
+
+    /// The folder that a vault is to be founded in has been cloned.
+    pub fn with_git(&self) {
+        let git = self.folder().join("fresh/.git");
+        fs::create_dir_all(git.join("refs")).expect("a folder");
+        fs::write(git.join("HEAD"), "ref: refs/heads/main\n").expect("a file");
+    }
+
+    /// A demo key that has no PIN and needs one.
+    pub fn with_pinless_key(&self) {
+        let mut keys = SoftwareKeys::in_folder(&self.demo.path("demo-keys")).expect("demo keys");
+        let model = Model { verification: Verification::Pin, ..Model::default() };
+        keys.add("pinless", model).expect("one more demo key");
+        fs::write(self.folder().join("pin"), "271828\n").expect("a file");
+    }
+
+    /// Runs a command line without faults, on the machine's memory.
+    pub fn run(&self, arguments: &[String]) -> Ran {
+        self.run_with_state(arguments, &self.folder().join("state"))
+    }
+
+    fn run_with_state(&self, arguments: &[String], state: &Path) -> Ran {
+        let paper = fs::File::options().append(true).create(true).open(self.aside().join("paper"));
+        let mut command = command_in(self.folder());
+        command.args(arguments).env("XDG_STATE_HOME", state).stdin(paper.expect("a file"));
+        ran(command.output().expect("the binary runs"))
+    }
+
+    /// The head of a vault, which must be sound, and the files that no entry names. This
+    /// machine's memory is held against it and stays as it is.
+    pub fn verify(&self, vault: &str, fingerprint: &str) -> Result<(Head, Vec<String>), String> {
+        let state = self.aside().join("state");
+        let _ = fs::remove_dir_all(&state);
+        copy(&self.folder().join("state"), &state);
+        let arguments = ["log", "verify", "--json", "--vault", vault].into_iter().chain([
+            "--identity",
+            reader_of(vault),
+            "--fingerprint",
+            fingerprint,
+        ]);
+        let arguments: Vec<String> = arguments.map(str::to_owned).collect();
+        let verified = self.run_with_state(&arguments, &state);
+        let verdict: serde_json::Value = serde_json::from_str(&verified.stdout).unwrap_or_default();
+        match (verified.exit, verdict["sound"].as_bool(), head_in(&verdict)) {
+            (0, Some(true), Some(head)) => {
+                let strays = verdict["strays"].as_array().into_iter().flatten();
+                Ok((head, strays.filter_map(|file| Some(file.as_str()?.to_owned())).collect()))
+            }
+            _ => Err(format!("{vault} isn't sound: {verified:?}")),
+        }
+    }
+
+    /// The fingerprint of a vault that this machine may not know yet.
+    pub fn fingerprint_in(&self, vault: &str) -> Result<String, String> {
+        let text = |error: &dyn std::error::Error| format!("{vault} doesn't open: {error}");
+        let identity = fs::read_to_string(self.folder().join(reader_of(vault)));
+        let identity = identity.map_err(|error| text(&error))?;
+        let identity = AgeIdentity::parse(identity.trim()).map_err(|error| text(&error))?;
+        let location = Location::at(&self.folder().join(vault)).map_err(|error| text(&error))?;
+        let opened = open_records(location, &[&identity]).map_err(|error| text(&error))?;
+        let fingerprint = opened.fingerprint().ok_or_else(|| format!("{vault} has no entry"))?;
+        Ok(fingerprint.to_string())
+    }
+
+    /// The files below one folder of this world.
+    pub fn files(&self, below: &str) -> Files {
+        let root = self.folder().join(below);
+        let mut files = Files::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for item in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let path = item.path();
+                let inside = path.strip_prefix(&root).unwrap_or(&path).to_owned();
+                let is_folder = item.file_type().is_ok_and(|kind| kind.is_dir());
+                let bytes = if is_folder { None } else { fs::read(&path).ok() };
+                if is_folder {
+                    folders.push(path);
+                }
+                files.insert(inside, bytes);
+            }
+        }
+        files
+    }
+
+    /// What is secret or sealed in a vault and must not lie in any other file.
+    pub fn canaries(&self) -> Vec<String> {
+        let given = [self.aside().join("paper"), self.folder().join("second/paper.txt")]
+            .map(|path| fs::read_to_string(path).unwrap_or_default());
+        let papers = given.iter().flat_map(|text| text.lines()).chain(self.known.paper.lines());
+        ["[[event]]", "kind = \"", "signers = [", "AGE-SECRET-KEY-", "Example Corp"]
+            .into_iter()
+            .chain(papers.filter(|line| !line.is_empty()))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The first canary that lies in a file which isn't meant to be in the clear.
+    pub fn plaintext(&self, clear: &[&str]) -> Option<String> {
+        let canaries = self.canaries();
+        for (path, bytes) in self.files("") {
+            let bytes = bytes.unwrap_or_default();
+            let shown = path.to_string_lossy();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // A file of the demo that is in the clear is so under its temporary name too.
+            let meant = ["reader.identity", "paper.txt"].iter().any(|end| name.ends_with(end))
+                || clear.iter().any(|folder| path.starts_with(folder));
+            let holds = |canary: &&String| {
+                bytes.windows(canary.len()).any(|window| window == canary.as_bytes())
+            };
+            if !meant && let Some(canary) = canaries.iter().find(holds) {
+                return Some(format!("{shown} holds {canary:?}"));
+            }
+        }
+        None
+    }
+}
+
+/// The identity that opens a vault: that of the first demo, or of the second.
+pub fn reader_of(vault: &str) -> &'static str {
+    if vault.starts_with("second/") { "second/reader.identity" } else { "demo/reader.identity" }
+}
+
+fn head_in(answer: &serde_json::Value) -> Option<Head> {
+    let head = &answer["head"];
+    Some(Head { number: head["number"].as_u64()?, link: head["link"].as_str()?.to_owned() })
+}
+
+fn copy(from: &Path, to: &Path) {
+    for item in fs::read_dir(from).into_iter().flatten().flatten() {
+        let target = to.join(item.file_name());
+        if item.path().is_dir() {
+            copy(&item.path(), &target);
+        } else {
+            fs::create_dir_all(to).expect("a folder");
+            fs::copy(item.path(), target).expect("a copy");
+        }
+    }
+}
