@@ -27,6 +27,7 @@ const LOOK: Duration = Duration::from_millis(5);
 /// What a key types that isn't a letter.
 pub const CTRL_C: &str = "\u{3}";
 pub const CTRL_D: &str = "\u{4}";
+pub const CTRL_S: &str = "\u{13}";
 pub const CTRL_Z: &str = "\u{1a}";
 pub const CTRL_BACKSLASH: &str = "\u{1c}";
 

@@ -9,7 +9,7 @@ use super::office::{Visit, pin_file, visit};
 use super::trials;
 use crate::keys::{Make, Touch, VirtualKey};
 use crate::machine::KEYMUSTER;
-use crate::pseudo_terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_Z, PseudoTerminal};
+use crate::pseudo_terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_S, CTRL_Z, PseudoTerminal};
 use crate::run::{keymuster, scratch, terminal_with, wait_until};
 use Interruption::{
     Backslash, Close, CtrlC, CtrlD, Deadline, KeyGivesUp, Pull, Stop, Terminate, TwiceCtrlC,
@@ -22,7 +22,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread::sleep;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = trials!["interruptions":
@@ -32,6 +33,7 @@ pub(super) fn trials() -> Vec<Trial> {
         a_pin,
         the_last_attempt,
         a_first_pin,
+        a_second_signal_gives_the_terminal_back,
         a_fingerprint,
         a_word_from_the_paper,
         a_secret_from_a_pipe,
@@ -269,6 +271,13 @@ fn handles(terminal: &PseudoTerminal, path: &str) -> usize {
     open.filter(|open| fs::read_link(open.path()).is_ok_and(|of| of == Path::new(path))).count()
 }
 
+/// Whether the command on a terminal waits in write(2), on a descriptor that begins so.
+fn is_in_write(terminal: &PseudoTerminal, descriptor: &str) -> bool {
+    let call = fs::read_to_string(terminal.process("syscall")).unwrap_or_default();
+    // The number of write(2) on x86-64, which the machine always is.
+    call.strip_prefix("1 ").is_some_and(|arguments| arguments.starts_with(descriptor))
+}
+
 /// This moment, as virtual keys write it down.
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
@@ -452,6 +461,24 @@ fn a_first_pin() {
     enrolment.interrupt_by(&mut office.primary, &[&[CtrlC, CtrlD]]);
 }
 
+/// A terminal that is held (Ctrl-S) takes no line break, so the command can't end by itself.
+fn a_second_signal_gives_the_terminal_back() {
+    let _key = VirtualKey::plug("new");
+    let mut terminal = terminal_with(&format!("exec {KEYMUSTER} key pin set"));
+    terminal.until("New PIN for Virtual FIDO2 Key");
+    terminal.until(": ");
+    assert!(!terminal.echoes());
+    terminal.types(CTRL_S);
+    // The terminal takes what is typed in its own time, and a flush would throw it away.
+    sleep(Duration::from_millis(500));
+    terminal.signal(Signal::TERM);
+    terminal.wait("it writes", |this| is_in_write(this, "0x"));
+    assert!(!terminal.echoes());
+    terminal.signal(Signal::TERM);
+    assert_eq!(terminal.wait_for_end().code(), Some(INTERRUPTED));
+    assert!(terminal.echoes(), "what is typed isn't shown");
+}
+
 fn a_fingerprint() {
     let mut office = visit(false, false);
     let memory = scratch();
@@ -574,11 +601,7 @@ fn a_reader_who_does_not_read() {
         let mut terminal = PseudoTerminal::start("sh", |sh| {
             sh.args(["-c", &list]).stdout(Stdio::from(full));
         });
-        // write(2) on stdout, as the kernel numbers it.
-        terminal.wait("it writes", |this| {
-            let call = fs::read_to_string(this.process("syscall")).unwrap_or_default();
-            call.starts_with("1 0x1 ")
-        });
+        terminal.wait("it writes", |this| is_in_write(this, "0x1 "));
         match way {
             CtrlC => terminal.types(CTRL_C),
             Terminate => terminal.signal(Signal::TERM),
