@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     }
     let conclusion = libtest_mimic::run(&arguments, trials());
     if !arguments.list {
-        println!("{}", table());
+        print!("{}", table());
     }
     conclusion.exit_code()
 }

@@ -137,9 +137,12 @@ impl Shown {
     }
 }
 
-/// The table of all searches so far.
+/// The table of all searches so far; nothing where there was none.
 pub(crate) fn table() -> String {
     let rows = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    if rows.is_empty() {
+        return String::new();
+    }
     let mut table = String::from("  processes   KiB seen  findings  command\n");
     for Row { command, processes, looked_at, findings } in rows.iter() {
         let _ =

@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         arguments.test_threads = Some(1);
         let conclusion = libtest_mimic::run(&arguments, trials::of_machine(number));
         trials::show_interruptions();
-        println!("{}", memory::table());
+        print!("{}", memory::table());
         return conclusion.exit_code();
     }
     if arguments.list {

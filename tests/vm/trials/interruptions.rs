@@ -26,7 +26,7 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) fn trials() -> Vec<Trial> {
-    let mut trials = trials!["interruptions":
+    trials!["interruptions":
         a_touch_to_sign,
         a_touch_to_open_the_vault,
         the_touches_of_a_founding,
@@ -39,11 +39,8 @@ pub(super) fn trials() -> Vec<Trial> {
         a_secret_from_a_pipe,
         a_silent_key,
         a_reader_who_does_not_read,
-    ];
-    // To be run as soon as the wait for the lock tells of itself and looks for signals.
-    let lock = trials!["interruptions": another_writer];
-    trials.extend(lock.into_iter().map(|trial| trial.with_ignored_flag(true)));
-    trials
+        another_writer,
+    ]
 }
 
 /// What ends a wait before its time.

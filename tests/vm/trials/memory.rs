@@ -36,8 +36,6 @@ pub(super) fn trials() -> Vec<Trial> {
         a_pulled_key_leaves_nothing,
         ctrl_c_at_a_pin_leaves_nothing,
         a_hostile_key_finds_nothing_left,
-        nobody_else_may_look_into_the_program_or_its_helper,
-        an_aborted_program_leaves_no_core_file,
     ]
 }
 
@@ -412,70 +410,5 @@ fn a_hostile_key_finds_nothing_left() {
         assert!(!study.primary.events("hostile").is_empty(), "{kind} was not met");
         Ended { name, pictures: scan.pictures }.leaves_nothing(&secrets);
         study.0.primary.turn_honest();
-    }
-}
-
-/// A shell command that somebody without rights runs in a folder of theirs.
-fn as_nobody(command: &str) -> (PathBuf, Program) {
-    let folder = scratch();
-    program("chown", &["nobody", &folder.to_string_lossy()]).run().expect_success();
-    let command = format!("cd {} && {command}", folder.display());
-    let nobody = program("/bin/busybox", &["su", "-s", "/bin/sh", "nobody", "-c", &command]);
-    (folder, nobody)
-}
-
-/// The process with this command line, by who owns what the kernel tells of it: root, if
-/// nobody else may look into it (proc(5), `/proc/PID`).
-fn owner_of(command_line: &str) -> Option<String> {
-    let processes = program("ps", &["-o", "pid,args"]).run().expect_success();
-    let mut processes = processes.lines().filter_map(|line| line.trim().split_once(' '));
-    let (id, _) = processes.find(|(_, command)| command.trim() == command_line)?;
-    let owner = program("stat", &["-c", "%U", &format!("/proc/{id}/mem")]).run();
-    owner.status.success().then(|| owner.stdout.trim().to_owned())
-}
-
-/// Waits until such a process has this owner.
-#[track_caller]
-fn assert_owner(command_line: &str, owner: &str) {
-    let what = format!("{command_line} is {owner}'s");
-    wait_until(&what, || owner_of(command_line).as_deref() == Some(owner));
-}
-
-fn nobody_else_may_look_into_the_program_or_its_helper() {
-    // A pipe that nobody writes to keeps whoever reads it.
-    let (_, control) = as_nobody("mkfifo pipe && exec cat pipe");
-    let running = control.start();
-    assert_owner("cat pipe", "nobody");
-    drop(running);
-    let (_, reader) =
-        as_nobody(&format!("mkfifo pipe && exec {KEYMUSTER} log head --identity pipe"));
-    let running = reader.start();
-    assert_owner(&format!("{KEYMUSTER} log head --identity pipe"), "root");
-    drop(running);
-
-    let key = VirtualKey::plug("silent");
-    key.turn_hostile("silence getInfo");
-    program("chmod", &["666", key.device()]).run().expect_success();
-    let (_, info) = as_nobody(&format!("exec {KEYMUSTER} key info --device {}", key.device()));
-    let running = info.start();
-    wait_until("the key was asked", || !key.events("hostile").is_empty());
-    assert_owner(&format!("{KEYMUSTER} key-helper"), "root");
-    drop(running);
-}
-
-fn an_aborted_program_leaves_no_core_file() {
-    fs::write("/proc/sys/kernel/core_pattern", "core").expect("this is root");
-    let head = format!("{KEYMUSTER} log head --identity pipe");
-    for (command, owner, expected) in [("cat pipe", "nobody", true), (&head, "root", false)] {
-        let (folder, aborted) =
-            as_nobody(&format!("ulimit -c unlimited && mkfifo pipe && exec {command}"));
-        let running = aborted.start();
-        assert_owner(command, owner);
-        running.signal("ABRT");
-        let outcome = running.finish();
-        assert!(outcome.code().is_none() || outcome.code() == Some(134), "{outcome:#?}");
-        let left = fs::read_dir(&folder).expect("a folder").flatten();
-        let core = left.into_iter().any(|file| file.file_name().to_string_lossy().contains("core"));
-        assert_eq!(core, expected, "{command}");
     }
 }
