@@ -29,7 +29,7 @@ use super::failure::Failure;
 use super::prompt::{LOOK, Terminal};
 use crate::hardening::keep_from_swap;
 use crate::key::helper::UsbKeys;
-use crate::key::software::SoftwareKeys;
+use crate::key::software::{BLANK, SoftwareKeys};
 use crate::key::{Authenticator, DeviceId, Pin};
 use crate::record::{Digest, Line, Realm, Time};
 use crate::vault::{AgeIdentity, HeadMemory, StoreError};
@@ -257,6 +257,17 @@ impl Context {
                 Ok(Box::new(keys))
             }
         }
+    }
+
+    /// The device that `--device` names.
+    pub fn device(&self) -> Option<&str> {
+        self.globals.device.as_deref()
+    }
+
+    /// The same for a command that takes a new key. In a demo vault that is the blank one if
+    /// none is named: an interrupted command may have left others that no vault knows.
+    pub fn new_device(&self, realm: Realm) -> Option<&str> {
+        self.device().or_else(|| (realm == Realm::Demo).then_some(BLANK))
     }
 
     /// Where a demo vault's keys lie.

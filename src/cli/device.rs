@@ -23,13 +23,14 @@ pub struct ChosenKey {
     pub name: String,
 }
 
-/// The devices that a command may use: all that are plugged in, or the one that
-/// `--device` names.
-pub fn candidates(context: &Context, keys: &mut dyn Authenticator) -> Result<Vec<Device>, Failure> {
+/// The devices that a command may use: all that are plugged in, or the one that is named.
+pub fn candidates(
+    keys: &mut dyn Authenticator,
+    named: Option<&str>,
+) -> Result<Vec<Device>, Failure> {
     let devices = keys.devices()?;
-    let Some(path) = &context.globals.device else { return Ok(devices) };
-    let found: Vec<Device> =
-        devices.iter().filter(|device| device.id.0 == *path).cloned().collect();
+    let Some(path) = named else { return Ok(devices) };
+    let found: Vec<Device> = devices.iter().filter(|device| device.id.0 == path).cloned().collect();
     if found.is_empty() {
         let shown = crate::text::sanitise(path, 100);
         return Err(Failure::new(
@@ -82,13 +83,13 @@ fn list_of(devices: &[Device], title: &str) -> String {
     format!("{title}: {}", lines.join("; "))
 }
 
-/// The one device there is.
+/// The one device there is, or the one that is named.
 pub fn only_device(
-    context: &Context,
     keys: &mut dyn Authenticator,
+    named: Option<&str>,
     what: &str,
 ) -> Result<Device, Failure> {
-    let mut devices = candidates(context, keys)?;
+    let mut devices = candidates(keys, named)?;
     match (devices.pop(), devices.is_empty()) {
         (None, _) => Err(none_plugged_in()),
         (Some(device), true) => Ok(device),

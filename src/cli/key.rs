@@ -56,7 +56,7 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
 }
 
 /// The keys that a command without a vault of its own would use.
-fn keys_around(context: &Context, blank: bool) -> Result<Box<dyn Authenticator>, Failure> {
+fn keys_around(context: &Context) -> Result<Box<dyn Authenticator>, Failure> {
     match locate(context) {
         Ok(location) => {
             let realm = supposed_realm(&location.layout.identity_hints()?)?;
@@ -64,11 +64,7 @@ fn keys_around(context: &Context, blank: bool) -> Result<Box<dyn Authenticator>,
             if realm == Realm::Demo {
                 context.tell_demo();
             }
-            if blank {
-                context.keys_with_blank(realm, root)
-            } else {
-                context.keys(realm, Some(root))
-            }
+            context.keys(realm, Some(root))
         }
         Err(failure) if context.globals.vault.is_some() => Err(failure),
         Err(_) => context.keys(Realm::Real, None),
@@ -81,8 +77,8 @@ struct PinWasSet {
 }
 
 fn set_pin(context: &Context) -> Result<Answer, Failure> {
-    let mut keys = keys_around(context, false)?;
-    let device = only_device(context, keys.as_mut(), "one is meant to be given a PIN")?;
+    let mut keys = keys_around(context)?;
+    let device = only_device(keys.as_mut(), context.device(), "one is meant to be given a PIN")?;
     let name = device::product(&device).to_owned();
     let key = ChosenKey::new(keys.as_mut(), device, name)?;
     match key.info.pin_state() {

@@ -228,7 +228,7 @@ struct Altered {
 impl Altered {
     fn take_back(&self) {
         if let Some(before) = &self.before {
-            let _ = tcsetattr(&self.tty, OptionalActions::Flush, before);
+            let _ = set(&self.tty, before);
         }
         if self.aside {
             let _ = (&self.tty).write_all(BACK);
@@ -250,9 +250,16 @@ fn hide(tty: &File) -> io::Result<Termios> {
     let mut unseen = before.clone();
     unseen.local_modes.remove(LocalModes::ECHO);
     unseen.local_modes.insert(LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-    // What was typed before the question was meant for something else.
-    tcsetattr(tty, OptionalActions::Flush, &unseen)?;
+    set(tty, &unseen)?;
     Ok(before)
+}
+
+/// Changes a terminal, and throws away what was typed before: it was meant for something else.
+/// The flush of tcsetattr(3) would wait for whoever writes to it, for ever if it is held
+/// (Ctrl-S).
+fn set(tty: &File, modes: &Termios) -> io::Result<()> {
+    tcsetattr(tty, OptionalActions::Now, modes)?;
+    Ok(tcflush(tty, QueueSelector::IFlush)?)
 }
 
 /// Gives the terminal back when it is dropped.

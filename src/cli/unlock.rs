@@ -88,7 +88,7 @@ pub fn unlock(
     }
     let devices: Vec<Device> = match aside {
         Some(aside) => keys.devices()?.into_iter().filter(|device| device.id != *aside).collect(),
-        None => candidates(context, keys)?,
+        None => candidates(keys, context.device())?,
     };
     if let (true, Some(aside)) = (devices.is_empty(), aside) {
         let message = format!("no enrolled key is plugged in beside {aside}, the new one");

@@ -132,7 +132,8 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
         context.tell_demo();
     }
     let mut keys = context.keys_with_blank(realm, &root)?;
-    let device = only_device(context, keys.as_mut(), "one is meant to found the vault")?;
+    let device =
+        only_device(keys.as_mut(), context.new_device(realm), "one is meant to found the vault")?;
     let key = ready_key(context, keys.as_mut(), device, &name)?;
     check_fitness(&key)?;
 

@@ -46,7 +46,7 @@ pub const AAGUID: Aaguid = Aaguid([
 ]);
 
 /// The id of the blank device.
-const BLANK: &str = "new";
+pub const BLANK: &str = "new";
 /// How long a touch is waited for, as the prompt is told.
 const TOUCH_WAIT: Duration = Duration::from_secs(30);
 

@@ -90,9 +90,6 @@ const FOUNDING: &[&str] = &[
     "--demo",
     "--paper-fd",
     "0",
-    // What an interrupted founding made of a blank key isn't blank any more.
-    "--device",
-    "new",
 ];
 
 /// The slow ones first: both processors have something to do until the end.
@@ -108,7 +105,7 @@ pub const LINES: &[Line] = &[
     Line {
         refusal: Some("there is a key alice/green already"),
         budget: 100,
-        ..appending("key enrol", "", &["green", "--vault", "demo/vault", "--device", "new"])
+        ..appending("key enrol", "", &["green", "--vault", "demo/vault"])
     },
     Line {
         effect: Effect::Exports("second"),

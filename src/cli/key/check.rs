@@ -71,7 +71,7 @@ fn find_enrolled(
     session: &mut Session<'_>,
     wanted: Option<&KeyName>,
 ) -> Result<(KeyName, Device), Failure> {
-    let devices = candidates(session.context, session.keys.as_mut())?;
+    let devices = candidates(session.keys.as_mut(), session.context.device())?;
     if devices.is_empty() {
         return Err(none_plugged_in());
     }

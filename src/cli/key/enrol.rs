@@ -115,10 +115,11 @@ fn new_device(
     session: &mut Session<'_>,
     opener: &Device,
 ) -> Result<Device, Failure> {
+    let realm = session.state().realm();
     loop {
         let mut strangers = Vec::new();
         let mut enrolled = None;
-        for device in candidates(context, session.keys.as_mut())? {
+        for device in candidates(session.keys.as_mut(), context.new_device(realm))? {
             match session.identify(&device)? {
                 Identity::This(name) => enrolled = Some((device, name)),
                 Identity::Impostor(name) => return Err(impostor(&device, &name)),

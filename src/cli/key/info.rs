@@ -45,8 +45,8 @@ struct Helper {
 }
 
 pub fn run(context: &Context) -> Result<Answer, Failure> {
-    let mut keys = keys_around(context, false)?;
-    let device = only_device(context, keys.as_mut(), "one is meant")?;
+    let mut keys = keys_around(context)?;
+    let device = only_device(keys.as_mut(), context.device(), "one is meant")?;
     let name = device::product(&device).to_owned();
     let key = ChosenKey::new(keys.as_mut(), device, name)?;
     let info = &key.info;

@@ -69,7 +69,7 @@ pub fn run(context: &Context) -> Result<Answer, Failure> {
 fn list_proved(context: &Context, identities: &[AgeIdentity]) -> Result<Answer, Failure> {
     let mut session = Session::open_as_reader(context, identities)?;
     let mut plugged_in = Vec::new();
-    for device in candidates(context, session.keys.as_mut())? {
+    for device in candidates(session.keys.as_mut(), context.device())? {
         let (key, remark) = match session.identify(&device) {
             Ok(Identity::This(name)) => (Some(name.to_string()), None),
             Ok(Identity::Stranger) => (None, Some("not enrolled".to_owned())),
@@ -109,7 +109,7 @@ fn list_claimed(
 ) -> Result<Answer, Failure> {
     let credentials: Vec<CredentialId> = hints.iter().map(|hint| hint.credential.clone()).collect();
     let mut plugged_in = Vec::new();
-    for device in candidates(context, keys.as_mut())? {
+    for device in candidates(keys.as_mut(), context.device())? {
         let claim = match hints.first() {
             None => Ok(None),
             Some(first) => {
