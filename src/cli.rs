@@ -90,7 +90,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let ran = leaving_no_trace(|| {
         private.and_then(|()| Context::new(cli.globals)).and_then(|context| {
             let answer = run(&context, cli.command);
-            context.only_tells();
+            context.only_tells(answer.as_ref().ok().and_then(|answer| answer.recorded));
             answer
         })
     });
@@ -118,6 +118,9 @@ fn ended(ran: Result<u8, Failure>, json: bool) -> ExitCode {
 fn delivered(printed: io::Result<()>, recorded: Option<u64>) -> Result<(), Failure> {
     printed.map_err(|error| {
         let gone = error.kind() == io::ErrorKind::BrokenPipe;
+        if gone && recorded.is_none() {
+            return Failure::new(exit::BROKEN_PIPE, "");
+        }
         let stands = recorded.map(|entry| format!("; entry {entry} is recorded"));
         let message = format!("couldn't write the answer{}", stands.unwrap_or_default());
         let code = if gone { exit::BROKEN_PIPE } else { exit::FAILED };
@@ -150,9 +153,10 @@ fn print(answer: &Answer, json: bool) -> io::Result<()> {
     out.flush()
 }
 
-/// Tells a failure, to people and to programs. One who has gone isn't told anything.
+/// Tells a failure, to people and to programs. One who has gone, of an answer that changed
+/// nothing, isn't told anything.
 fn tell(failure: &Failure, json: bool) {
-    if failure.exit == exit::BROKEN_PIPE {
+    if failure.message.is_empty() {
         return;
     }
     let _ = writeln!(anstream::stderr(), "{failure}");

@@ -10,11 +10,15 @@ use std::hint::black_box;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+};
 
 /// How much of the stack is wiped: three times what the deepest command uses (150 KiB), and
 /// less than a thread has (2 MiB).
 const STACK: usize = 512 * 1024;
+/// How much of it one frame wipes.
+const FRAME: usize = 16 * 1024;
 
 /// Whether a secret stood on a page that may be swapped out.
 static SWAPPABLE: AtomicBool = AtomicBool::new(false);
@@ -53,7 +57,9 @@ pub fn may_be_swapped() -> bool {
 /// its secrets elsewhere.
 pub fn leaving_no_trace<T>(work: impl FnOnce() -> T) -> T {
     let done = deeper(work);
-    overwrite_stack();
+    // Where somebody has left us little stack, the work can't have used much of it.
+    let limit = getrlimit(Resource::Stack).current.and_then(|limit| usize::try_from(limit).ok());
+    overwrite_stack(limit.map_or(STACK, |limit| STACK.min(limit / 2)) / FRAME);
     done
 }
 
@@ -65,6 +71,12 @@ fn deeper<T>(work: impl FnOnce() -> T) -> T {
 }
 
 #[inline(never)]
-fn overwrite_stack() {
-    black_box(&mut [0_u8; STACK]);
+fn overwrite_stack(frames: usize) {
+    let mut frame = [0_u8; FRAME];
+    black_box(&mut frame);
+    if frames > 1 {
+        overwrite_stack(frames - 1);
+    }
+    // It stays in place until those below it are wiped.
+    black_box(&frame);
 }

@@ -5,21 +5,23 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::ErrorKind::{Interrupted, WouldBlock};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use signal_hook::consts::{SIGHUP, SIGTSTP, SIGTTOU, TERM_SIGNALS};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGTSTP, SIGTTOU, TERM_SIGNALS};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::{exit as exit_at_once, raise};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -98,7 +100,7 @@ pub struct Context {
     /// The person at the keyboard.
     pub terminal: Terminal,
     interrupted: Arc<AtomicBool>,
-    telling: Arc<AtomicBool>,
+    telling: Arc<Telling>,
     pins: RefCell<BTreeMap<(DeviceId, String), Pin>>,
     demo_told: Rc<Cell<bool>>,
     pin_fd_read: Cell<bool>,
@@ -108,7 +110,7 @@ impl Context {
     /// Takes the flags, and has signals end waits in good order.
     pub fn new(globals: Globals) -> Result<Self, Failure> {
         let interrupted = Arc::new(AtomicBool::new(false));
-        let telling = Arc::new(AtomicBool::new(false));
+        let telling = Arc::new(Telling::default());
         let terminal = Terminal::new(Arc::clone(&interrupted));
         take_signals(&interrupted, &telling, &terminal).map_err(|error| {
             Failure::because(exit::FAILED, "couldn't watch for signals", &error)
@@ -157,9 +159,10 @@ impl Context {
     }
 
     /// From now on a signal ends the process at once: all is done but telling it, and whoever
-    /// should read that may not.
-    pub fn only_tells(&self) {
-        self.telling.store(true, Ordering::Relaxed);
+    /// should read that may not. An entry that was `recorded` stands.
+    pub fn only_tells(&self, recorded: Option<u64>) {
+        self.telling.entry.store(recorded.unwrap_or(0), Ordering::Relaxed);
+        self.telling.begun.store(true, Ordering::Relaxed);
     }
 
     /// This moment.
@@ -291,7 +294,7 @@ impl Context {
             )
             .hint("--identity takes a file with a line AGE-SECRET-KEY-1…, as age-keygen writes it")
         };
-        let bytes = self.read_secret(path, MAX_IDENTITY_FILE, |error| {
+        let bytes = self.read_secret(open_secret(path), MAX_IDENTITY_FILE, None, |error| {
             Failure::because(exit::FAILED, format!("couldn't read the identity {shown}"), &error)
         })?;
         if bytes.len() as u64 > MAX_IDENTITY_FILE {
@@ -351,8 +354,9 @@ impl Context {
                     "give the PINs of several keys with --pin-file LABEL=FILE, once for each",
                 ));
             }
-            let path = descriptor_path(descriptor)?;
-            return self.read_pin(&path, &format!("file descriptor {descriptor}")).map(Some);
+            let file = self::descriptor(descriptor);
+            let shown = format!("file descriptor {descriptor}");
+            return file.and_then(|file| self.read_pin(Ok(file), &shown)).map(Some);
         }
         let label = key.rsplit('/').next().unwrap_or(key);
         let named = |file: &&PinFile| file.key.as_deref().is_some_and(|k| k == key || k == label);
@@ -361,14 +365,14 @@ impl Context {
             files.iter().find(named).or_else(|| files.iter().find(|file| file.key.is_none()));
         file.map(|file| {
             let shown = crate::text::sanitise(&file.file.to_string_lossy(), 200);
-            self.read_pin(&file.file, &shown)
+            self.read_pin(open_secret(&file.file), &shown)
         })
         .transpose()
     }
 
     /// Reads the first line of a file or pipe as a PIN.
-    fn read_pin(&self, path: &Path, shown: &str) -> Result<Pin, Failure> {
-        let bytes = self.read_secret(path, MAX_PIN_FILE, |error| {
+    fn read_pin(&self, file: io::Result<File>, shown: &str) -> Result<Pin, Failure> {
+        let bytes = self.read_secret(file, MAX_PIN_FILE, Some(b'\n'), |error| {
             Failure::because(exit::FAILED, format!("couldn't read a PIN from {shown}"), &error)
         })?;
         let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -384,28 +388,21 @@ impl Context {
         pin
     }
 
-    /// Reads what a person names as a secret: a file, a pipe, or `-` for stdin. One byte more
-    /// than `limit` at most, so that too much shows.
+    /// Reads a secret up to its end, or to the first `last` in it: whoever gives a PIN needn't
+    /// hang up. One byte more than `limit` at most, so that too much shows.
     fn read_secret(
         &self,
-        path: &Path,
+        file: io::Result<File>,
         limit: u64,
+        last: Option<u8>,
         failed: impl Fn(io::Error) -> Failure,
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        // Neither opening a pipe nor reading it may wait where nobody looks for Ctrl-C.
-        let file = if path == Path::new("-") {
-            // std's own handle would keep a copy in its buffer for good.
-            io::stdin().as_fd().try_clone_to_owned().map(File::from)
-        } else {
-            let flags = OFlags::NONBLOCK.bits() as i32;
-            File::options().read(true).custom_flags(flags).open(path)
-        };
         let file = file.map_err(&failed)?;
         let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         let mut part = Zeroizing::new([0; 4096]);
         keep_from_swap(&*part);
-        while bytes.len() < room {
+        while bytes.len() < room && !last.is_some_and(|last| bytes.contains(&last)) {
             self.check_interrupted()?;
             match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&LOOK)) {
                 Ok(0) | Err(Errno::INTR) => continue,
@@ -425,15 +422,53 @@ impl Context {
     }
 }
 
+/// Opens what a person names as a secret: a file, a pipe, or `-` for stdin. Neither opening a
+/// pipe nor reading it may wait where nobody looks for Ctrl-C.
+fn open_secret(path: &Path) -> io::Result<File> {
+    if path == Path::new("-") {
+        // std's own handle would keep a copy in its buffer for good.
+        return io::stdin().as_fd().try_clone_to_owned().map(File::from);
+    }
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+/// That all is done but telling it.
+#[derive(Debug, Default)]
+struct Telling {
+    begun: AtomicBool,
+    /// The entry that was recorded; 0 is none.
+    entry: AtomicU64,
+}
+
+impl Telling {
+    /// Says what stands although its answer wasn't given, but waits for nobody to read it.
+    fn say(&self) {
+        let entry = self.entry.load(Ordering::Relaxed);
+        if self.begun.load(Ordering::Relaxed) && entry != 0 {
+            let said = thread::Builder::new().spawn(move || {
+                let _ =
+                    writeln!(anstream::stderr(), "error: interrupted; entry {entry} is recorded");
+            });
+            thread::sleep(Duration::from_millis(100));
+            drop(said);
+        }
+    }
+}
+
 /// Has a thread of its own take the signals of this process. One that asks it to end sets
 /// `interrupted`, which every wait looks at; a second one, or one that comes while the process
-/// is only `telling`, ends it at once. Ctrl-Z stops it. The terminal is given back first.
+/// is only `telling`, ends it at once. Ctrl-Z stops it. The terminal is given back first. A
+/// signal that was ignored when the process began (nohup) goes on being ignored.
 fn take_signals(
     interrupted: &Arc<AtomicBool>,
-    telling: &Arc<AtomicBool>,
+    telling: &Arc<Telling>,
     terminal: &Terminal,
 ) -> io::Result<()> {
-    let mut signals = Signals::new(TERM_SIGNALS.iter().chain(&[SIGHUP, SIGTSTP]))?;
+    let ignored = ignored_signals();
+    let all = TERM_SIGNALS.iter().chain(&[SIGHUP, SIGTSTP, SIGCONT]);
+    let taken = all.filter(|signal| ignored & (1 << (**signal - 1)) == 0);
+    let mut signals = Signals::new(taken)?;
     let (interrupted, telling) = (Arc::clone(interrupted), Arc::clone(telling));
     let terminal = terminal.clone();
     let take = move || {
@@ -444,22 +479,54 @@ fn take_signals(
                 terminal.without_question(|| drop(raise(SIGTTOU)));
                 continue;
             }
+            if signal == SIGCONT {
+                // It may have been stopped by what can't be taken (SIGSTOP).
+                terminal.redraw();
+                continue;
+            }
             // One closed terminal may send two SIGHUP: they are no sign of impatience.
             let again = interrupted.swap(true, Ordering::Relaxed) && signal != SIGHUP;
-            if again || telling.load(Ordering::Relaxed) {
-                terminal.without_question(|| exit_at_once(exit::INTERRUPTED.into()));
+            if again || telling.begun.load(Ordering::Relaxed) {
+                terminal.without_question(|| {
+                    telling.say();
+                    exit_at_once(exit::INTERRUPTED.into());
+                });
             }
         }
     };
     thread::Builder::new().name("signals".to_owned()).spawn(take).map(drop)
 }
 
-/// The path by which an open file descriptor of ours is opened once more.
-pub fn descriptor_path(descriptor: u32) -> Result<PathBuf, Failure> {
-    let path = PathBuf::from(format!("/dev/fd/{descriptor}"));
-    // The path is a link to what is open: a pipe has no other name.
-    if path.symlink_metadata().is_err() {
-        return Err(Failure::new(exit::USAGE, format!("file descriptor {descriptor} isn't open")));
+/// The signals that this process was started to ignore, as a mask: bit n-1 is signal n
+/// (proc(5), `SigIgn`).
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// An open file descriptor of ours, by its number: it goes on where whoever opened it is.
+pub fn descriptor(number: u32) -> Result<File, Failure> {
+    let copied = || -> io::Result<File> {
+        let raw = i32::try_from(number).map_err(io::Error::other)?;
+        let this = pidfd_open(getpid(), PidfdFlags::empty())?;
+        Ok(File::from(pidfd_getfd(this, raw, PidfdGetfdFlags::empty())?))
+    };
+    // Where that is forbidden, as in some containers, it has a name, by which it is opened anew.
+    let named = |_| {
+        let options =
+            |write: bool| File::options().read(!write).append(write).open(path_of(number));
+        options(false).or_else(|_| options(true))
+    };
+    if path_of(number).symlink_metadata().is_err() {
+        return Err(Failure::new(exit::USAGE, format!("file descriptor {number} isn't open")));
     }
-    Ok(path)
+    copied().or_else(named).map_err(|error| {
+        let message = format!("couldn't use file descriptor {number}");
+        Failure::because(exit::FAILED, message, &error)
+    })
+}
+
+fn path_of(descriptor: u32) -> PathBuf {
+    PathBuf::from(format!("/dev/fd/{descriptor}"))
 }

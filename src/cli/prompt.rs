@@ -13,9 +13,13 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
+use rustix::process::getpgrp;
 use rustix::termios::{
-    LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr,
+    Action, InputModes, LocalModes, OptionalActions, QueueSelector, Termios, tcflow, tcflush,
+    tcgetattr, tcgetpgrp, tcsetattr,
 };
+use signal_hook::consts::SIGTTIN;
+use signal_hook::low_level::raise;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::exit;
@@ -62,8 +66,11 @@ impl Terminal {
         Self { interrupted, altered: Arc::default(), resumed: Arc::default() }
     }
 
+    /// The terminal, opened anew: nobody else's reads and writes become non-blocking. Ours are,
+    /// since one that is held (Ctrl-S) takes nothing.
     fn tty(&self) -> Option<File> {
-        File::options().read(true).write(true).open("/dev/tty").ok()
+        let flags = OFlags::NONBLOCK.bits() as i32;
+        File::options().read(true).write(true).custom_flags(flags).open("/dev/tty").ok()
     }
 
     /// Whether anybody could be asked anything.
@@ -105,9 +112,10 @@ impl Terminal {
     ) -> Result<Zeroizing<String>, Failure> {
         // A terminal that has just been closed is an interruption, not the lack of one.
         self.check_interrupted()?;
-        let mut tty = self.tty().ok_or_else(|| question.nobody())?;
+        let tty = self.tty().ok_or_else(|| question.nobody())?;
+        self.wait_for_foreground(&tty)?;
         let _back = self.alter(&tty, look).map_err(|error| cant_use(&error))?;
-        self.read_line(&mut tty, question, look)
+        self.read_line(&tty, question, look)
     }
 
     fn check_interrupted(&self) -> Result<(), Failure> {
@@ -117,47 +125,59 @@ impl Terminal {
     /// Writes a question and reads the answer to it, up to a line break.
     fn read_line(
         &self,
-        tty: &mut File,
+        tty: &File,
         question: &Question<'_>,
         look: Look<'_>,
     ) -> Result<Zeroizing<String>, Failure> {
-        let ask = |tty: &mut File| {
+        let ask = || {
             // Not while the terminal is given back: a secret would be left on it.
             let _altered = self.altered();
+            let put = |text: &[u8]| {
+                let go_on = || !self.interrupted.load(Ordering::Relaxed);
+                write_while(tty, text, go_on)
+            };
             if let Look::Aside(above) = look {
-                tty.write_all(ASIDE)?;
-                above.iter().try_for_each(|part| tty.write_all(part.as_bytes()))?;
+                put(ASIDE)?;
+                above.iter().try_for_each(|part| put(part.as_bytes()))?;
             }
-            tty.write_all(question.text.as_bytes())
+            put(question.text.as_bytes())
         };
-        ask(tty).map_err(|error| cant_use(&error))?;
+        // An interruption is told as one below.
+        let asked = |done: io::Result<()>| match done {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(cant_use(&error)),
+            _ => Ok(()),
+        };
+        asked(ask())?;
         // With all room at once, no copy of a secret is left behind.
         let mut line = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
-        let interrupted = |tty: &mut File| {
-            let _ = tty.write_all(b"\n");
+        let interrupted = || {
+            let _ = write_while(tty, b"\n", || false);
             Err(Failure::interrupted())
         };
         keep_from_swap(line.spare_capacity_mut());
         loop {
             // Looked at before each wait: a signal that comes while one waits ends the wait.
             if self.interrupted.load(Ordering::Relaxed) {
-                return interrupted(tty);
+                return interrupted();
             }
-            if self.resumed.swap(false, Ordering::Relaxed) {
+            if self.resumed.load(Ordering::Relaxed) {
+                self.wait_for_foreground(tty)?;
+                self.resumed.store(false, Ordering::Relaxed);
                 // Half an answer from before the stop would be part of this one unseen.
                 line.zeroize();
-                let _ = tcflush(&*tty, QueueSelector::IFlush);
-                ask(tty).map_err(|error| cant_use(&error))?;
+                self.alter_again().map_err(|error| cant_use(&error))?;
+                asked(ask())?;
             }
-            match poll(&mut [PollFd::new(&*tty, PollFlags::IN)], Some(&LOOK)) {
+            match poll(&mut [PollFd::new(tty, PollFlags::IN)], Some(&LOOK)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => continue,
                 Ok(_) => {}
                 Err(error) => return Err(cant_use(&error.into())),
             }
             let mut byte = [0];
-            match tty.read(&mut byte) {
+            match (&*tty).read(&mut byte) {
+                Err(error) if is_pause(&error) => {}
                 // Ctrl-D, or a terminal that was closed.
-                Ok(0) | Err(_) => return interrupted(tty),
+                Ok(0) | Err(_) => return interrupted(),
                 Ok(_) if byte == *b"\n" => break,
                 Ok(_) if line.len() < MAX_ANSWER => line.extend(byte),
                 Ok(_) => {}
@@ -166,7 +186,7 @@ impl Terminal {
         // What is typed after Ctrl-C is no answer, and the signal may still be on its way.
         std::thread::sleep(Duration::from_millis(20));
         if self.interrupted.load(Ordering::Relaxed) {
-            return interrupted(tty);
+            return interrupted();
         }
         let text = std::str::from_utf8(&line)
             .map_err(|_| Failure::new(exit::FAILED, "what was typed isn't UTF-8 text"))?;
@@ -185,6 +205,30 @@ impl Terminal {
         Ok(Back(self))
     }
 
+    /// The same once more, after somebody else may have changed the terminal's form.
+    fn alter_again(&self) -> io::Result<()> {
+        match &mut *self.altered() {
+            Some(Altered { tty, before: Some(before), .. }) => {
+                *before = hide(tty)?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the terminal is ours. In the background its form is that of the shell, which
+    /// a question must neither change nor take for the one to give back.
+    fn wait_for_foreground(&self, tty: &File) -> Result<(), Failure> {
+        while !is_ours(tty) {
+            self.check_interrupted()?;
+            // Stops the process until somebody brings it to the foreground, as reading would;
+            // not where no shell is there to do that.
+            let _ = raise(SIGTTIN);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
     fn altered(&self) -> MutexGuard<'_, Option<Altered>> {
         self.altered.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -192,27 +236,23 @@ impl Terminal {
     /// Gives the terminal back as it was, from another thread than the one that asks. Nothing
     /// can be asked any more until `then` has returned, and then all is as the question wants it.
     pub fn without_question(&self, then: impl FnOnce()) {
-        let mut altered = self.altered();
+        let altered = self.altered();
         if let Some(altered) = &*altered {
             altered.take_back();
         }
         then();
-        if let Some(altered) = &mut *altered
-            && altered.again().is_err()
-        {
-            // Better no answer than one that everybody sees.
-            self.interrupted.store(true, Ordering::Relaxed);
-        }
+        self.redraw();
+    }
+
+    /// Has a question that stands there asked once more, in the form that it wants.
+    pub fn redraw(&self) {
         self.resumed.store(true, Ordering::Relaxed);
     }
 
     /// What tells the person to touch a key, and what for.
     pub fn touch(&self, key: &str, purpose: &str) -> Touch {
-        // On a terminal the line counts down in place, wherever stdout and stderr go. One that
-        // is held (Ctrl-S) must not hold up the deadline that is counted down.
-        let flags = OFlags::NONBLOCK.bits() as i32;
-        let tty = File::options().write(true).custom_flags(flags).open("/dev/tty").ok();
-        Touch { text: format!("Touch {key} {purpose}"), tty, said: false }
+        // On a terminal the line counts down in place, wherever stdout and stderr go.
+        Touch { text: format!("Touch {key} {purpose}"), tty: self.tty(), said: false }
     }
 }
 
@@ -227,21 +267,47 @@ struct Altered {
 
 impl Altered {
     fn take_back(&self) {
+        // In the background there is nothing to give back, and to try would stop the process.
+        if !is_ours(&self.tty) {
+            return;
+        }
         if let Some(before) = &self.before {
             let _ = set(&self.tty, before);
         }
         if self.aside {
-            let _ = (&self.tty).write_all(BACK);
+            // A secret isn't left standing because the terminal is held (Ctrl-S): to stop its
+            // output by our own hand and go on lifts that.
+            let _ = tcflow(&self.tty, Action::OOff).and_then(|()| tcflow(&self.tty, Action::OOn));
+            let mut looks = 0..25;
+            let _ = write_while(&self.tty, BACK, || looks.next().is_some());
         }
     }
+}
 
-    /// Hides what is typed once more; the rest is drawn by who asks.
-    fn again(&mut self) -> io::Result<()> {
-        if self.before.is_some() {
-            self.before = Some(hide(&self.tty)?);
+/// Writes to a terminal, which may be held, as long as `go_on` says so.
+fn write_while(mut tty: &File, mut text: &[u8], mut go_on: impl FnMut() -> bool) -> io::Result<()> {
+    while !text.is_empty() {
+        match tty.write(text) {
+            Ok(length) => text = text.get(length..).unwrap_or_default(),
+            Err(error) if is_pause(&error) => {
+                if !go_on() {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                let _ = poll(&mut [PollFd::new(tty, PollFlags::OUT)], Some(&LOOK));
+            }
+            Err(error) => return Err(error),
         }
-        Ok(())
     }
+    Ok(())
+}
+
+/// Whether this process may use its terminal: it is in the foreground.
+fn is_ours(tty: &File) -> bool {
+    tcgetpgrp(tty).map_or(true, |group| group == getpgrp())
+}
+
+fn is_pause(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 /// Stops showing what is typed on a terminal, and says how it was before.
@@ -250,6 +316,7 @@ fn hide(tty: &File) -> io::Result<Termios> {
     let mut unseen = before.clone();
     unseen.local_modes.remove(LocalModes::ECHO);
     unseen.local_modes.insert(LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+    unseen.input_modes.insert(InputModes::ICRNL);
     set(tty, &unseen)?;
     Ok(before)
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::context::{Context, descriptor_path};
+use super::context::{self, Context};
 use super::device::only_device;
 use super::enrolment::{Enrolment, check_fitness, ready_key};
 use super::exit;
@@ -268,16 +268,7 @@ struct Paper<'a> {
 
 impl<'a> Paper<'a> {
     fn new(context: &'a Context, descriptor: Option<u32>) -> Result<Self, Failure> {
-        let descriptor = descriptor
-            .map(|number| {
-                let path = descriptor_path(number)?;
-                // Opened anew, a file begins at its start: what is in it must stay.
-                File::options().append(true).open(path).map_err(|error| {
-                    let message = format!("couldn't write to file descriptor {number}");
-                    Failure::because(exit::FAILED, message, &error)
-                })
-            })
-            .transpose()?;
+        let descriptor = descriptor.map(context::descriptor).transpose()?;
         if descriptor.is_none() && !context.terminal.is_there() {
             return Err(Failure::new(
                 exit::ABSENT,

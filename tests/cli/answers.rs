@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::demo_vault::{Demo, keymuster_in};
+use super::demo_vault::{Demo, command_in, keymuster_in, ran};
 
 fn json(demo: &Demo, arguments: &[&str]) -> Value {
     let text = demo.read(&[arguments, &["--json"]].concat()).exits(0).stdout;
@@ -155,4 +155,28 @@ fn every_command_in_the_readme_exists() {
         }
     }
     assert_eq!(tried, 14);
+}
+
+#[test]
+fn an_entry_that_was_recorded_is_told_where_its_answer_has_no_reader() {
+    let demo = Demo::new();
+    let check = ["key", "check", "alice/blue", "--vault", "demo/vault"];
+    let check = [&check[..], &["--identity", "demo/reader.identity"]].concat();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command_in(demo.folder.path()).args(check).stdout(writer).output().unwrap();
+    ran(output).exits(141).says(&["entry 5 is recorded"]);
+    demo.read(&["log", "verify"]).exits(0).answers(&["5 entries"]);
+}
+
+#[test]
+fn a_small_stack_is_enough() {
+    let demo = Demo::new();
+    let plain = command_in(demo.folder.path());
+    let mut limited = std::process::Command::new("prlimit");
+    limited.arg("--stack=400000:400000").arg(plain.get_program()).args(plain.get_args());
+    limited.args(["log", "head", "--vault", "demo/vault", "--identity", "demo/reader.identity"]);
+    limited.current_dir(demo.folder.path());
+    limited.env("XDG_STATE_HOME", demo.folder.path().join("state"));
+    ran(limited.output().unwrap()).exits(0);
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::demo_vault::{Demo, keymuster_in};
-use super::pseudo_terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_Z, PseudoTerminal};
+use super::pseudo_terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_S, CTRL_Z, PseudoTerminal};
 use rustix::process::Signal;
 
 /// Starts a shell command on a terminal of its own.
@@ -81,8 +81,7 @@ fn an_interruption_takes_the_paper_passphrase_away_and_makes_no_vault() {
     // One folder for all: none may be in the way of the next.
     let folder = tempfile::tempdir().unwrap();
     for (name, interrupt) in interruptions {
-        // A software key that has made its credentials is plugged in for good.
-        let _ = std::fs::remove_dir_all(folder.path().join("demo-keys"));
+        // A software key that has made its credentials stays, and isn't in the way either.
         let mut terminal = dialogue(folder.path(), INIT);
         terminal.until("Type the last of the ten words to go on: ");
         assert!(terminal.is_aside(), "{name}");
@@ -94,6 +93,53 @@ fn an_interruption_takes_the_paper_passphrase_away_and_makes_no_vault() {
         }
         assert!(!folder.path().join("v/vault.toml").exists(), "{name}");
     }
+}
+
+#[test]
+fn a_held_terminal_keeps_nobody_from_ending_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = dialogue(folder.path(), INIT);
+    terminal.until("Type the last of the ten words to go on: ");
+    terminal.types(CTRL_S);
+    // The terminal takes what is typed in its own time.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    terminal.signal(Signal::TERM);
+    assert_eq!(terminal.wait_for_end().code(), Some(130));
+    assert!(!terminal.is_aside() && terminal.echoes(), "{}", terminal.shown());
+}
+
+#[test]
+fn a_question_in_the_background_waits_for_its_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    // The shell's line editor has the terminal in a form of its own meanwhile.
+    let under_a_shell = format!(
+        "bash -c 'set -m; stty -icrnl -echo; {INIT} & read -r -n 1; stty icrnl echo; fg; echo ended $?'"
+    );
+    let mut terminal = dialogue(folder.path(), &under_a_shell);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(!terminal.shown().contains("Type the last"), "{}", terminal.shown());
+    terminal.types("x");
+    let shown = terminal.until("Type the last of the ten words to go on: ");
+    let words = shown.lines().find(|line| line.split('-').count() == 10).unwrap().trim();
+    terminal.types(&format!("{}\r", words.rsplit('-').next().unwrap()));
+    terminal.until("ended 0");
+    assert!(terminal.echoes());
+}
+
+#[test]
+fn a_signal_that_was_ignored_from_the_start_is_ignored() {
+    let demo = Demo::new();
+    std::fs::remove_dir_all(demo.folder.path().join("state")).unwrap();
+    let head = format!(
+        "sh -c 'trap \"\" HUP; exec {BINARY} log head --vault demo/vault --identity demo/reader.identity'"
+    );
+    let mut terminal = dialogue(demo.folder.path(), &head);
+    terminal.until("Is it the same (yes, no, or paste theirs)? ");
+    terminal.signal(Signal::HUP);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    terminal.types("yes\n");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, 0, "{shown}");
 }
 
 #[test]

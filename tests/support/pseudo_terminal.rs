@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 /// How long anything is waited for. The machine may be busy, or emulated.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -112,6 +112,15 @@ impl PseudoTerminal {
         let person = self.person.as_ref().expect("the terminal is open");
         let modes = tcgetattr(person).expect("a terminal has modes").local_modes;
         modes.contains(LocalModes::ECHO)
+    }
+
+    /// Shows what is typed, as a shell does that has its terminal back.
+    #[track_caller]
+    pub fn echo(&self) {
+        let person = self.person.as_ref().expect("the terminal is open");
+        let mut modes = tcgetattr(person).expect("a terminal has modes");
+        modes.local_modes.insert(LocalModes::ECHO);
+        tcsetattr(person, OptionalActions::Now, &modes).expect("modes can be set");
     }
 
     /// Whether the alternate screen is shown, where it matters to whom the terminal is left.

@@ -4,8 +4,9 @@
 //! for the parent: a word from it, or its end, means stop. The main thread waits for
 //! whichever comes first, and returns, which ends the process whatever the others do.
 
+use std::fs;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, setrlimit};
+
 use super::confinement::confine;
 use super::protocol::{Event, Reply, Request};
 use super::wire::{Assembler, Received};
@@ -23,6 +26,9 @@ use super::words::nonsense;
 use crate::hardening::{keep_memory_private, leaving_no_trace};
 use crate::key::KeyError;
 use crate::key::hid::{self, Session, UsbKey};
+
+/// The most memory that a child may fill, in bytes: several times what it needs.
+const MOST_MEMORY: u64 = 256 << 20;
 
 /// How long the child waits for its request: the parent sends it at once.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
@@ -43,8 +49,26 @@ pub fn serve() -> ExitCode {
 /// Keeps what the process holds out of core files and away from debuggers.
 fn harden() -> io::Result<()> {
     keep_memory_private()?;
+    close_inherited()?;
+    let most = Rlimit { current: Some(MOST_MEMORY), maximum: Some(MOST_MEMORY) };
+    setrlimit(Resource::Data, most)?;
     // A panic is reported to the parent; its words may hold what a device sent.
     panic::set_hook(Box::new(|_| {}));
+    Ok(())
+}
+
+/// Closes what the program was started with beyond the three standard streams: a PIN or an
+/// identity may be open there for it, which are none of a helper's business.
+fn close_inherited() -> io::Result<()> {
+    let names = fs::read_dir("/proc/self/fd")?.collect::<io::Result<Vec<_>>>()?;
+    let numbers = names.iter().filter_map(|name| name.file_name().to_str()?.parse().ok());
+    for number in numbers.filter(|number: &RawFd| *number > 2) {
+        match nix::unistd::close(number) {
+            // That of the list itself, which is closed already.
+            Ok(()) | Err(nix::errno::Errno::EBADF) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 //! more in its place, gives up what the helper gives up, by the same functions, and then
 //! tries everything. Other trials look at the real one, to see that it has done the same.
 
-use super::office::visit;
+use super::office::{PIN, pin_file, visit};
 use super::trials;
 use crate::keys::{Touch, VirtualKey};
 use crate::machine::KEYMUSTER;
@@ -273,7 +273,14 @@ fn key_info_says_what_the_kernel_gave() {
 fn while_it_waits(look: impl FnOnce(&str, &str, &VirtualKey)) {
     let office = visit(true, false);
     office.primary.touch(Touch::Wait);
-    let running = office.as_reader(&["key", "check"]).start();
+    // What is open for the program is none of the helper's business.
+    let check = format!(
+        "exec {} --pin-file {} 3<{} 4</dev/zero 17>/dev/full",
+        office.command_line("key check"),
+        pin_file(&scratch(), PIN),
+        office.path("reader.identity"),
+    );
+    let running = program("bash", &["-c", &check]).start();
     office.primary.wait_until_it_blinks();
     let helper = process_of("key-helper");
     let parent = process_of("key\0check");
@@ -366,8 +373,7 @@ fn neither_process_leaves_a_core_file() {
         let office = visit(true, false);
         office.primary.touch(Touch::Wait);
         let check = office.command_line("key check --pin-fd 3");
-        let pin = super::office::PIN;
-        let command = format!("ulimit -c unlimited && echo {pin} >pin && exec {check} 3<pin");
+        let command = format!("ulimit -c unlimited && echo {PIN} >pin && exec {check} 3<pin");
         let running = program("sh", &["-c", &command]).current_dir(&scratch()).start();
         office.primary.wait_until_it_blinks();
         program("kill", &["-s", "ABRT", &process_of(words)]).run().expect_success();

@@ -242,6 +242,18 @@ fn a_pin_can_come_from_a_file_descriptor() {
     let said = program("sh", &["-c", &check]).run().expect_success();
     assert!(said.contains("This is alice/primary"), "{said}");
     assert_eq!(office.entries(), entries + 1);
+
+    // It goes on where whoever opened it is, and needs no end but that of the line.
+    let check = format!("{KEYMUSTER} key check --vault {vault} --pin-fd 3");
+    let second_line = format!("exec 3<{file}.2; read -r line <&3; exec {check}");
+    std::fs::write(format!("{file}.2"), format!("no PIN\n{PIN}\n")).expect("a scratch folder");
+    program("sh", &["-c", &second_line]).run().expect_success();
+    let open_pipe = format!(
+        "mkfifo {file}.3; sleep 600 >{file}.3 & echo {PIN} >{file}.3 & \
+                             {check} 3<{file}.3; code=$?; kill %1; exit $code"
+    );
+    program("bash", &["-c", &open_pipe]).run().expect_success();
+    assert_eq!(office.entries(), entries + 3);
 }
 
 /// The kinds that no deadline is needed for; the others are met in `usb_hostile`.

@@ -225,12 +225,14 @@ impl Wait<'_> {
             bash.args(["-c", &script]);
         });
         (self.reach)(&mut terminal, key);
+        let echoed = terminal.echoes();
         terminal.types(CTRL_Z);
         terminal.until("stopped\r\n");
         assert!(terminal.echoes(), "{wait}: what is typed isn't shown");
         assert!(!terminal.is_aside(), "{wait}: the alternate screen stays");
         terminal.types("\n");
         (self.reach)(&mut terminal, key);
+        assert_eq!(terminal.echoes(), echoed, "{wait}: not as it was before");
         (self.go_on)(&mut terminal, key);
         let (code, shown) = terminal.ends();
         assert_eq!(code, 0, "{wait}: {shown:?}");

@@ -43,16 +43,11 @@ pub(crate) fn of_machine(number: usize) -> Vec<Trial> {
             usb_keys::trials,
             usb_waits::trials,
             usb_hostile::trials,
-            confinement::trials,
             memory::trials,
-        ],
-        _ => &[
-            liar::trials,
-            custodian::trials,
             prompts::trials,
-            interruptions::trials,
             auditor::trials,
         ],
+        _ => &[confinement::trials, liar::trials, custodian::trials, interruptions::trials],
     };
     subjects.iter().flat_map(|trials| trials()).collect()
 }

@@ -9,6 +9,7 @@ use crate::machine::KEYMUSTER;
 use crate::pseudo_terminal::CTRL_C;
 use crate::run::{keymuster, on_terminal, program, scratch, terminal_with, wait_until};
 use libtest_mimic::Trial;
+use rustix::process::Signal;
 use serde_json::Value;
 use std::thread::sleep;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub(super) fn trials() -> Vec<Trial> {
     trials!["prompts":
         a_factory_new_key_gets_its_pin_on_the_terminal,
         two_new_pins_that_differ_set_none,
+        a_pin_is_hidden_again_after_a_stop_that_no_program_can_take,
         each_command_asks_for_a_pin_once,
         a_wrong_pin_is_told_and_the_attempts_left_before_the_next,
         the_last_attempt_is_spent_after_the_typed_words_only,
@@ -48,6 +50,24 @@ fn a_factory_new_key_gets_its_pin_on_the_terminal() {
     assert_eq!(info["pin_retries"], 8);
     assert_eq!(info["path"], key.device());
     assert_eq!(key.touches(), 0);
+}
+
+fn a_pin_is_hidden_again_after_a_stop_that_no_program_can_take() {
+    let _key = VirtualKey::plug("new");
+    let mut terminal = terminal_with(&format!("exec {KEYMUSTER} key pin set"));
+    terminal.until("at least 4 characters: ");
+    terminal.signal(Signal::STOP);
+    terminal.echo();
+    terminal.signal(Signal::CONT);
+    terminal.until("at least 4 characters: ");
+    assert!(!terminal.echoes());
+    terminal.types("271828\n");
+    terminal.until("The same again");
+    terminal.until(": ");
+    terminal.types("271828\n");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, 0, "{shown}");
+    assert!(!shown.contains("271828"), "{shown}");
 }
 
 fn two_new_pins_that_differ_set_none() {
