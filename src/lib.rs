@@ -4,7 +4,7 @@
 //!
 //! The domain decides, the edges act. Imports run one way, from the bottom of this list up:
 //!
-//! - [`hardening`]: no core files, no debuggers.
+//! - [`hardening`]: no core files, no debuggers, no secrets left in memory.
 //! - [`text`]: which characters may be shown.
 //! - [`webauthn`]: the few structures of WebAuthn and CTAP that several modules speak of.
 //! - [`record`]: the nouns, the events, the state, and who must sign what.
