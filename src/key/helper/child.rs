@@ -60,11 +60,13 @@ fn harden() -> io::Result<()> {
 /// Closes what the program was started with beyond the three standard streams: a PIN or an
 /// identity may be open there for it, which are none of a helper's business.
 fn close_inherited() -> io::Result<()> {
-    let names = fs::read_dir("/proc/self/fd")?.collect::<io::Result<Vec<_>>>()?;
-    let numbers = names.iter().filter_map(|name| name.file_name().to_str()?.parse().ok());
-    for number in numbers.filter(|number: &RawFd| *number > 2) {
+    let mut inherited: Vec<RawFd> = Vec::new();
+    for name in fs::read_dir("/proc/self/fd")? {
+        inherited.extend(name?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()));
+    }
+    for number in inherited.into_iter().filter(|number| *number > 2) {
         match nix::unistd::close(number) {
-            // That of the list itself, which is closed already.
+            // The list itself, which is closed already.
             Ok(()) | Err(nix::errno::Errno::EBADF) => {}
             Err(error) => return Err(error.into()),
         }
