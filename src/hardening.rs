@@ -8,6 +8,7 @@
 
 use std::hint::black_box;
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{
@@ -28,6 +29,8 @@ static SWAPPABLE: AtomicBool = AtomicBool::new(false);
 pub fn keep_memory_private() -> io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    // Later, a helper may no longer ask for limits.
+    frames_to_wipe();
     Ok(())
 }
 
@@ -57,10 +60,19 @@ pub fn may_be_swapped() -> bool {
 /// its secrets elsewhere.
 pub fn leaving_no_trace<T>(work: impl FnOnce() -> T) -> T {
     let done = deeper(work);
-    // Where somebody has left us little stack, the work can't have used much of it.
-    let limit = getrlimit(Resource::Stack).current.and_then(|limit| usize::try_from(limit).ok());
-    overwrite_stack(limit.map_or(STACK, |limit| STACK.min(limit / 2)) / FRAME);
+    overwrite_stack(frames_to_wipe());
     done
+}
+
+/// How many frames make up what is wiped. Where somebody has left us little stack, the work
+/// can't have used much of it.
+fn frames_to_wipe() -> usize {
+    static FRAMES: OnceLock<usize> = OnceLock::new();
+    *FRAMES.get_or_init(|| {
+        let limit = getrlimit(Resource::Stack).current;
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+        limit.map_or(STACK, |limit| STACK.min(limit / 2)) / FRAME
+    })
 }
 
 /// A frame of its own, so that all of the work's frames lie where [`overwrite_stack`] has

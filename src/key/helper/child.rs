@@ -145,10 +145,9 @@ pub(super) fn converse(
     let cancel = Arc::clone(&session.cancel);
     let finished = sender.clone();
     thread::Builder::new().name("work".to_owned()).spawn(move || {
-        let outcome = leaving_no_trace(|| {
-            panic::catch_unwind(AssertUnwindSafe(|| work(&session)))
-                .unwrap_or_else(|_| Err(KeyError::Nonsense(nonsense::PANIC.to_owned())))
-        });
+        let work = || leaving_no_trace(|| work(&session));
+        let outcome = panic::catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err(KeyError::Nonsense(nonsense::PANIC.to_owned())));
         // The main thread may have stopped waiting.
         drop(finished.send(Turn::Finished(outcome)));
     })?;
