@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -16,7 +16,9 @@ use super::cipher::{self, OpenError, Recipient, SealError};
 use super::found::remove_founded_staging;
 use super::lock::Lock;
 use super::open::{MAX_ENTRY_FILE, OpenVault};
-use super::store::{StoreError, link_new, read_bounded, remove_leftovers, write_new};
+use super::store::{
+    StoreError, holds, link_new, read_back, read_bounded, remove_leftovers, write_new,
+};
 use crate::log::{Considered, Document, Entry, FORMAT, Fault, Head, MAX_ENTRY, Malformed, sha256};
 use crate::record::{Event, KeyName, Line, RECORDS, Realm, Salt, Time};
 use crate::sshsig::PublicKey;
@@ -70,7 +72,7 @@ pub struct Committed {
     pub unsynced: Option<StoreError>,
 }
 
-/// Why an entry couldn't be appended. In every case the log is as it was.
+/// Why an entry couldn't be appended. But for [`AppendError::Uncertain`], the log is as it was.
 #[derive(Debug, Error)]
 pub enum AppendError {
     /// The log, or a file that it names, is faulty: nothing is built on that.
@@ -87,6 +89,16 @@ pub enum AppendError {
         "what was appended meanwhile can't be built on ({0}); nothing was recorded, so run the command again"
     )]
     Meanwhile(Fault),
+    /// Writing it failed, and so did looking for it. It may be there: what it names is kept.
+    #[error(
+        "whether entry {number} is recorded can't be told; once the vault can be read again, keymuster log list shows it"
+    )]
+    Uncertain {
+        /// Its number.
+        number: u64,
+        /// Why writing failed.
+        source: StoreError,
+    },
     /// The entry would break a rule.
     #[error(transparent)]
     Refused(#[from] Fault),
@@ -190,24 +202,21 @@ impl OpenVault {
             .iter()
             .try_for_each(|file| {
                 write_new(&file.path, &file.bytes)?;
-                written.push(&file.path);
+                written.push(file.path.as_path());
                 Ok(())
             })
+            // Somebody may have taken one for a leftover and removed it.
+            .and_then(|()| files.iter().try_for_each(|file| read_back(&file.path, &file.bytes)))
             .and_then(|()| link_new(&layout.entry(number), &ciphertext));
         let unsynced = match linked {
             Ok(unsynced) => unsynced,
-            Err(error) => {
-                // No entry names them, and an identity that none names would be in the way.
-                for path in written {
-                    let _ = fs::remove_file(path);
-                }
-                return Err(match error {
-                    StoreError::Taken(path) if path == layout.entry(number) => {
-                        AppendError::Overtaken(number)
-                    }
-                    error => error.into(),
-                });
+            Err(source) if !take_back(&layout.entry(number), &ciphertext, &written) => {
+                return Err(AppendError::Uncertain { number, source });
             }
+            Err(StoreError::Taken(path)) if path == layout.entry(number) => {
+                return Err(AppendError::Overtaken(number));
+            }
+            Err(error) => return Err(error.into()),
         };
         self.log.links.push(replay.head().link);
         self.log.entries.push(entry);
@@ -242,5 +251,43 @@ impl OpenVault {
         let number = self.head().number;
         let now = read_bounded(&self.location.layout.entry(number), MAX_ENTRY_FILE)?;
         if sha256(&now) == known { Ok(()) } else { Err(AppendError::Overtaken(number)) }
+    }
+}
+
+/// Removes what was written for an entry, unless that entry may be there: then nothing that it
+/// names may go. Whether it did.
+fn take_back(entry: &Path, ciphertext: &[u8], written: &[&Path]) -> bool {
+    if holds(entry, ciphertext) != Some(false) {
+        return false;
+    }
+    // No entry names them, and an identity that none names would be in the way.
+    for path in written {
+        let _ = fs::remove_file(path);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_entry_may_name_is_taken_back_only_if_the_entry_is_not_there() {
+        type Place = fn(&Path) -> std::io::Result<()>;
+        let cases: [(Place, bool); 4] = [
+            (|_| Ok(()), true),
+            (|entry| fs::write(entry, "theirs"), true),
+            (|entry| fs::write(entry, "ours"), false),
+            // It can't be read.
+            (|entry| fs::create_dir(entry), false),
+        ];
+        for (place, taken_back) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let [entry, named] = ["000005.age", "named"].map(|name| folder.path().join(name));
+            fs::write(&named, "x").unwrap();
+            place(&entry).unwrap();
+            assert_eq!(take_back(&entry, b"ours", &[named.as_path()]), taken_back);
+            assert_eq!(named.exists(), !taken_back);
+        }
     }
 }

@@ -94,7 +94,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
 /// What temporary files are called, so that what a crash leaves can be told and removed.
 pub(super) const TEMPORARY: &str = ".keymuster-";
 
-/// Writes a new file, whole or not at all. [`StoreError::Taken`] if the name has a file.
+/// Writes a new file, whole or not at all. [`StoreError::Taken`] if the name has another file.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let Some(unsynced) = link_new(path, bytes)? else { return Ok(()) };
     // It is ours: the name was free. What may be gone after a power cut isn't written.
@@ -106,13 +106,30 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 /// couldn't be synced is no failure any more, and is returned beside the success.
 pub(super) fn link_new(path: &Path, bytes: &[u8]) -> Result<Option<StoreError>, StoreError> {
     let temporary = write_temporary(path, bytes)?;
-    let linked = rename_new(&temporary, path);
-    if linked.is_err() {
+    if let Err(error) = rename_new(&temporary, path) {
         // The bytes are ciphertext or public, and the error already tells what matters.
         let _ = fs::remove_file(&temporary);
+        // A network share may do it and report failure: what was asked twice is there already.
+        if holds(path, bytes) != Some(true) {
+            return Err(error);
+        }
     }
-    linked?;
     Ok(sync_folder(path).err())
+}
+
+/// Whether a name has a file with exactly these bytes; `None` where that can't be told.
+pub(super) fn holds(path: &Path, bytes: &[u8]) -> Option<bool> {
+    match read_bounded(path, bytes.len() as u64) {
+        Ok(there) => Some(there == bytes),
+        Err(StoreError::Missing(_) | StoreError::TooLarge { .. }) => Some(false),
+        Err(_) => None,
+    }
+}
+
+/// Fails unless the disk gives back what was written.
+pub(super) fn read_back(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let stored = read_bounded(path, bytes.len() as u64)?;
+    if stored == bytes { Ok(()) } else { Err(StoreError::ReadBack(path.to_owned())) }
 }
 
 /// Writes a file, whole or not at all, in place of one that may be there.
@@ -142,8 +159,7 @@ fn write_temporary(path: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {
             .map_err(failed("create", &temporary))?;
         file.write_all(bytes).map_err(failed("write", &temporary))?;
         file.sync_all().map_err(failed("sync", &temporary))?;
-        let stored = read_bounded(&temporary, bytes.len() as u64)?;
-        if stored == bytes { Ok(()) } else { Err(StoreError::ReadBack(path.to_owned())) }
+        read_back(&temporary, bytes)
     })();
     match written {
         Ok(()) => Ok(temporary),
@@ -275,6 +291,21 @@ mod tests {
         assert!(matches!(write_new(&path, b"second"), Err(StoreError::Taken(_))));
         assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn a_name_that_has_our_bytes_after_a_failure_is_a_success() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        // As a share leaves it that did what was asked, and answers "exists" when asked again.
+        fs::write(&path, b"ours").unwrap();
+        assert!(matches!(link_new(&path, b"ours"), Ok(None)));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+        for other in [&b"our"[..], b"theirs", b"OURS"] {
+            assert!(matches!(link_new(&path, other), Err(StoreError::Taken(_))));
+        }
+        assert_eq!(holds(folder.path(), b"ours"), None);
+        assert_eq!(holds(&folder.path().join("absent"), b"ours"), Some(false));
     }
 
     #[test]
