@@ -11,6 +11,7 @@
 #![expect(clippy::disallowed_methods, reason = "vault is the edge to the file system")]
 
 mod append;
+mod bundle;
 mod cipher;
 mod compartment;
 pub mod fido2prf;
@@ -24,6 +25,7 @@ mod passphrase;
 mod store;
 
 pub use append::{AppendError, Committed, NewFile, Prepared};
+pub use bundle::Bundle;
 pub use cipher::{AgeIdentity, AgeIdentityError, OpenError, Recipient, RecipientError, SealError};
 pub use compartment::{CompartmentError, CompartmentIdentity, CompartmentName, EpochOrder};
 pub use found::{FoundError, Founded, Staging};
@@ -33,7 +35,7 @@ pub use lock::{Lock, LockError};
 pub use memory::{HeadMemory, Memory, MemoryError, Remembered};
 pub use open::{Damage, OpenVault, RecordsError, open_records};
 pub use passphrase::{Misspelling, Passphrase, PassphraseError};
-pub use store::{StoreError, export_file, make_bundle, make_folder, read_bounded};
+pub use store::{StoreError, export_file, make_folder, read_bounded};
 
 /// The largest file of any other kind than entries and attachments, in bytes.
 pub const MAX_FILE: u64 = 1 << 20;

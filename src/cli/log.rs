@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::output::{Answer, HeadView, count, table};
 use super::session::Session;
 use crate::log::{Entry, Head};
-use crate::vault::{OpenVault, export_file, make_bundle};
+use crate::vault::{Bundle, OpenVault, StoreError};
 
 /// `keymuster log …`
 #[derive(Debug, Subcommand)]
@@ -223,29 +223,28 @@ fn export_bundle(session: &Session<'_>, dir: &Path) -> Result<Answer, Failure> {
         return Err(Failure::new(exit::NO, "a faulty vault isn't exported")
             .hint("keymuster log verify tells what is wrong"));
     }
-    let inside = |path: &Path| std::path::absolute(path).ok();
-    if let (Some(bundle), Some(root)) = (inside(dir), inside(vault.location().layout.root()))
-        && bundle.starts_with(root)
-    {
+    let target = real_place(dir)?;
+    let root = real(vault.location().layout.root())?;
+    if target.starts_with(root) {
         let message = "a bundle is in the clear, and can't lie in the vault's own folder";
         return Err(Failure::new(exit::USAGE, message).hint("name a folder outside the vault"));
     }
-    // README comes last: a bundle without it was cut short, and is completed.
-    make_bundle(dir, &["entries", "heads"], &["allowed_signers"])?;
+    let bundle = match Bundle::begin(&target, &["entries", "heads"]) {
+        // As it was given, it is easier to know again.
+        Err(StoreError::Taken(_)) => return Err(StoreError::Taken(dir.to_owned()).into()),
+        other => other?,
+    };
     let namespace = session.state().realm().head_namespace();
     let mut head = Head::empty(vault.location().id);
     for entry in sound(vault) {
         head = head.after(entry.document_text().as_bytes());
         let number = format!("{:06}", head.number);
-        let document = dir.join("entries").join(format!("{number}.toml"));
-        export_file(&document, entry.document_text().as_bytes())?;
-        export_file(
-            &dir.join("heads").join(format!("{number}.head")),
-            head.to_string().as_bytes(),
-        )?;
+        let document = entry.document_text();
+        bundle.write(&format!("entries/{number}.toml"), document.as_bytes())?;
+        bundle.write(&format!("heads/{number}.head"), head.to_string().as_bytes())?;
         for (signer, armor) in entry.document().signers.iter().zip(entry.signatures()) {
-            let name = format!("{number}.{}.{}.sig", signer.owner, signer.label);
-            export_file(&dir.join("entries").join(name), armor.as_bytes())?;
+            let name = format!("entries/{number}.{}.{}.sig", signer.owner, signer.label);
+            bundle.write(&name, armor.as_bytes())?;
         }
     }
     let signers: String = session
@@ -256,8 +255,9 @@ fn export_bundle(session: &Session<'_>, dir: &Path) -> Result<Answer, Failure> {
             format!("{name} namespaces=\"{namespace}\" {}\n", key.enrolment.public_key)
         })
         .collect();
-    export_file(&dir.join("allowed_signers"), signers.as_bytes())?;
-    export_file(&dir.join("README"), bundle_readme(&head, namespace).as_bytes())?;
+    bundle.write("allowed_signers", signers.as_bytes())?;
+    bundle.write("README", bundle_readme(&head, namespace).as_bytes())?;
+    bundle.finish()?;
     let shown = crate::text::sanitise(&dir.to_string_lossy(), 200);
     let entries = sound(vault).len();
     let human = format!(
@@ -266,6 +266,22 @@ fn export_bundle(session: &Session<'_>, dir: &Path) -> Result<Answer, Failure> {
     );
     let view = Exported { folder: dir.to_string_lossy().into_owned(), entries };
     Ok(Answer::new("log-exported", &view, human))
+}
+
+/// Where a path leads, with no link and no `..` in it.
+fn real(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize().map_err(|error| {
+        let message = format!("{} can't be found", path.display());
+        Failure::because(exit::FAILED, message, &error)
+    })
+}
+
+/// The same for something that needn't be there, in a folder that must be.
+fn real_place(path: &Path) -> Result<PathBuf, Failure> {
+    // One that ends with `..` is there, if anything is.
+    let Some(name) = path.file_name() else { return real(path) };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Ok(real(parent.unwrap_or(Path::new(".")))?.join(name))
 }
 
 fn bundle_readme(head: &Head, namespace: &str) -> String {

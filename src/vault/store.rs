@@ -142,14 +142,18 @@ pub(super) fn write_replacing(path: &Path, bytes: &[u8]) -> Result<(), StoreErro
     sync_folder(path)
 }
 
-fn write_temporary(path: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+/// A name beside `path` that nothing has.
+pub(super) fn temporary_name(path: &Path) -> Result<PathBuf, StoreError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // Another machine on the same share may write at the same moment.
     let mut random = [0; 8];
     getrandom::fill(&mut random)
         .map_err(|error| failed("name a temporary file for", path)(io::Error::other(error)))?;
-    let temporary =
-        path.with_file_name(format!("{TEMPORARY}{:016x}-{name}", u64::from_le_bytes(random)));
+    Ok(path.with_file_name(format!("{TEMPORARY}{:016x}-{name}", u64::from_le_bytes(random))))
+}
+
+fn write_temporary(path: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+    let temporary = temporary_name(path)?;
     let written = (|| {
         let mut file = OpenOptions::new()
             .write(true)
@@ -189,7 +193,11 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), StoreError> {
         other => other.map_err(failed("link", to))?,
     }
     if is_folder {
-        return fs::rename(from, to).map_err(failed("rename", to));
+        return fs::rename(from, to).map_err(|error| {
+            // It is the empty one that was made for it.
+            let _ = fs::remove_dir(to);
+            failed("rename", to)(error)
+        });
     }
     // It has its name: that the temporary one stays is no failure.
     let _ = fs::remove_file(from);
@@ -206,49 +214,9 @@ pub fn make_folder(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Makes the folder of a bundle, and the folders in it. One whose writing was cut short is
-/// taken over: it lacks the file that is written last, and holds nothing but `folders` and
-/// `files`, which come before that.
-pub fn make_bundle(dir: &Path, folders: &[&str], files: &[&str]) -> Result<(), StoreError> {
-    match make_folder(dir) {
-        Err(StoreError::Taken(_)) if holds_only(dir, &[folders, files].concat()) => {}
-        other => other?,
-    }
-    remove_leftovers(dir)?;
-    for name in folders {
-        let folder = dir.join(name);
-        match make_folder(&folder) {
-            Err(StoreError::Taken(_)) if is_folder(&folder) => remove_leftovers(&folder)?,
-            other => other?,
-        }
-    }
-    Ok(())
-}
-
-fn holds_only(folder: &Path, known: &[&str]) -> bool {
-    let is_known = |name: &str| name.starts_with(TEMPORARY) || known.contains(&name);
-    let names = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    is_folder(folder)
-        && names.is_ok_and(|names| {
-            names.iter().all(|name| is_known(&name.file_name().to_string_lossy()))
-        })
-}
-
-/// Whether it is a folder itself: a link would lead elsewhere.
-fn is_folder(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
-}
-
-/// Writes a new file of a bundle, outside the vault. The same file may be there already.
+/// Writes a new file outside the vault.
 pub fn export_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    match write_new(path, bytes) {
-        Err(StoreError::Taken(_)) if is_there(path, bytes) => Ok(()),
-        other => other,
-    }
-}
-
-fn is_there(path: &Path, bytes: &[u8]) -> bool {
-    read_bounded(path, bytes.len() as u64).is_ok_and(|there| there == bytes)
+    write_new(path, bytes)
 }
 
 /// Makes a folder's list of names durable.
@@ -321,29 +289,6 @@ mod tests {
         assert!(matches!(read_bounded(folder.path(), 99), Err(StoreError::NotAFile(_))));
         assert!(matches!(read_bounded(&folder.path().join("b"), 9), Err(StoreError::Missing(_))));
         assert!(matches!(read_bounded(Path::new("/dev/zero"), 9), Err(StoreError::NotAFile(_))));
-    }
-
-    #[test]
-    fn a_bundle_that_was_cut_short_is_completed_and_no_other_folder_is_written_to() {
-        let folder = tempfile::tempdir().unwrap();
-        let bundle = folder.path().join("bundle");
-        let make = || make_bundle(&bundle, &["entries"], &["signers"]);
-        make().unwrap();
-        export_file(&bundle.join("signers"), b"alice").unwrap();
-        fs::write(bundle.join("entries/.keymuster-1-x"), "x").unwrap();
-        make().unwrap();
-        assert_eq!(fs::read_dir(bundle.join("entries")).unwrap().count(), 0);
-        export_file(&bundle.join("signers"), b"alice").unwrap();
-        let other = export_file(&bundle.join("signers"), b"mallory");
-        assert!(matches!(other, Err(StoreError::Taken(_))));
-        assert_eq!(fs::read(bundle.join("signers")).unwrap(), b"alice");
-
-        export_file(&bundle.join("README"), b"whole").unwrap();
-        assert!(matches!(make(), Err(StoreError::Taken(_))));
-        fs::remove_file(bundle.join("README")).unwrap();
-        fs::remove_dir(bundle.join("entries")).unwrap();
-        std::os::unix::fs::symlink(folder.path(), bundle.join("entries")).unwrap();
-        assert!(matches!(make(), Err(StoreError::Taken(_))));
     }
 
     #[test]

@@ -107,6 +107,8 @@ fn log_show_and_verify_answer_in_json() {
 fn a_bundle_is_never_written_over_anything() {
     let demo = Demo::new();
     demo.read(&["log", "export", "demo/bundle"]).exits(1).says(&["demo/bundle exists already"]);
+    std::fs::create_dir(demo.path("empty")).unwrap();
+    demo.read(&["log", "export", "demo/empty"]).exits(1).says(&["demo/empty exists already"]);
     demo.read(&["log", "export", "demo/second"]).exits(0).answers(&["Exported 4 entries"]);
 }
 

@@ -483,8 +483,21 @@ fn a_handle_given_twice_is_refused_before_any_touch() {
 #[test]
 fn a_bundle_cannot_lie_in_the_vault() {
     let demo = Demo::new();
-    demo.read(&["log", "export", "demo/vault/bundle"]).exits(2).says(&["in the clear"]);
-    assert!(!demo.path("vault/bundle").exists());
+    std::os::unix::fs::symlink("vault/log", demo.path("link")).unwrap();
+    for inside in ["demo/vault/bundle", "demo/link/bundle", "demo/link/../bundle"] {
+        demo.read(&["log", "export", inside]).exits(2).says(&["in the clear"]);
+    }
+    assert!(!demo.path("vault/bundle").exists() && !demo.path("vault/log/bundle").exists());
+}
+
+#[test]
+fn a_bundle_lies_beside_the_vault_as_the_readme_has_it() {
+    let demo = Demo::new();
+    let mut command = super::demo_vault::command_in(&demo.path("vault"));
+    command.args(["log", "export", "../other", "--identity", "../reader.identity"]);
+    command.env("XDG_STATE_HOME", demo.folder.path().join("state"));
+    super::demo_vault::ran(command.output().unwrap()).exits(0).answers(&["Exported 4 entries"]);
+    assert!(demo.path("other/README").exists());
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! after, what was said of it is true, nothing is in the clear that isn't meant to be, the
 //! same command works, and the next entry leaves nothing of it all.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::demo_vault::Ran;
@@ -86,12 +88,39 @@ impl Struck<'_> {
     }
 
     fn nothing_is_in_the_clear(&self) -> Verdict {
+        let unfinished = self.unfinished_bundles();
+        // Who is killed can't tidy up.
+        must(unfinished.len() <= usize::from(self.fault == Fault::Kill), || {
+            format!("left of a bundle: {unfinished:?}")
+        })?;
         let clear: &[&str] = match self.line.effect {
             Effect::Exports(_) => &["demo/demo-keys", "second"],
             Effect::Demonstrates(_) => &["demo/demo-keys", "second/demo-keys", "second/bundle"],
             _ => &["demo/demo-keys", "demo-keys"],
         };
-        self.world.plaintext(clear).map_or(Ok(()), |found| Err(format!("in the clear: {found}")))
+        let clear: Vec<&str> =
+            clear.iter().copied().chain(unfinished.iter().map(String::as_str)).collect();
+        self.world.plaintext(&clear).map_or(Ok(()), |found| Err(format!("in the clear: {found}")))
+    }
+
+    /// The folders in which bundles were being written, which nobody else may read.
+    fn unfinished_bundles(&self) -> Vec<String> {
+        let (beside, name) = match self.line.effect {
+            Effect::Exports(folder) => ("", folder),
+            Effect::Demonstrates(folder) => (folder, "bundle"),
+            _ => return Vec::new(),
+        };
+        let beside = self.world.folder().join(beside);
+        let is_unfinished = |item: &fs::DirEntry| {
+            let is = item.file_name().to_string_lossy().into_owned();
+            let mode = item.metadata().map_or(0, |metadata| metadata.permissions().mode());
+            is.starts_with(TEMPORARY) && is.ends_with(&format!("-{name}")) && mode == 0o040_700
+        };
+        let items = fs::read_dir(beside).into_iter().flatten().flatten().filter(is_unfinished);
+        let inside = |item: fs::DirEntry| {
+            Some(item.path().strip_prefix(self.world.folder()).ok()?.to_string_lossy().into_owned())
+        };
+        items.filter_map(inside).collect()
     }
 
     fn vault_is_untouched(&self) -> Verdict<Stands> {
