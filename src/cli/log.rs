@@ -201,7 +201,7 @@ fn verify(context: &Context, session: &Session<'_>) -> Result<Answer, Failure> {
     human.extend(fault);
     human.extend(view.damage.iter().map(|damage| format!("damage: {damage}\n")));
     human.extend(view.findings.iter().map(|finding| format!("finding: {finding}\n")));
-    human.extend(view.strays.iter().map(|stray| format!("named by no entry: {stray}\n")));
+    human.extend(view.strays.iter().map(|stray| stray_line(stray)));
     human.push_str(if view.sound {
         "A tail that was cut off shows only against a head from elsewhere: compare this\n\
          one with the other custodians'.\n"
@@ -209,6 +209,13 @@ fn verify(context: &Context, session: &Session<'_>) -> Result<Answer, Failure> {
         "Nothing is appended to a faulty vault. Restore the file from git or a backup.\n"
     });
     Ok(Answer::new("log-verdict", &view, human).exiting(session.exit()))
+}
+
+/// What is told of a file that no entry names: nobody must remove what is being written.
+pub fn stray_line(file: &str) -> String {
+    format!(
+        "named by no entry: {file}; if no other keymuster is at work, left by one that was interrupted\n"
+    )
 }
 
 #[derive(Serialize)]

@@ -131,7 +131,7 @@ impl<'a> Session<'a> {
                 exit::NO,
                 format!("{name} opened the vault with an identity file that no entry names"),
             )
-            .hint("keymuster log verify --identity FILE names such files: remove them"));
+            .hint("keymuster log verify --identity FILE names such files: once no other keymuster is at work, remove them"));
         }
         Self { context, vault, keys, unlocked: Some(unlocked), lock: None }.greeted(known)
     }

@@ -13,6 +13,7 @@ use super::device::only_device;
 use super::enrolment::{Enrolment, check_fitness, ready_key};
 use super::exit;
 use super::failure::Failure;
+use super::log::stray_line;
 use super::output::{Answer, HeadView, count, table};
 use super::prompt::Question;
 use super::session::Session;
@@ -463,8 +464,7 @@ fn shown(view: &VaultView) -> String {
         .collect();
     text.push('\n');
     text.push_str(&table(&["compartment", "epoch", "members"], &rows));
-    for (title, items) in [("finding", &view.findings), ("named by no entry", &view.strays)] {
-        text.extend(items.iter().map(|item| format!("{title}: {item}\n")));
-    }
+    text.extend(view.findings.iter().map(|finding| format!("finding: {finding}\n")));
+    text.extend(view.strays.iter().map(|stray| stray_line(stray)));
     text
 }

@@ -345,6 +345,17 @@ impl OpenVault {
     /// Reads and replays what was appended since it was read, and holds the other files
     /// against it. After an error nothing may be built on what is there.
     pub(super) fn read_on(&mut self) -> Result<(), StoreError> {
+        self.look()?;
+        if !self.strays.is_empty() {
+            // The entry that names them may have been written while they were listed.
+            let seen = std::mem::take(&mut self.strays);
+            self.look()?;
+            self.strays.retain(|path| seen.contains(path));
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<(), StoreError> {
         let layout = &self.location.layout;
         let mut strays = read_log(layout, &self.records, &mut self.log)?;
         let state = self.log.replay.state();
@@ -402,7 +413,8 @@ impl OpenVault {
         in_the_log.map(|finding| finding.to_string()).chain(self.oddity.clone()).collect()
     }
 
-    /// Files that no entry names. Never used.
+    /// Files that no entry names. Never used; another keymuster may be writing them, and their
+    /// entry next.
     pub fn strays(&self) -> Vec<String> {
         self.strays.iter().map(|path| self.location.layout.shown(path)).collect()
     }

@@ -60,6 +60,16 @@ impl Running {
     }
 }
 
+/// The binary under strace, which needs to be installed, with these expressions.
+fn traced(demo: &Demo, expressions: &[&str]) -> Command {
+    let mut command = Command::new("setsid");
+    command.args(["--wait", "strace", "-f", "-qq", "-o", "trace.txt"]);
+    command.args(expressions.iter().flat_map(|expression| ["-e", expression]));
+    command.arg(env!("CARGO_BIN_EXE_keymuster")).current_dir(demo.folder.path());
+    command.env("HOME", demo.folder.path()).env("XDG_STATE_HOME", demo.folder.path().join("state"));
+    command
+}
+
 fn location(demo: &Demo) -> Location {
     Location::at(&demo.path("vault")).unwrap()
 }
@@ -218,11 +228,8 @@ fn ctrl_c_ends_the_wait() {
 fn of_two_that_enrol_one_name_one_does_and_the_other_wastes_no_touch_on_it() {
     let demo = Demo::new();
     // The first pauses where its new key is written, between the touches for it.
-    let mut first = Command::new("setsid");
-    first.args(["--wait", "strace", "-f", "-qq", "-o", "trace.txt", "-e", "trace=renameat2"]);
-    first.args(["-e", "inject=renameat2:delay_enter=5000000:when=1"]);
-    first.arg(env!("CARGO_BIN_EXE_keymuster")).current_dir(demo.folder.path());
-    first.env("HOME", demo.folder.path()).env("XDG_STATE_HOME", demo.folder.path().join("state"));
+    let pause = "inject=renameat2:delay_enter=5000000:when=1";
+    let first = traced(&demo, &["trace=renameat2", pause]);
     let enrol = ["key", "enrol", "red"];
     let first = Running::spawn(first, &enrol)
         .until("Touch alice/red to make its signing credential (1 of 5) (30 s)");
@@ -238,6 +245,26 @@ fn of_two_that_enrol_one_name_one_does_and_the_other_wastes_no_touch_on_it() {
         second.stderr.lines().filter(|line| line.starts_with("Touch ")).collect();
     assert_eq!(touches.len(), 1, "only that which opened the vault: {touches:?}");
     let ran = demo.read(&["log", "verify"]).exits(0).answers(&["SOUND: 5 entries"]);
+    assert!(!ran.stdout.contains("named by no entry"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_an_enrolment_puts_in_place_while_one_verifies_is_no_stray() {
+    let demo = Demo::new();
+    // The one that verifies pauses before its last list of a folder: it has read the log.
+    let verify = ["log", "verify", "--identity", "demo/reader.identity"];
+    let mut counted = traced(&demo, &["trace=getdents64"]);
+    counted.args(verify).args(["--vault", "demo/vault"]);
+    super::demo_vault::ran(counted.output().unwrap()).exits(0);
+    let trace = fs::read_to_string(demo.folder.path().join("trace.txt")).unwrap();
+    // Each list takes two calls, of which the second finds nothing more.
+    let last = trace.matches("getdents64(").count() - 1;
+    let pause = format!("inject=getdents64:delay_enter=5000000:when={last}");
+    let mut slow = traced(&demo, &["trace=getdents64", &pause]);
+    slow.stdout(Stdio::piped()).args(verify).args(["--vault", "demo/vault"]);
+    let slow = slow.spawn().unwrap();
+    demo.run(&["key", "enrol", "red"]).exits(0);
+    let ran = super::demo_vault::ran(slow.wait_with_output().unwrap()).exits(0);
     assert!(!ran.stdout.contains("named by no entry"), "{}", ran.stdout);
 }
 
