@@ -2,7 +2,7 @@
 //!
 //! All its files are made in a staging folder inside the new vault, then moved into place,
 //! `vault.toml` last: a folder is a vault when that file is there. Nothing but the staging
-//! folder is ever deleted. What an interrupted founding had moved already is known by inode
+//! folder and empty folders is ever deleted. What an interrupted founding had moved already is known by inode
 //! and time of birth, which were written down before, and is moved back by the next one.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -77,9 +77,9 @@ impl Staging {
             return Err(FoundError::InTheWay(root.to_owned()));
         }
         let known = interrupted(&Layout::new(&root.join(STAGING)));
-        let in_the_way = parts(&layout)
-            .into_iter()
-            .find(|path| path.symlink_metadata().is_ok() && !is_ours(path, &known));
+        let in_the_way = parts(&layout).into_iter().find(|path| {
+            path.symlink_metadata().is_ok() && !is_empty_folder(path) && !is_ours(path, &known)
+        });
         in_the_way.map_or(Ok(()), |path| Err(FoundError::InTheWay(path)))
     }
 
@@ -165,6 +165,9 @@ impl Staging {
         let manifest = births.join("\n") + "\n";
         write_new(&self.staging.root().join(MOVED), manifest.as_bytes())?;
         for (from, to) in parts(&self.staging).iter().zip(parts(&layout)) {
+            // It removes an empty folder and nothing else, such as an interrupted founding made
+            // for the part to be moved to.
+            let _ = fs::remove_dir(&to);
             match rename_new(from, &to) {
                 Err(StoreError::Taken(path)) => return Err(FoundError::InTheWay(path)),
                 other => other?,
@@ -209,19 +212,26 @@ fn parts(layout: &Layout) -> Vec<PathBuf> {
     folders.chain([layout.gitattributes()]).collect()
 }
 
-/// What a file or folder is known by wherever it is moved: device, inode, time of birth. An
-/// inode alone is given to another file once its own is deleted. `None` where the file
-/// system tells no birth: then nothing is taken for ours.
+/// What a file or folder is known by wherever it is moved: inode and time of birth. An inode
+/// alone is given to another file once its own is deleted, and a device gets another number
+/// when it is mounted again. `None` where the file system tells no birth: then nothing is
+/// taken for ours.
 fn birth(path: &Path) -> Option<String> {
     let metadata = path.symlink_metadata().ok()?;
     let born = metadata.created().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(format!("{}:{}:{}", metadata.dev(), metadata.ino(), born.as_nanos()))
+    Some(format!("{}:{}", metadata.ino(), born.as_nanos()))
 }
 
 /// The births of a part of the vault and of the files in it.
 fn with_contents(path: &Path) -> Vec<String> {
     let inside = fs::read_dir(path).into_iter().flatten().flatten().map(|item| item.path());
     [path.to_owned()].into_iter().chain(inside).filter_map(|path| birth(&path)).collect()
+}
+
+/// A folder itself and not a link to one.
+fn is_empty_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+        && fs::read_dir(path).is_ok_and(|mut items| items.next().is_none())
 }
 
 /// Whether a part was put there by the interrupted founding, and nothing was added to it.
@@ -281,4 +291,26 @@ fn remove(path: &Path) -> Result<(), StoreError> {
     let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
     let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     removed.map_err(failed("remove", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Hex;
+
+    #[test]
+    fn an_empty_folder_is_not_in_the_way_and_anything_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let begin = || Staging::begin(folder.path(), Hex([1; 16]));
+        fs::create_dir(&log).unwrap();
+        std::os::unix::fs::symlink(&log, folder.path().join("identities")).unwrap();
+        assert!(matches!(begin(), Err(FoundError::InTheWay(path)) if path.ends_with("identities")));
+        fs::remove_file(folder.path().join("identities")).unwrap();
+        fs::write(log.join("notes"), "x").unwrap();
+        assert!(matches!(begin(), Err(FoundError::InTheWay(path)) if path == log));
+        fs::remove_file(log.join("notes")).unwrap();
+        begin().unwrap().finish().unwrap();
+        assert!(folder.path().join("vault.toml").exists() && log.is_dir());
+    }
 }
