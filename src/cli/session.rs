@@ -173,7 +173,6 @@ impl<'a> Session<'a> {
 
     fn compare_with_memory(&self, known: Option<Memory>) -> Result<(), Failure> {
         let confirmed = self.compare_with_flag()?;
-        let location = self.vault.location();
         let beyond_fault =
             |head: &Head| self.vault.fault().is_some() && head.number > self.vault.head().number;
         match Remembered::of(known, self.vault.links()) {
@@ -221,7 +220,13 @@ impl<'a> Session<'a> {
         }
         // A faulty log's sound part may be what an attacker left of it.
         if self.vault.fault().is_none() {
-            self.context.memory()?.remember(&location.id, self.vault.links())?;
+            // It has been compared, and what it was opened for needs nothing more.
+            self.try_to_remember(|why| {
+                format!(
+                    "This machine couldn't remember this head: {why}; a tail that is cut off later \
+                     may go unnoticed."
+                )
+            });
         }
         Ok(())
     }
@@ -359,14 +364,19 @@ impl<'a> Session<'a> {
     /// Remembers the head of an entry that was made durable. That it can't be remembered
     /// is no reason to call the entry a failure: it is told.
     pub fn remember(&self) {
+        self.try_to_remember(|why| {
+            format!("The entry is recorded, but this machine couldn't remember its head: {why}.")
+        });
+    }
+
+    /// Remembers the head, or says why it couldn't.
+    fn try_to_remember(&self, told: impl FnOnce(&str) -> String) {
         let remembered = self.context.memory().and_then(|memory| {
             memory.remember(&self.vault.location().id, self.vault.links()).map_err(Failure::from)
         });
         if let Err(failure) = remembered {
-            self.context.terminal.say(&format!(
-                "The entry is recorded, but this machine couldn't remember its head: {}.",
-                [vec![failure.message], failure.causes].concat().join(": ")
-            ));
+            let why = [vec![failure.message], failure.causes].concat().join(": ");
+            self.context.terminal.say(&told(&why));
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::record::{Digest, VaultId};
 /// The file in the folder that a writer locks; no vault's id is like it.
 const LOCK: &str = ".lock";
 /// How long another writer is waited for, who has one short file to write.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The memory of heads: a folder with a file for each vault.
 #[derive(Clone, Debug)]

@@ -89,6 +89,28 @@ fn a_tail_that_was_cut_off_is_refused_where_a_later_head_is_remembered() {
 }
 
 #[test]
+fn a_head_that_cannot_be_remembered_is_told_and_stops_no_reading() {
+    let demo = Demo::new();
+    let heads = demo.folder.path().join("state/keymuster/heads");
+    let told = "This machine couldn't remember this head: ";
+    let ran = demo.read(&["log", "verify"]).exits(0);
+    assert!(!ran.stderr.contains(told), "{}", ran.stderr);
+    // The memory is behind, and another process has it locked.
+    let id = keymuster::vault::Location::at(&demo.path("vault")).unwrap().id.to_string();
+    let text = fs::read_to_string(heads.join(&id)).unwrap();
+    demo.read(&["key", "check", "alice/primary"]).exits(0);
+    fs::write(heads.join(&id), &text).unwrap();
+    let lock = fs::File::options().write(true).open(heads.join(".lock")).unwrap();
+    lock.lock().unwrap();
+    let ran = demo.read(&["log", "verify"]).exits(0).answers(&["SOUND: 5 entries"]);
+    ran.says(&[told, "locked for too long; a tail that is cut off later may go unnoticed."]);
+    assert_eq!(fs::read_to_string(heads.join(&id)).unwrap(), text);
+    // What it can't read, it can't compare with.
+    fs::write(heads.join(&id), "nonsense").unwrap();
+    demo.read(&["log", "verify"]).exits(1).says(&["isn't a head that keymuster wrote"]);
+}
+
+#[test]
 fn another_log_in_place_of_the_remembered_one_is_refused() {
     let demo = Demo::new();
     let before = fs::read(demo.path("vault/log/000004.age")).unwrap();
