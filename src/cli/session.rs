@@ -144,7 +144,9 @@ impl<'a> Session<'a> {
         opener: Opener<'_>,
         aside: Option<&DeviceId>,
     ) -> Result<Self, Failure> {
-        let lock = lock(context, &locate(context)?.layout)?;
+        let layout = locate(context)?.layout;
+        let lock = lock(context, &layout)?;
+        layout.check_writable()?;
         let session = Self::open_with_key(context, opener, aside)?;
         Ok(Self { lock: Some(lock), ..session })
     }
@@ -321,6 +323,7 @@ impl<'a> Session<'a> {
             Some(lock) => lock,
             None => lock(self.context, &self.vault.location().layout)?,
         };
+        self.vault.location().layout.check_writable()?;
         self.vault.catch_up(&lock)?;
         let names = signers.iter().map(|(name, _)| name.clone()).collect();
         let time = self.context.now()?;

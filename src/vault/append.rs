@@ -194,7 +194,7 @@ impl OpenVault {
         self.check_unchanged(number)?;
         let layout = self.location.layout.clone();
         for folder in [layout.log(), layout.compartments(), layout.identities()] {
-            remove_leftovers(&folder)?;
+            remove_leftovers(&folder);
         }
         remove_founded_staging(&layout);
         let mut written = Vec::new();

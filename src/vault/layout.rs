@@ -195,6 +195,16 @@ impl Layout {
         self.identities().join(format!("{custodian}.{slot}.{generation}.identity"))
     }
 
+    /// Fails if a folder that entries and their files go to can't be written to, so that no
+    /// touch is wasted on that.
+    pub fn check_writable(&self) -> Result<(), StoreError> {
+        Self::FOLDERS.iter().try_for_each(|name| {
+            let folder = self.root.join(name);
+            rustix::fs::access(&folder, rustix::fs::Access::WRITE_OK)
+                .map_err(|error| failed("write to", &folder)(error.into()))
+        })
+    }
+
     /// A path as people know it: relative to the vault.
     pub fn shown(&self, path: &Path) -> String {
         let inside = path.strip_prefix(&self.root).unwrap_or(path);

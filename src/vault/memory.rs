@@ -122,8 +122,7 @@ impl HeadMemory {
         if !self.is_news(&head, links)? {
             return Ok(());
         }
-        // What a crash left. What stays of it harms nobody.
-        let _ = remove_leftovers(&self.folder);
+        remove_leftovers(&self.folder);
         let text = format!("{head}{fingerprint}\n");
         Ok(write_replacing(&self.path(vault), text.as_bytes())?)
     }

@@ -229,22 +229,14 @@ pub(super) fn sync_folder(of: &Path) -> Result<(), StoreError> {
 }
 
 /// Removes what a crash left under temporary names. Only for a holder of the vault's lock:
-/// nobody else can be writing.
-pub(super) fn remove_leftovers(folder: &Path) -> Result<(), StoreError> {
-    let names = match fs::read_dir(folder) {
-        Ok(names) => names,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed("list", folder)(error)),
-    };
-    for name in names {
-        let path = name.map_err(failed("list", folder))?.path();
-        let leftover =
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY));
-        if leftover && !path.is_dir() {
-            fs::remove_file(&path).map_err(failed("remove", &path))?;
+/// nobody else can be writing. What stays, such as another owner's file, harms nobody.
+pub(super) fn remove_leftovers(folder: &Path) {
+    for item in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if item.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            // It fails on a folder, which is none of ours.
+            let _ = fs::remove_file(item.path());
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -294,11 +286,13 @@ mod tests {
     #[test]
     fn leftovers_of_a_crash_are_removed_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        for name in [".keymuster-1-a", "a", ".gitignore"] {
+        for name in [".keymuster-1-a", ".keymuster-3-a", "a", ".gitignore"] {
             fs::write(folder.path().join(name), "x").unwrap();
         }
-        remove_leftovers(folder.path()).unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-        remove_leftovers(&folder.path().join("absent")).unwrap();
+        // It can't be removed, and keeps no other from it.
+        fs::create_dir(folder.path().join(".keymuster-2-a")).unwrap();
+        remove_leftovers(folder.path());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        remove_leftovers(&folder.path().join("absent"));
     }
 }
