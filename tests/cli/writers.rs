@@ -63,7 +63,7 @@ impl Running {
 /// The binary under strace, which needs to be installed, with these expressions.
 fn traced(demo: &Demo, expressions: &[&str]) -> Command {
     let mut command = Command::new("setsid");
-    command.args(["--wait", "strace", "-f", "-qq", "-o", "trace.txt"]);
+    command.args(["--wait", "strace", "-f", "-y", "-qq", "-o", "trace.txt"]);
     command.args(expressions.iter().flat_map(|expression| ["-e", expression]));
     command.arg(env!("CARGO_BIN_EXE_keymuster")).current_dir(demo.folder.path());
     command.env("HOME", demo.folder.path()).env("XDG_STATE_HOME", demo.folder.path().join("state"));
@@ -261,21 +261,23 @@ fn a_vault_that_cannot_be_written_to_is_refused_before_any_touch() {
 #[test]
 fn what_an_enrolment_puts_in_place_while_one_verifies_is_no_stray() {
     let demo = Demo::new();
-    // The one that verifies pauses before its last list of a folder: it has read the log.
-    let verify = ["log", "verify", "--identity", "demo/reader.identity"];
-    let mut counted = traced(&demo, &["trace=getdents64"]);
-    counted.args(verify).args(["--vault", "demo/vault"]);
-    super::demo_vault::ran(counted.output().unwrap()).exits(0);
-    let trace = fs::read_to_string(demo.folder.path().join("trace.txt")).unwrap();
-    // Each list takes two calls, of which the second finds nothing more.
-    let last = trace.matches("getdents64(").count() - 1;
-    let pause = format!("inject=getdents64:delay_enter=5000000:when={last}");
-    let mut slow = traced(&demo, &["trace=getdents64", &pause]);
-    slow.stdout(Stdio::piped()).args(verify).args(["--vault", "demo/vault"]);
-    let slow = slow.spawn().unwrap();
+    // The one that verifies has listed compartments/, log/ and compartments/ again, with two
+    // calls each, and pauses before it lists identities/: it has read the log.
+    let pause = "inject=getdents64:delay_enter=10000000:when=7";
+    let mut verifying = traced(&demo, &["trace=getdents64", pause]);
+    verifying.args(["log", "verify", "--vault", "demo/vault"]).args(READER);
+    let mut verifying = verifying.stdout(Stdio::piped()).spawn().unwrap();
+    let trace = || fs::read_to_string(demo.folder.path().join("trace.txt")).unwrap_or_default();
+    while trace().lines().count() < 6 {
+        assert!(verifying.try_wait().unwrap().is_none(), "it ended: {}", trace());
+        std::thread::sleep(Duration::from_millis(20));
+    }
     demo.run(&["key", "enrol", "red"]).exits(0);
-    let ran = super::demo_vault::ran(slow.wait_with_output().unwrap()).exits(0);
+    let ran = super::demo_vault::ran(verifying.wait_with_output().unwrap()).exits(0);
+    let paused = |line: &str| line.contains("/identities>") && line.contains("DELAYED");
+    assert!(trace().lines().any(paused), "it paused elsewhere: {}", trace());
     assert!(!ran.stdout.contains("named by no entry"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("SOUND: 5 entries"), "{}", ran.stdout);
 }
 
 #[test]
