@@ -15,7 +15,7 @@ use thiserror::Error;
 use super::compartment::CompartmentIdentity;
 use super::layout::{GIT_LINE, VaultFile};
 use super::open::OpenVault;
-use super::store::{StoreError, failed, read_bounded, rename_new, sync_folder, write_new};
+use super::store::{StoreError, failed, holds, read_bounded, rename_new, sync_folder, write_new};
 use super::{Layout, Location, MAX_FILE};
 use crate::log::FORMAT;
 use crate::record::VaultId;
@@ -139,9 +139,7 @@ impl Staging {
             let folder = staging.join(name);
             fs::create_dir(&folder).map_err(failed("create", &folder))?;
         }
-        let file = VaultFile { format: FORMAT, vault: self.id };
-        let text = file.to_text().map_err(|_| FoundError::Bug)?;
-        write_new(&self.staging.vault_toml(), text.as_bytes())?;
+        write_new(&self.staging.vault_toml(), vault_toml(self.id)?.as_bytes())?;
         let attributes = format!("{GIT_LINE}\n");
         Ok(write_new(&self.staging.gitattributes(), attributes.as_bytes())?)
     }
@@ -175,11 +173,22 @@ impl Staging {
             self.moved.push(to);
         }
         sync_folder(&layout.vault_toml())?;
-        match rename_new(&self.staging.vault_toml(), &layout.vault_toml()) {
-            Err(StoreError::Taken(_)) => return Err(FoundError::AlreadyAVault(self.root.clone())),
-            other => other?,
+        let renamed = rename_new(&self.staging.vault_toml(), &layout.vault_toml());
+        // A rename that took effect may report failure (NFS). Its id tells ours from any other.
+        let own = vault_toml(self.id)?;
+        let there = match renamed {
+            Ok(()) => Some(true),
+            Err(_) => holds(&layout.vault_toml(), own.as_bytes()),
+        };
+        // Where that can't be told, nothing is taken back.
+        self.finished = there != Some(false);
+        match (renamed, there) {
+            (Ok(()), _) | (_, Some(true)) => {}
+            (Err(StoreError::Taken(_)), Some(false)) => {
+                return Err(FoundError::AlreadyAVault(self.root.clone()));
+            }
+            (Err(error), _) => return Err(error.into()),
         }
-        self.finished = true;
         let unsynced = sync_folder(&layout.vault_toml()).err();
         // What stays of the staging folder, the first append removes.
         let _ = fs::remove_dir_all(self.staging.root());
@@ -204,6 +213,11 @@ impl Drop for Staging {
             let _ = fs::remove_dir(&self.root);
         }
     }
+}
+
+/// The text of `vault.toml`.
+fn vault_toml(id: VaultId) -> Result<String, FoundError> {
+    VaultFile { format: FORMAT, vault: id }.to_text().map_err(|_| FoundError::Bug)
 }
 
 /// What is moved into place before `vault.toml`.

@@ -33,7 +33,7 @@ pub(super) fn trials() -> Vec<Trial> {
         a_pin,
         the_last_attempt,
         a_first_pin,
-        a_second_signal_gives_the_terminal_back,
+        a_pin_at_a_held_terminal,
         a_fingerprint,
         a_word_from_the_paper,
         a_secret_from_a_pipe,
@@ -460,8 +460,9 @@ fn a_first_pin() {
     enrolment.interrupt_by(&mut office.primary, &[&[CtrlC, CtrlD]]);
 }
 
-/// A terminal that is held (Ctrl-S) takes no line break, so the command can't end by itself.
-fn a_second_signal_gives_the_terminal_back() {
+/// A terminal that is held (Ctrl-S) takes nothing that is written. It is given back none the
+/// less; and a second signal ends the program, which waits to say that it was interrupted.
+fn a_pin_at_a_held_terminal() {
     let _key = VirtualKey::plug("new");
     let mut terminal = terminal_with(&format!("exec {KEYMUSTER} key pin set"));
     terminal.until("New PIN for Virtual FIDO2 Key");
@@ -471,11 +472,10 @@ fn a_second_signal_gives_the_terminal_back() {
     // The terminal takes what is typed in its own time, and a flush would throw it away.
     sleep(Duration::from_millis(500));
     terminal.signal(Signal::TERM);
-    terminal.wait("it writes", |this| is_in_write(this, "0x"));
-    assert!(!terminal.echoes());
+    terminal.wait("it writes to stderr", |this| is_in_write(this, "0x2 "));
+    assert!(terminal.echoes(), "what is typed isn't shown");
     terminal.signal(Signal::TERM);
     assert_eq!(terminal.wait_for_end().code(), Some(INTERRUPTED));
-    assert!(terminal.echoes(), "what is typed isn't shown");
 }
 
 fn a_fingerprint() {
