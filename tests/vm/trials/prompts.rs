@@ -249,7 +249,7 @@ fn without_a_terminal_each_error_names_the_flag_that_answers() {
         // A machine that never met the vault, where the command says so.
         let (state, command) = match command.strip_prefix("env ") {
             Some(command) => (folder.join("state").display().to_string(), command.to_owned()),
-            None => ("/root/.local/state".to_owned(), command),
+            None => ("$HOME/.local/state".to_owned(), command),
         };
         let script = format!("XDG_STATE_HOME={state} exec setsid --wait {KEYMUSTER} {command} <&-");
         let outcome = program("sh", &["-c", &script]).run();
