@@ -156,7 +156,15 @@ impl Staging {
     }
 
     /// Moves everything into place. Once `vault.toml` is there, the vault is.
-    pub fn finish(mut self) -> Result<Founded, FoundError> {
+    pub fn finish(self) -> Result<Founded, FoundError> {
+        self.finish_by(rename_new)
+    }
+
+    /// The same, where `vault.toml` gets its place by `commit`.
+    fn finish_by(
+        mut self,
+        commit: impl FnOnce(&Path, &Path) -> Result<(), StoreError>,
+    ) -> Result<Founded, FoundError> {
         let layout = Layout::new(&self.root);
         let births: Vec<String> =
             parts(&self.staging).iter().flat_map(|path| with_contents(path)).collect();
@@ -173,7 +181,7 @@ impl Staging {
             self.moved.push(to);
         }
         sync_folder(&layout.vault_toml())?;
-        let renamed = rename_new(&self.staging.vault_toml(), &layout.vault_toml());
+        let renamed = commit(&self.staging.vault_toml(), &layout.vault_toml());
         // A rename that took effect may report failure (NFS). Its id tells ours from any other.
         let own = vault_toml(self.id)?;
         let there = match renamed {
@@ -326,5 +334,34 @@ mod tests {
         fs::remove_file(log.join("notes")).unwrap();
         begin().unwrap().finish().unwrap();
         assert!(folder.path().join("vault.toml").exists() && log.is_dir());
+    }
+    /// A network share may do what was asked, and report failure.
+    #[test]
+    fn a_commit_that_took_effect_stands_whatever_was_reported_of_it() {
+        let broken = |path: &Path| failed("rename", path)(io::ErrorKind::TimedOut.into());
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("vault");
+        let begun = Staging::begin(&root, Hex([1; 16])).unwrap();
+        let founded = begun.finish_by(|from, to| {
+            rename_new(from, to)?;
+            Err(broken(to))
+        });
+        assert_eq!(founded.unwrap().location.layout.root(), root);
+        assert!(Location::at(&root).is_ok() && root.join("log").is_dir());
+
+        let root = folder.path().join("other");
+        let begun = Staging::begin(&root, Hex([2; 16])).unwrap();
+        let refused = begun.finish_by(|_, to| Err(broken(to)));
+        assert!(matches!(refused, Err(FoundError::Store(StoreError::Io { .. }))));
+        assert!(!root.exists(), "a founding that failed leaves something");
+
+        let root = folder.path().join("theirs");
+        let begun = Staging::begin(&root, Hex([3; 16])).unwrap();
+        let refused = begun.finish_by(|from, to| {
+            fs::write(to, vault_toml(Hex([4; 16])).unwrap()).unwrap();
+            rename_new(from, to)
+        });
+        assert!(matches!(refused, Err(FoundError::AlreadyAVault(_))));
+        assert_eq!(fs::read_dir(&root).unwrap().count(), 1, "but theirs, something is left");
     }
 }

@@ -175,33 +175,43 @@ fn write_temporary(path: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {
 }
 
 /// Renames without replacing: by `renameat2`, or where the file system doesn't know that
-/// (NFS, 9p), by ways that never replace either: a hard link for a file, and for a folder a
-/// rename onto an empty one that was made for it.
+/// (NFS, 9p), by [`rename_new_without_flags`].
 pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), StoreError> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => return Ok(()),
-        Err(Errno::EXIST) => return Err(StoreError::Taken(to.to_owned())),
-        Err(Errno::INVAL | Errno::NOSYS) => {}
-        Err(error) => return Err(failed("rename", to)(error.into())),
+        Ok(()) => Ok(()),
+        Err(Errno::EXIST) => Err(StoreError::Taken(to.to_owned())),
+        Err(Errno::INVAL | Errno::NOSYS) => rename_new_without_flags(from, to),
+        Err(error) => Err(failed("rename", to)(error.into())),
     }
-    let is_folder = from.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
-    let made = if is_folder { fs::create_dir(to) } else { fs::hard_link(from, to) };
-    match made {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(StoreError::Taken(to.to_owned()));
+}
+
+/// The same by what every file system knows. A file gets its name by a hard link, which never
+/// replaces; a folder by a plain rename, which replaces an empty folder at most, and only one
+/// that was made this very moment.
+fn rename_new_without_flags(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let taken = || StoreError::Taken(to.to_owned());
+    if from.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        if to.symlink_metadata().is_ok() {
+            return Err(taken());
         }
-        other => other.map_err(failed("link", to))?,
+        return match fs::rename(from, to) {
+            Err(error) if is_taken(&error) => Err(taken()),
+            other => other.map_err(failed("rename", to)),
+        };
     }
-    if is_folder {
-        return fs::rename(from, to).map_err(|error| {
-            // It is the empty one that was made for it.
-            let _ = fs::remove_dir(to);
-            failed("rename", to)(error)
-        });
+    match fs::hard_link(from, to) {
+        Err(error) if is_taken(&error) => return Err(taken()),
+        other => other.map_err(failed("link", to))?,
     }
     // It has its name: that the temporary one stays is no failure.
     let _ = fs::remove_file(from);
     Ok(())
+}
+
+/// Whether a name couldn't be given because something else has it.
+fn is_taken(error: &io::Error) -> bool {
+    use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
+    matches!(error.kind(), AlreadyExists | DirectoryNotEmpty | NotADirectory)
 }
 
 /// Makes a folder that isn't there yet.
@@ -266,6 +276,43 @@ mod tests {
         }
         assert_eq!(holds(folder.path(), b"ours"), None);
         assert_eq!(holds(&folder.path().join("absent"), b"ours"), Some(false));
+    }
+
+    #[test]
+    fn without_flags_a_rename_replaces_nothing_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["from", "empty", "full"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        fs::write(at("full/a"), "theirs").unwrap();
+        fs::write(at("from/a"), "ours").unwrap();
+        fs::write(at("file"), "ours").unwrap();
+        std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
+        for from in ["from", "file"] {
+            for to in ["empty", "full", "link", "full/a"] {
+                let renamed = rename_new_without_flags(&at(from), &at(to));
+                assert!(matches!(renamed, Err(StoreError::Taken(_))), "{from} to {to}");
+            }
+            rename_new_without_flags(&at(from), &at("new")).unwrap();
+            assert!(!at(from).exists(), "{from} has its old name too");
+            let moved = if from == "from" { at("new/a") } else { at("new") };
+            assert_eq!(fs::read(moved).unwrap(), b"ours");
+            fs::rename(at("new"), at(from)).unwrap();
+        }
+        assert_eq!(fs::read(at("full/a")).unwrap(), b"theirs");
+    }
+
+    #[test]
+    fn what_the_disk_gives_back_otherwise_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, b"ourz").unwrap();
+        assert!(matches!(read_back(&path, b"ours"), Err(StoreError::ReadBack(_))));
+        fs::write(&path, b"ours, and more").unwrap();
+        assert!(read_back(&path, b"ours").is_err());
+        fs::write(&path, b"ours").unwrap();
+        read_back(&path, b"ours").unwrap();
     }
 
     #[test]
