@@ -23,7 +23,9 @@ mod key;
 mod log;
 mod output;
 mod prompt;
+mod secret_file;
 mod session;
+mod signals;
 mod unlock;
 mod vault;
 

@@ -3,43 +3,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::ErrorKind::{Interrupted, WouldBlock};
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::OFlags;
-use rustix::io::Errno;
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGTSTP, SIGTTOU, TERM_SIGNALS};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::{exit as exit_at_once, raise};
-use zeroize::{Zeroize as _, Zeroizing};
 
-use super::exit;
 use super::failure::Failure;
-use super::prompt::{LOOK, Terminal};
-use crate::hardening::keep_from_swap;
+use super::prompt::Terminal;
+use super::signals::{Telling, take_signals};
+use super::{exit, secret_file};
 use crate::key::helper::UsbKeys;
 use crate::key::software::{BLANK, SoftwareKeys};
 use crate::key::{Authenticator, DeviceId, Pin};
 use crate::record::{Digest, Line, Realm, Time};
 use crate::vault::{AgeIdentity, HeadMemory, StoreError};
-
-/// The largest file of a PIN, in bytes.
-const MAX_PIN_FILE: u64 = 1024;
-/// The largest file of age identities, in bytes.
-const MAX_IDENTITY_FILE: u64 = 64 << 10;
 
 /// `--pin-file`: a file, and the key whose PIN it holds.
 #[derive(Debug, Clone)]
@@ -161,8 +141,7 @@ impl Context {
     /// From now on a signal ends the process at once: all is done but telling it, and whoever
     /// should read that may not. An entry that was `recorded` stands.
     pub fn only_tells(&self, recorded: Option<u64>) {
-        self.telling.entry.store(recorded.unwrap_or(0), Ordering::Relaxed);
-        self.telling.begun.store(true, Ordering::Relaxed);
+        self.telling.begin(recorded);
     }
 
     /// This moment.
@@ -285,30 +264,8 @@ impl Context {
 
     /// The identities in the file that `--identity` names.
     pub fn reader_identities(&self) -> Result<Option<Vec<AgeIdentity>>, Failure> {
-        let Some(path) = &self.globals.identity else { return Ok(None) };
-        let shown = crate::text::sanitise(&path.to_string_lossy(), 200);
-        let unfit = |reason: &str| {
-            Failure::new(
-                exit::FAILED,
-                format!("{shown} holds no age identity that opens a log: {reason}"),
-            )
-            .hint("--identity takes a file with a line AGE-SECRET-KEY-1…, as age-keygen writes it")
-        };
-        let bytes = self.read_secret(open_secret(path), MAX_IDENTITY_FILE, None, |error| {
-            Failure::because(exit::FAILED, format!("couldn't read the identity {shown}"), &error)
-        })?;
-        if bytes.len() as u64 > MAX_IDENTITY_FILE {
-            return Err(unfit("it is larger than 64 KiB"));
-        }
-        let text = std::str::from_utf8(&bytes).map_err(|_| unfit("it isn't text"))?;
-        let mut identities = Vec::new();
-        for line in text.lines().map(str::trim) {
-            if !line.is_empty() && !line.starts_with('#') {
-                identities
-                    .push(AgeIdentity::parse(line).map_err(|error| unfit(&error.to_string()))?);
-            }
-        }
-        if identities.is_empty() { Err(unfit("it has no such line")) } else { Ok(Some(identities)) }
+        let path = self.globals.identity.as_deref();
+        path.map(|path| secret_file::read_identities(path, &self.interrupted)).transpose()
     }
 
     /// Does something with the PIN of a device, which is asked for once: from the flags,
@@ -354,179 +311,13 @@ impl Context {
                     "give the PINs of several keys with --pin-file LABEL=FILE, once for each",
                 ));
             }
-            let file = self::descriptor(descriptor);
-            let shown = format!("file descriptor {descriptor}");
-            return file.and_then(|file| self.read_pin(Ok(file), &shown)).map(Some);
+            return secret_file::read_pin_from(descriptor, &self.interrupted).map(Some);
         }
         let label = key.rsplit('/').next().unwrap_or(key);
         let named = |file: &&PinFile| file.key.as_deref().is_some_and(|k| k == key || k == label);
         let files = &self.globals.pin_file;
         let file =
             files.iter().find(named).or_else(|| files.iter().find(|file| file.key.is_none()));
-        file.map(|file| {
-            let shown = crate::text::sanitise(&file.file.to_string_lossy(), 200);
-            self.read_pin(open_secret(&file.file), &shown)
-        })
-        .transpose()
+        file.map(|file| secret_file::read_pin(&file.file, &self.interrupted)).transpose()
     }
-
-    /// Reads the first line of a file or pipe as a PIN.
-    fn read_pin(&self, file: io::Result<File>, shown: &str) -> Result<Pin, Failure> {
-        let bytes = self.read_secret(file, MAX_PIN_FILE, Some(b'\n'), |error| {
-            Failure::because(exit::FAILED, format!("couldn't read a PIN from {shown}"), &error)
-        })?;
-        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let mut text = match std::str::from_utf8(line) {
-            Ok(text) if bytes.len() as u64 <= MAX_PIN_FILE => text.to_owned(),
-            _ => return Err(Failure::new(exit::FAILED, format!("{shown} holds no PIN"))),
-        };
-        let pin = Pin::take_from(&mut text).map_err(|error| {
-            Failure::because(exit::FAILED, format!("{shown} holds no PIN"), &error)
-        });
-        text.zeroize();
-        pin
-    }
-
-    /// Reads a secret up to its end, or to the first `last` in it: whoever gives a PIN needn't
-    /// hang up. One byte more than `limit` at most, so that too much shows.
-    fn read_secret(
-        &self,
-        file: io::Result<File>,
-        limit: u64,
-        last: Option<u8>,
-        failed: impl Fn(io::Error) -> Failure,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let file = file.map_err(&failed)?;
-        let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-        let mut part = Zeroizing::new([0; 4096]);
-        keep_from_swap(&*part);
-        while bytes.len() < room && !last.is_some_and(|last| bytes.contains(&last)) {
-            self.check_interrupted()?;
-            match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&LOOK)) {
-                Ok(0) | Err(Errno::INTR) => continue,
-                Ok(_) => {}
-                Err(error) => return Err(failed(error.into())),
-            }
-            let wanted = part.len().min(room - bytes.len());
-            match (&file).read(&mut part[..wanted]) {
-                Ok(0) => break,
-                Ok(length) => bytes.extend_from_slice(&part[..length]),
-                Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        keep_from_swap(bytes.as_slice());
-        Ok(bytes)
-    }
-}
-
-/// Opens what a person names as a secret: a file, a pipe, or `-` for stdin. Neither opening a
-/// pipe nor reading it may wait where nobody looks for Ctrl-C.
-fn open_secret(path: &Path) -> io::Result<File> {
-    if path == Path::new("-") {
-        // std's own handle would keep a copy in its buffer for good.
-        return io::stdin().as_fd().try_clone_to_owned().map(File::from);
-    }
-    let flags = OFlags::NONBLOCK.bits() as i32;
-    File::options().read(true).custom_flags(flags).open(path)
-}
-
-/// That all is done but telling it.
-#[derive(Debug, Default)]
-struct Telling {
-    begun: AtomicBool,
-    /// The entry that was recorded; 0 is none.
-    entry: AtomicU64,
-}
-
-impl Telling {
-    /// Says what stands although its answer wasn't given, but waits for nobody to read it.
-    fn say(&self) {
-        let entry = self.entry.load(Ordering::Relaxed);
-        if self.begun.load(Ordering::Relaxed) && entry != 0 {
-            let said = thread::Builder::new().spawn(move || {
-                let _ =
-                    writeln!(anstream::stderr(), "error: interrupted; entry {entry} is recorded");
-            });
-            thread::sleep(Duration::from_millis(100));
-            drop(said);
-        }
-    }
-}
-
-/// Has a thread of its own take the signals of this process. One that asks it to end sets
-/// `interrupted`, which every wait looks at; a second one, or one that comes while the process
-/// is only `telling`, ends it at once. Ctrl-Z stops it. The terminal is given back first. A
-/// signal that was ignored when the process began (nohup) goes on being ignored.
-fn take_signals(
-    interrupted: &Arc<AtomicBool>,
-    telling: &Arc<Telling>,
-    terminal: &Terminal,
-) -> io::Result<()> {
-    let ignored = ignored_signals();
-    let all = TERM_SIGNALS.iter().chain(&[SIGHUP, SIGTSTP, SIGCONT]);
-    let taken = all.filter(|signal| ignored & (1 << (**signal - 1)) == 0);
-    let mut signals = Signals::new(taken)?;
-    let (interrupted, telling) = (Arc::clone(interrupted), Arc::clone(telling));
-    let terminal = terminal.clone();
-    let take = move || {
-        for signal in &mut signals {
-            if signal == SIGTSTP {
-                // SIGTSTP itself would only come here again. SIGTTOU stops a process under the
-                // same rule: not where no shell is there to let it go on.
-                terminal.without_question(|| drop(raise(SIGTTOU)));
-                continue;
-            }
-            if signal == SIGCONT {
-                // It may have been stopped by what can't be taken (SIGSTOP).
-                terminal.redraw();
-                continue;
-            }
-            // One closed terminal may send two SIGHUP: they are no sign of impatience.
-            let again = interrupted.swap(true, Ordering::Relaxed) && signal != SIGHUP;
-            if again || telling.begun.load(Ordering::Relaxed) {
-                terminal.without_question(|| {
-                    telling.say();
-                    exit_at_once(exit::INTERRUPTED.into());
-                });
-            }
-        }
-    };
-    thread::Builder::new().name("signals".to_owned()).spawn(take).map(drop)
-}
-
-/// The signals that this process was started to ignore, as a mask: bit n-1 is signal n
-/// (proc(5), `SigIgn`).
-fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
-}
-
-/// An open file descriptor of ours, by its number: it goes on where whoever opened it is.
-pub fn descriptor(number: u32) -> Result<File, Failure> {
-    let copied = || -> io::Result<File> {
-        let raw = i32::try_from(number).map_err(io::Error::other)?;
-        let this = pidfd_open(getpid(), PidfdFlags::empty())?;
-        Ok(File::from(pidfd_getfd(this, raw, PidfdGetfdFlags::empty())?))
-    };
-    // Where that is forbidden, as in some containers, it has a name, by which it is opened anew.
-    let named = |_| {
-        let options =
-            |write: bool| File::options().read(!write).append(write).open(path_of(number));
-        options(false).or_else(|_| options(true))
-    };
-    if path_of(number).symlink_metadata().is_err() {
-        return Err(Failure::new(exit::USAGE, format!("file descriptor {number} isn't open")));
-    }
-    copied().or_else(named).map_err(|error| {
-        let message = format!("couldn't use file descriptor {number}");
-        Failure::because(exit::FAILED, message, &error)
-    })
-}
-
-fn path_of(descriptor: u32) -> PathBuf {
-    PathBuf::from(format!("/dev/fd/{descriptor}"))
 }

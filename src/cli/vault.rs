@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::context::{self, Context};
+use super::context::Context;
 use super::device::only_device;
 use super::enrolment::{Enrolment, check_fitness, ready_key};
-use super::exit;
 use super::failure::Failure;
 use super::log::stray_line;
 use super::output::{Answer, HeadView, count, table};
 use super::prompt::Question;
 use super::session::Session;
+use super::{exit, secret_file};
 use crate::log::sha256;
 use crate::record::{
     AgeRecipient, CompartmentSealed, CustodianAdded, Event, Handle, Hex, IdentitySealed, KeyName,
@@ -269,7 +269,7 @@ struct Paper<'a> {
 
 impl<'a> Paper<'a> {
     fn new(context: &'a Context, descriptor: Option<u32>) -> Result<Self, Failure> {
-        let descriptor = descriptor.map(context::descriptor).transpose()?;
+        let descriptor = descriptor.map(secret_file::descriptor).transpose()?;
         if descriptor.is_none() && !context.terminal.is_there() {
             return Err(Failure::new(
                 exit::ABSENT,

@@ -1,0 +1,164 @@
+//! Secrets that flags name: files, pipes and open file descriptors of PINs and identities.
+//!
+//! However long whoever gives one takes, Ctrl-C ends the wait. What was read is wiped, and
+//! never shown: an error names the file, not what it holds.
+
+use std::fs::File;
+use std::io::ErrorKind::{Interrupted, WouldBlock};
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::exit;
+use super::failure::Failure;
+use super::prompt::LOOK;
+use crate::hardening::keep_from_swap;
+use crate::key::Pin;
+use crate::text::sanitise;
+use crate::vault::AgeIdentity;
+
+/// The largest file of a PIN, in bytes.
+const MAX_PIN_FILE: u64 = 1024;
+/// The largest file of age identities, in bytes.
+const MAX_IDENTITY_FILE: u64 = 64 << 10;
+
+/// The age identities in a file, at least one.
+pub fn read_identities(path: &Path, interrupted: &AtomicBool) -> Result<Vec<AgeIdentity>, Failure> {
+    let shown = shown(path);
+    let unfit = |reason: &str| {
+        Failure::new(
+            exit::FAILED,
+            format!("{shown} holds no age identity that opens a log: {reason}"),
+        )
+        .hint("--identity takes a file with a line AGE-SECRET-KEY-1…, as age-keygen writes it")
+    };
+    let bytes = read_secret(open(path), MAX_IDENTITY_FILE, None, interrupted, |error| {
+        Failure::because(exit::FAILED, format!("couldn't read the identity {shown}"), &error)
+    })?;
+    if bytes.len() as u64 > MAX_IDENTITY_FILE {
+        return Err(unfit("it is larger than 64 KiB"));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| unfit("it isn't text"))?;
+    let lines = text.lines().map(str::trim);
+    let identities = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| AgeIdentity::parse(line).map_err(|error| unfit(&error.to_string())))
+        .collect::<Result<Vec<_>, _>>()?;
+    if identities.is_empty() { Err(unfit("it has no such line")) } else { Ok(identities) }
+}
+
+/// The PIN in a file's first line.
+pub fn read_pin(path: &Path, interrupted: &AtomicBool) -> Result<Pin, Failure> {
+    first_line(open(path), &shown(path), interrupted)
+}
+
+/// The PIN in the next line of an open file descriptor.
+pub fn read_pin_from(number: u32, interrupted: &AtomicBool) -> Result<Pin, Failure> {
+    let file = descriptor(number)?;
+    first_line(Ok(file), &format!("file descriptor {number}"), interrupted)
+}
+
+fn shown(path: &Path) -> String {
+    sanitise(&path.to_string_lossy(), 200)
+}
+
+/// Reads the first line of a file or pipe as a PIN.
+fn first_line(
+    file: io::Result<File>,
+    shown: &str,
+    interrupted: &AtomicBool,
+) -> Result<Pin, Failure> {
+    let bytes = read_secret(file, MAX_PIN_FILE, Some(b'\n'), interrupted, |error| {
+        Failure::because(exit::FAILED, format!("couldn't read a PIN from {shown}"), &error)
+    })?;
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut text = match std::str::from_utf8(line) {
+        Ok(text) if bytes.len() as u64 <= MAX_PIN_FILE => text.to_owned(),
+        _ => return Err(Failure::new(exit::FAILED, format!("{shown} holds no PIN"))),
+    };
+    let pin = Pin::take_from(&mut text)
+        .map_err(|error| Failure::because(exit::FAILED, format!("{shown} holds no PIN"), &error));
+    text.zeroize();
+    pin
+}
+
+/// Reads a secret up to its end, or to the first `last` in it: whoever gives a PIN needn't
+/// hang up. One byte more than `limit` at most, so that too much shows.
+fn read_secret(
+    file: io::Result<File>,
+    limit: u64,
+    last: Option<u8>,
+    interrupted: &AtomicBool,
+    failed: impl Fn(io::Error) -> Failure,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let file = file.map_err(&failed)?;
+    let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    let mut part = Zeroizing::new([0; 4096]);
+    keep_from_swap(&*part);
+    while bytes.len() < room && !last.is_some_and(|last| bytes.contains(&last)) {
+        if interrupted.load(Ordering::Relaxed) {
+            return Err(Failure::interrupted());
+        }
+        match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&LOOK)) {
+            Ok(0) | Err(Errno::INTR) => continue,
+            Ok(_) => {}
+            Err(error) => return Err(failed(error.into())),
+        }
+        let wanted = part.len().min(room - bytes.len());
+        match (&file).read(&mut part[..wanted]) {
+            Ok(0) => break,
+            Ok(length) => bytes.extend_from_slice(&part[..length]),
+            Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    keep_from_swap(bytes.as_slice());
+    Ok(bytes)
+}
+
+/// Opens what a person names as a secret: a file, a pipe, or `-` for stdin. Neither opening a
+/// pipe nor reading it may wait where nobody looks for Ctrl-C.
+fn open(path: &Path) -> io::Result<File> {
+    if path == Path::new("-") {
+        // std's own handle would keep a copy in its buffer for good.
+        return io::stdin().as_fd().try_clone_to_owned().map(File::from);
+    }
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+/// An open file descriptor of ours, by its number: it goes on where whoever opened it is.
+pub fn descriptor(number: u32) -> Result<File, Failure> {
+    let copied = || -> io::Result<File> {
+        let raw = i32::try_from(number).map_err(io::Error::other)?;
+        let this = pidfd_open(getpid(), PidfdFlags::empty())?;
+        Ok(File::from(pidfd_getfd(this, raw, PidfdGetfdFlags::empty())?))
+    };
+    // Where that is forbidden, as in some containers, it has a name, by which it is opened anew.
+    let named = |_| {
+        let options =
+            |write: bool| File::options().read(!write).append(write).open(path_of(number));
+        options(false).or_else(|_| options(true))
+    };
+    if path_of(number).symlink_metadata().is_err() {
+        return Err(Failure::new(exit::USAGE, format!("file descriptor {number} isn't open")));
+    }
+    copied().or_else(named).map_err(|error| {
+        let message = format!("couldn't use file descriptor {number}");
+        Failure::because(exit::FAILED, message, &error)
+    })
+}
+
+fn path_of(descriptor: u32) -> PathBuf {
+    PathBuf::from(format!("/dev/fd/{descriptor}"))
+}

@@ -1,0 +1,95 @@
+//! Signals: Ctrl-C and its like end a wait in good order, Ctrl-Z gives the terminal back.
+//!
+//! A thread of its own takes them and sets a flag; nothing is done in a handler. Whoever waits
+//! looks at that flag. What a signal means to a command is decided there, not here.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGTSTP, SIGTTOU, TERM_SIGNALS};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::{exit as exit_at_once, raise};
+
+use super::exit;
+use super::prompt::Terminal;
+
+/// That all is done but telling it.
+#[derive(Debug, Default)]
+pub struct Telling {
+    begun: AtomicBool,
+    /// The entry that was recorded; 0 is none.
+    entry: AtomicU64,
+}
+
+impl Telling {
+    /// From now on it is so. An entry that was `recorded` stands.
+    pub fn begin(&self, recorded: Option<u64>) {
+        self.entry.store(recorded.unwrap_or(0), Ordering::Relaxed);
+        self.begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Says what stands although its answer wasn't given, but waits for nobody to read it.
+    fn say(&self) {
+        let entry = self.entry.load(Ordering::Relaxed);
+        if self.begun.load(Ordering::Relaxed) && entry != 0 {
+            let said = thread::Builder::new().spawn(move || {
+                let _ =
+                    writeln!(anstream::stderr(), "error: interrupted; entry {entry} is recorded");
+            });
+            thread::sleep(Duration::from_millis(100));
+            drop(said);
+        }
+    }
+}
+
+/// Has a thread of its own take the signals of this process. One that asks it to end sets
+/// `interrupted`, which every wait looks at; a second one, or one that comes while the process
+/// is only `telling`, ends it at once. Ctrl-Z stops it. The terminal is given back first. A
+/// signal that was ignored when the process began (nohup) goes on being ignored.
+pub fn take_signals(
+    interrupted: &Arc<AtomicBool>,
+    telling: &Arc<Telling>,
+    terminal: &Terminal,
+) -> io::Result<()> {
+    let ignored = ignored_signals();
+    let all = TERM_SIGNALS.iter().chain(&[SIGHUP, SIGTSTP, SIGCONT]);
+    let taken = all.filter(|signal| ignored & (1 << (**signal - 1)) == 0);
+    let mut signals = Signals::new(taken)?;
+    let (interrupted, telling) = (Arc::clone(interrupted), Arc::clone(telling));
+    let terminal = terminal.clone();
+    let take = move || {
+        for signal in &mut signals {
+            if signal == SIGTSTP {
+                // SIGTSTP itself would only come here again. SIGTTOU stops a process under the
+                // same rule: not where no shell is there to let it go on.
+                terminal.without_question(|| drop(raise(SIGTTOU)));
+                continue;
+            }
+            if signal == SIGCONT {
+                // It may have been stopped by what can't be taken (SIGSTOP).
+                terminal.redraw();
+                continue;
+            }
+            // One closed terminal may send two SIGHUP: they are no sign of impatience.
+            let again = interrupted.swap(true, Ordering::Relaxed) && signal != SIGHUP;
+            if again || telling.begun.load(Ordering::Relaxed) {
+                terminal.without_question(|| {
+                    telling.say();
+                    exit_at_once(exit::INTERRUPTED.into());
+                });
+            }
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(take).map(drop)
+}
+
+/// The signals that this process was started to ignore, as a mask: bit n-1 is signal n
+/// (proc(5), `SigIgn`).
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
