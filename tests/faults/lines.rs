@@ -36,6 +36,8 @@ pub struct Line {
     pub prepare: fn(&World),
     /// How many of its faults are tried where not all are.
     pub budget: usize,
+    /// Whether its commands have lines of their own. Then no point of it is struck twice.
+    pub of_others: bool,
     /// What it says where it had succeeded and can't be repeated; nothing where it can.
     pub refusal: Option<&'static str>,
 }
@@ -51,6 +53,7 @@ const fn reading(command: &'static str, arguments: &'static [&'static str]) -> L
         effect: Effect::Reads,
         prepare: World::forget,
         budget: 14,
+        of_others: false,
         refusal: None,
     }
 }
@@ -67,6 +70,7 @@ const fn appending(
         effect: Effect::Appends,
         prepare: |_| {},
         budget: 50,
+        of_others: false,
         refusal: None,
     }
 }
@@ -98,6 +102,7 @@ pub const LINES: &[Line] = &[
         effect: Effect::Demonstrates("second"),
         refusal: Some("second exists already"),
         budget: 10,
+        of_others: true,
         ..appending("demo", "", &["second"])
     },
     founding("in a new folder", FOUNDING),

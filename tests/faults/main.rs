@@ -8,7 +8,8 @@
 //! - [`judge`]: what must hold afterwards.
 //!
 //! A command that takes long is struck at some of its points only, chosen by their place, and
-//! the table at the end says so; with KEYMUSTER_TEST_LONG set it is struck at all of them.
+//! the table at the end says so; with KEYMUSTER_TEST_LONG set it is struck at all of them, with
+//! every fault. A demo, which runs other commands of the table, is struck there once a point.
 
 #![expect(
     clippy::disallowed_methods,
@@ -89,7 +90,11 @@ fn try_faults(place: usize, line: &Line, table: &Table) -> Result<(), Failed> {
     }
     let unharmed = Scenery::of(&world);
     let long = std::env::var_os("KEYMUSTER_TEST_LONG").is_some();
-    let budget = if long { usize::MAX } else { line.budget };
+    let budget = match (long, line.of_others) {
+        (true, false) => usize::MAX,
+        (true, true) => points.len(),
+        (false, _) => line.budget,
+    };
     let mut row = Row { points: points.len(), ..Row::default() };
     let mut failures = Vec::new();
     for (index, fault) in chosen(&points, budget) {
