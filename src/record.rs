@@ -1,31 +1,41 @@
 //! The nouns of a vault and what can happen to them: custodians, keys, readers,
-//! compartments, policy.
+//! compartments, policy, waivers, corrective actions.
 //!
-//! One file a noun, with its events and its part of [`State`]. [`Event`] lists every
+//! One file a noun, with its events and its part of [`State`]; a key has three, for its
+//! enrolment, for reports on it, and for where it is. [`Event`] lists every
 //! event there is, [`State::apply`] is the only way to change a state, and [`authority`]
 //! says who must have signed what.
 //!
 //! This module decides from what it is given: it knows no file, clock, device, terminal
 //! or randomness, and verifies no signature.
 
+mod action;
 pub mod authority;
 mod compartment;
 mod custodian;
+mod custody;
 mod event;
 mod identity;
 mod key;
 mod policy;
 mod reader;
+mod report;
 mod state;
 mod values;
 
+pub use action::{Action, ActionClosed, ActionOpened, Waiver, WaiverGiven};
 pub use compartment::{Compartment, CompartmentSealed, RECORDS, SEEDS};
-pub use custodian::{Custodian, CustodianAdded};
+pub use custodian::{
+    Custodian, CustodianAdded, CustodianChanged, CustodianLeft, DutiesAcknowledged,
+    RecipientChanged,
+};
+pub use custody::{Bag, BagOpened, BagSealed, KeyHandedOver, KeyMoved};
 pub use event::Event;
 pub use identity::{IdentitySealed, PAPER, SealedIdentity};
 pub use key::{Key, KeyChecked, KeyEnrolled, KeyState};
-pub use policy::{Policy, Realm, UserVerification, VaultCreated};
-pub use reader::{Reader, ReaderAdded};
+pub use policy::{Policy, PolicyChanged, Realm, UserVerification, VaultCreated};
+pub use reader::{Reader, ReaderAdded, ReaderRemoved};
+pub use report::{KeyReported, KeyRestored, KeyRetired, Report, ReportKind};
 pub use state::{Rejection, Sealing, Stamp, State};
 pub use values::{
     AgeRecipient, Bytes, Digest, Handle, Hex, KeyName, Line, Salt, SshPublicKey, Time, UnfitValue,

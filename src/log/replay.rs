@@ -12,9 +12,9 @@ use thiserror::Error;
 
 use super::chain::Head;
 use super::entry::{Document, Entry};
-use crate::record::authority::{judge, judge_founding};
+use crate::record::authority::{judge, judge_founding, may_sign};
 use crate::record::{
-    Event, KeyEnrolled, KeyName, Realm, Stamp, State, Time, UserVerification, VaultId,
+    Event, Handle, KeyEnrolled, KeyName, Line, Realm, Stamp, State, Time, UserVerification, VaultId,
 };
 use crate::sshsig::{PublicKey, Signature, UserVerificationRule};
 use crate::webauthn::AuthenticatorData;
@@ -101,6 +101,34 @@ pub enum FindingKind {
         /// Counter at its signature before.
         before: u32,
     },
+    /// The policy was loosened.
+    PolicyLoosened {
+        /// In words.
+        how: &'static str,
+    },
+    /// A report suspends nothing, since too few would be left who can sign.
+    OnlyClaimed {
+        /// The key that was reported.
+        key: KeyName,
+        /// Who reported it.
+        reporter: Handle,
+    },
+    /// A bag that was opened isn't the one that was sealed.
+    OtherBag {
+        /// The key that was in it.
+        key: KeyName,
+        /// The serial number that was recorded.
+        sealed: Line,
+        /// The one that was found.
+        found: Line,
+    },
+    /// The seal of a bag was broken before it was opened.
+    BrokenSeal {
+        /// The key that was in it.
+        key: KeyName,
+        /// Its serial number.
+        bag: Line,
+    },
 }
 
 impl fmt::Display for Finding {
@@ -117,6 +145,21 @@ impl fmt::Display for Finding {
                 f,
                 "entry {entry}: the signature counter of {key} went from {before} to {counter}"
             ),
+            FindingKind::PolicyLoosened { how } => {
+                write!(f, "entry {entry} loosens the policy: {how}")
+            }
+            FindingKind::OnlyClaimed { key, reporter } => write!(
+                f,
+                "entry {entry}: {reporter} reports {key}, which suspends nothing: too few custodians \
+                 would be left who can sign"
+            ),
+            FindingKind::OtherBag { key, sealed, found } => write!(
+                f,
+                "entry {entry}: {key} was sealed in bag {sealed}, and the bag that was opened is {found}"
+            ),
+            FindingKind::BrokenSeal { key, bag } => {
+                write!(f, "entry {entry}: the seal of bag {bag}, which held {key}, was broken")
+            }
         }
     }
 }
@@ -187,6 +230,8 @@ impl Replay {
         self.head = head;
         self.state = considered.state;
         self.keys.extend(considered.enrolled);
+        let oddities = considered.oddities.into_iter();
+        self.findings.extend(oddities.map(|kind| Finding { entry: head.number, kind }));
         self.note_findings(document, counters, head.number);
         Ok(())
     }
@@ -207,20 +252,23 @@ impl Replay {
 
         let at = Stamp { entry: place, time: document.time };
         let mut state = self.state.clone();
+        let mut oddities = Vec::new();
         for event in &document.events {
             if place > 1 {
                 judge(event, &self.state, &document.signers)
                     .map_err(|reason| fault((Rule::Authority, reason.to_string())))?;
             }
+            let odd = odd_beforehand(event, &state);
             state
-                .apply(event, at)
+                .apply(event, at, &document.signers)
                 .map_err(|reason| fault((Rule::Event, format!("{}: {reason}", event.kind()))))?;
+            oddities.extend(odd.into_iter().chain(odd_afterwards(event, &state)));
         }
         if place == 1 {
             judge_founding(&state, &document.signers)
                 .map_err(|reason| fault((Rule::Authority, reason.to_string())))?;
         }
-        Ok(Considered { state, enrolled, realm, verification })
+        Ok(Considered { state, enrolled, oddities, realm, verification })
     }
 
     fn check_place(&self, document: &Document, place: u64) -> Result<(), (Rule, String)> {
@@ -264,8 +312,17 @@ impl Replay {
             if !seen.insert(signer) {
                 return Err((Rule::Signers, format!("{signer} is named twice")));
             }
-            if self.signing_key(signer, enrolled).is_none() {
-                return Err((Rule::Signers, format!("{signer} isn't a key that may sign here")));
+            let known = self.state.keys().get(signer);
+            let fits = match known {
+                Some(_) => may_sign(&self.state, signer, &document.events),
+                None => enrolled.contains_key(signer),
+            };
+            if !fits {
+                let is = known.map_or(String::new(), |key| format!(": it is {}", key.state.word()));
+                return Err((
+                    Rule::Signers,
+                    format!("{signer} isn't a key that may sign here{is}"),
+                ));
             }
         }
         Ok(())
@@ -276,10 +333,7 @@ impl Replay {
         signer: &KeyName,
         enrolled: &'a BTreeMap<KeyName, PublicKey>,
     ) -> Option<&'a PublicKey> {
-        match self.state.active_key(signer) {
-            Some(_) => self.keys.get(signer),
-            None => enrolled.get(signer),
-        }
+        self.keys.get(signer).or_else(|| enrolled.get(signer))
     }
 
     /// Verifies every signature, and returns the signers' counters.
@@ -334,6 +388,7 @@ impl Replay {
 pub struct Considered {
     state: State,
     enrolled: BTreeMap<KeyName, PublicKey>,
+    oddities: Vec<FindingKind>,
     realm: Realm,
     verification: UserVerification,
 }
@@ -348,6 +403,48 @@ impl Considered {
     pub fn realm(&self) -> Realm {
         self.realm
     }
+
+    /// What would be so.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What would be odd, in the events themselves.
+    pub fn oddities(&self) -> &[FindingKind] {
+        &self.oddities
+    }
+}
+
+/// What is odd about an event that is about to happen.
+fn odd_beforehand(event: &Event, before: &State) -> Vec<FindingKind> {
+    match event {
+        Event::PolicyChanged(change) => {
+            let loosened = change.loosens(before.policy()).into_iter();
+            loosened.map(|how| FindingKind::PolicyLoosened { how }).collect()
+        }
+        Event::BagOpened(opened) => {
+            let key = opened.key.clone();
+            let bag = before.keys().get(&key).and_then(|key| key.bag.as_ref());
+            let other = bag.filter(|bag| bag.serial != opened.bag).map(|bag| {
+                let (sealed, found) = (bag.serial.clone(), opened.bag.clone());
+                FindingKind::OtherBag { key: key.clone(), sealed, found }
+            });
+            let broken = || FindingKind::BrokenSeal { key: key.clone(), bag: opened.bag.clone() };
+            other.into_iter().chain((!opened.intact).then(broken)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What is odd about an event that has happened.
+fn odd_afterwards(event: &Event, after: &State) -> Option<FindingKind> {
+    let (Event::KeyLost(report) | Event::KeyCompromised(report)) = event else { return None };
+    let key = after.keys().get(&report.key)?;
+    let claimed = key.claims.iter().any(|claim| claim.reporter == report.reporter);
+    claimed.then(|| FindingKind::OnlyClaimed {
+        key: report.key.clone(),
+        reporter: report.reporter.clone(),
+    })
 }
 
 /// The public keys that an entry enrols, each held against its own attestation.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use super::{Event, Handle, KeyName, RECORDS, SEEDS, State};
+use super::{Event, Handle, KeyName, KeyState, RECORDS, SEEDS, State};
 
 /// What an event asks of its signers.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,10 +17,32 @@ pub enum Rule {
     Founders,
     /// That very key.
     TheKey(KeyName),
-    /// The key it is about or its owner, and two custodians.
-    KeyOrOwnerAndTwo(KeyName),
-    /// Two different custodians (one, until a second was added).
+    /// That very key, which the entry enrols, and two custodians.
+    TheKeyAndTwo(KeyName),
+    /// A key of this custodian, and two custodians. A key that the entry enrols counts as
+    /// theirs where it is the one that the event is about, or their first.
+    OwnerAndTwo {
+        /// Who.
+        owner: Handle,
+        /// The key that the event is about.
+        slot: Option<KeyName>,
+    },
+    /// Each of these custodians.
+    Each(Vec<Handle>),
+    /// The custodian who reports a key: alone, unless it is another's and an earlier such
+    /// report of theirs was overruled. Then two custodians.
+    Reporter {
+        /// Who reports.
+        reporter: Handle,
+        /// Which key.
+        key: KeyName,
+    },
+    /// One custodian, whoever it is.
+    One,
+    /// Two different custodians (one, until a second had a key).
     Two,
+    /// The same, and suspended keys count.
+    TwoEvenSuspended,
 }
 
 /// The table.
@@ -28,12 +50,46 @@ pub fn rule(event: &Event) -> Rule {
     match event {
         Event::VaultCreated(_) => Rule::Founders,
         Event::KeyChecked(event) => Rule::TheKey(event.key.clone()),
-        Event::KeyEnrolled(event) => Rule::KeyOrOwnerAndTwo(event.key.clone()),
-        Event::IdentitySealed(event) => Rule::KeyOrOwnerAndTwo(KeyName {
-            owner: event.custodian.clone(),
-            label: event.slot.clone(),
-        }),
-        Event::CustodianAdded(_) | Event::ReaderAdded(_) | Event::CompartmentSealed(_) => Rule::Two,
+        Event::KeyEnrolled(event) => Rule::TheKeyAndTwo(event.key.clone()),
+        Event::IdentitySealed(event) => {
+            let (owner, label) = (event.custodian.clone(), event.slot.clone());
+            Rule::OwnerAndTwo { slot: Some(KeyName { owner: owner.clone(), label }), owner }
+        }
+        Event::RecipientChanged(event) => {
+            Rule::OwnerAndTwo { owner: event.custodian.clone(), slot: None }
+        }
+        Event::KeyLost(event) | Event::KeyCompromised(event) => {
+            Rule::Reporter { reporter: event.reporter.clone(), key: event.key.clone() }
+        }
+        Event::KeyRestored(_) => Rule::TwoEvenSuspended,
+        Event::KeyHandedOver(event) => Rule::Each(vec![event.giver.clone(), event.taker.clone()]),
+        Event::BagSealed(event) => Rule::Each(vec![event.sealer.clone(), event.witness.clone()]),
+        Event::BagOpened(event) => Rule::Each(vec![event.opener.clone(), event.witness.clone()]),
+        Event::DutiesAcknowledged(event) => Rule::Each(vec![event.custodian.clone()]),
+        Event::CustodianChanged(_)
+        | Event::KeyMoved(_)
+        | Event::ActionOpened(_)
+        | Event::ActionClosed(_) => Rule::One,
+        Event::CustodianAdded(_)
+        | Event::CustodianLeft(_)
+        | Event::ReaderAdded(_)
+        | Event::ReaderRemoved(_)
+        | Event::KeyRetired(_)
+        | Event::PolicyChanged(_)
+        | Event::WaiverGiven(_)
+        | Event::CompartmentSealed(_) => Rule::Two,
+    }
+}
+
+/// Whether a key that isn't enrolled by the entry itself may sign it: an active key may sign
+/// anything, a suspended one only that keys are restored.
+pub fn may_sign(state: &State, key: &KeyName, events: &[Event]) -> bool {
+    match state.keys().get(key).map(|key| &key.state) {
+        Some(KeyState::Active) => true,
+        Some(KeyState::Suspended(_)) => {
+            events.iter().all(|event| matches!(event, Event::KeyRestored(_)))
+        }
+        _ => false,
     }
 }
 
@@ -61,13 +117,21 @@ pub enum Unauthorised {
         /// The key.
         key: KeyName,
     },
-    /// Neither the key nor its owner signed.
-    #[error("{event} must be signed by {key} or by another key of {}", key.owner)]
-    NotTheOwner {
+    /// A custodian whom it is about didn't sign.
+    #[error("{event} must be signed by a key of {custodian}")]
+    NotBy {
         /// Kind of the event.
         event: &'static str,
-        /// The key.
-        key: KeyName,
+        /// Who must.
+        custodian: Handle,
+    },
+    /// A reporter was wrong before.
+    #[error(
+        "a report of {reporter}'s was overruled: another's key they report with a second custodian"
+    )]
+    Overruled {
+        /// Who.
+        reporter: Handle,
     },
     /// A founding custodian didn't sign.
     #[error("{0} founds the vault and must sign")]
@@ -87,6 +151,14 @@ pub enum Unauthorised {
 /// `signers` are the keys that signed it.
 pub fn judge(event: &Event, before: &State, signers: &[KeyName]) -> Result<(), Unauthorised> {
     let kind = event.kind();
+    let active = |signer: &&KeyName| before.active_key(signer).is_some();
+    let by = |handle: &Handle| signers.iter().filter(active).any(|key| key.owner == *handle);
+    let signed_by = |handle: &Handle| {
+        let not_by = || Unauthorised::NotBy { event: kind, custodian: handle.clone() };
+        by(handle).then_some(()).ok_or_else(not_by)
+    };
+    let number = |needed| enough(kind, before, signers.iter().filter(active), needed);
+    let two = || number(before.quorum());
     match rule(event) {
         Rule::Founders => Err(Unauthorised::FoundingOnly(kind)),
         Rule::TheKey(key) => {
@@ -96,17 +168,38 @@ pub fn judge(event: &Event, before: &State, signers: &[KeyName]) -> Result<(), U
                 Err(Unauthorised::NotTheKey { event: kind, key })
             }
         }
-        Rule::KeyOrOwnerAndTwo(key) => {
-            let owns = |signer: &&KeyName| {
-                **signer == key || signer.owner == key.owner && before.active_key(signer).is_some()
-            };
-            if signers.iter().any(|signer| owns(&signer)) {
-                enough_custodians(kind, before, signers)
-            } else {
-                Err(Unauthorised::NotTheOwner { event: kind, key })
+        Rule::TheKeyAndTwo(key) => {
+            if !signers.contains(&key) {
+                return Err(Unauthorised::NotTheKey { event: kind, key });
             }
+            two()
         }
-        Rule::Two => enough_custodians(kind, before, signers),
+        Rule::OwnerAndTwo { owner, slot } => {
+            // Who joins has no key but that which the entry enrols.
+            let joins = !before.keys().keys().any(|key| key.owner == owner);
+            let theirs =
+                |key: &KeyName| key.owner == owner && (joins || Some(key) == slot.as_ref());
+            if !signers.iter().any(theirs) {
+                signed_by(&owner)?;
+            }
+            two()
+        }
+        Rule::Each(custodians) => custodians.iter().try_for_each(signed_by),
+        Rule::Reporter { reporter, key } => {
+            signed_by(&reporter)?;
+            let overruled =
+                before.custodians().get(&reporter).is_some_and(|c| c.overruled.is_some());
+            if reporter != key.owner && overruled {
+                return number(2).map_err(|_| Unauthorised::Overruled { reporter });
+            }
+            Ok(())
+        }
+        Rule::One => number(1),
+        Rule::Two => two(),
+        Rule::TwoEvenSuspended => {
+            let may = |signer: &&KeyName| may_sign(before, signer, std::slice::from_ref(event));
+            enough(kind, before, signers.iter().filter(may), before.quorum())
+        }
     }
 }
 
@@ -133,18 +226,16 @@ pub fn judge_founding(after: &State, signers: &[KeyName]) -> Result<(), Unauthor
     }
 }
 
-fn enough_custodians(
+/// Fails unless keys of `needed` different custodians are among `signers`.
+fn enough<'a>(
     event: &'static str,
     before: &State,
-    signers: &[KeyName],
+    signers: impl Iterator<Item = &'a KeyName>,
+    needed: usize,
 ) -> Result<(), Unauthorised> {
-    let signed: BTreeSet<&Handle> = signers
-        .iter()
-        .filter(|signer| before.active_key(signer).is_some())
-        .map(|signer| &signer.owner)
-        .filter(|owner| before.custodians().contains_key(owner))
-        .collect();
-    let needed = before.quorum();
+    let owners = signers.map(|signer| &signer.owner);
+    let signed: BTreeSet<&Handle> =
+        owners.filter(|owner| before.custodians().contains_key(owner)).collect();
     if signed.len() >= needed {
         Ok(())
     } else {

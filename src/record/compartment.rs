@@ -18,6 +18,8 @@ pub struct Compartment {
     pub sealing: CompartmentSealed,
     /// When it began.
     pub sealed: Stamp,
+    /// The members' recipients at that time, in the order of the members.
+    pub recipients: Vec<AgeRecipient>,
 }
 
 /// An epoch of a compartment begins: a new age identity, encrypted to the members, with
@@ -52,9 +54,9 @@ impl CompartmentSealed {
         follows(self.epoch, known, &format!("epoch of compartment {}", self.compartment))?;
         state.take_recipient(&self.recipient)?;
         state.sealings.push(Sealing::Compartment(self.clone()));
-        state
-            .compartments
-            .insert(self.compartment.clone(), Compartment { sealing: self.clone(), sealed: at });
+        let recipients = state.recipients_of(&self.members);
+        let compartment = Compartment { sealing: self.clone(), sealed: at, recipients };
+        state.compartments.insert(self.compartment.clone(), compartment);
         Ok(())
     }
 }

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CompartmentSealed, CustodianAdded, IdentitySealed, KeyChecked, KeyEnrolled, ReaderAdded,
-    VaultCreated,
+    ActionClosed, ActionOpened, BagOpened, BagSealed, CompartmentSealed, CustodianAdded,
+    CustodianChanged, CustodianLeft, DutiesAcknowledged, IdentitySealed, KeyChecked, KeyEnrolled,
+    KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired, PolicyChanged, ReaderAdded,
+    ReaderRemoved, RecipientChanged, VaultCreated, WaiverGiven,
 };
 
 /// One event of an entry. `kind` is its tag in the document; unknown kinds and unknown
@@ -14,18 +16,52 @@ use super::{
 pub enum Event {
     /// The vault begins.
     VaultCreated(VaultCreated),
+    /// The policy changes.
+    PolicyChanged(PolicyChanged),
     /// A custodian joins.
     CustodianAdded(CustodianAdded),
+    /// What is known of a custodian changes.
+    CustodianChanged(CustodianChanged),
+    /// A custodian leaves.
+    CustodianLeft(CustodianLeft),
+    /// A custodian signs the text of their duties.
+    DutiesAcknowledged(DutiesAcknowledged),
+    /// A custodian's personal identity is another one.
+    RecipientChanged(RecipientChanged),
     /// A reader is let in.
     ReaderAdded(ReaderAdded),
+    /// A reader is let in no more.
+    ReaderRemoved(ReaderRemoved),
     /// A key is enrolled.
     KeyEnrolled(Box<KeyEnrolled>),
+    /// A key was checked.
+    KeyChecked(KeyChecked),
+    /// A key is reported lost.
+    KeyLost(KeyReported),
+    /// A key is reported compromised: somebody else may use it.
+    KeyCompromised(KeyReported),
+    /// A suspended key may sign again.
+    KeyRestored(KeyRestored),
+    /// A key is taken out of service.
+    KeyRetired(KeyRetired),
+    /// A key is kept elsewhere.
+    KeyMoved(KeyMoved),
+    /// A key goes into another custodian's hands.
+    KeyHandedOver(KeyHandedOver),
+    /// A key is sealed in a bag.
+    BagSealed(BagSealed),
+    /// The bag that a key is in is opened.
+    BagOpened(BagOpened),
     /// A custodian's identity is sealed.
     IdentitySealed(IdentitySealed),
     /// An epoch of a compartment begins.
     CompartmentSealed(CompartmentSealed),
-    /// A key was checked.
-    KeyChecked(KeyChecked),
+    /// An obligation may wait.
+    WaiverGiven(WaiverGiven),
+    /// A corrective action is opened.
+    ActionOpened(ActionOpened),
+    /// A corrective action is done.
+    ActionClosed(ActionClosed),
 }
 
 impl Event {
@@ -33,12 +69,29 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::VaultCreated(_) => "vault-created",
+            Self::PolicyChanged(_) => "policy-changed",
             Self::CustodianAdded(_) => "custodian-added",
+            Self::CustodianChanged(_) => "custodian-changed",
+            Self::CustodianLeft(_) => "custodian-left",
+            Self::DutiesAcknowledged(_) => "duties-acknowledged",
+            Self::RecipientChanged(_) => "recipient-changed",
             Self::ReaderAdded(_) => "reader-added",
+            Self::ReaderRemoved(_) => "reader-removed",
             Self::KeyEnrolled(_) => "key-enrolled",
+            Self::KeyChecked(_) => "key-checked",
+            Self::KeyLost(_) => "key-lost",
+            Self::KeyCompromised(_) => "key-compromised",
+            Self::KeyRestored(_) => "key-restored",
+            Self::KeyRetired(_) => "key-retired",
+            Self::KeyMoved(_) => "key-moved",
+            Self::KeyHandedOver(_) => "key-handed-over",
+            Self::BagSealed(_) => "bag-sealed",
+            Self::BagOpened(_) => "bag-opened",
             Self::IdentitySealed(_) => "identity-sealed",
             Self::CompartmentSealed(_) => "compartment-sealed",
-            Self::KeyChecked(_) => "key-checked",
+            Self::WaiverGiven(_) => "waiver-given",
+            Self::ActionOpened(_) => "action-opened",
+            Self::ActionClosed(_) => "action-closed",
         }
     }
 }

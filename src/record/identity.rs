@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::state::follows;
-use super::{Digest, Handle, KeyName, Rejection, Sealing, Stamp, State};
+use super::{AgeRecipient, Digest, Handle, KeyName, Rejection, Report, Sealing, Stamp, State};
 
 /// The slot of the copy under a passphrase; no key may bear this label.
 pub const PAPER: &str = "paper";
@@ -16,6 +16,10 @@ pub struct SealedIdentity {
     pub sealing: IdentitySealed,
     /// When.
     pub sealed: Stamp,
+    /// The recipient of the identity that is inside.
+    pub recipient: AgeRecipient,
+    /// For the copy on paper: that it was lost, or that somebody else may have read it.
+    pub exposed: Option<Report>,
 }
 
 /// A custodian's personal identity was sealed to one of their keys, or to a passphrase.
@@ -37,9 +41,7 @@ pub struct IdentitySealed {
 
 impl IdentitySealed {
     pub(super) fn apply(&self, state: &mut State, at: Stamp) -> Result<(), Rejection> {
-        if !state.custodians.contains_key(&self.custodian) {
-            return Err(Rejection::Unknown("custodian", self.custodian.to_string()));
-        }
+        let recipient = state.present(&self.custodian)?.recipient.clone();
         let on_paper = self.slot.as_str() == PAPER;
         let key = KeyName { owner: self.custodian.clone(), label: self.slot.clone() };
         if !on_paper && !state.keys.contains_key(&key) {
@@ -53,7 +55,8 @@ impl IdentitySealed {
         let known = state.identities.get(&key).map_or(0, |known| known.sealing.generation);
         follows(self.generation, known, &format!("generation of the identity sealed to {key}"))?;
         state.sealings.push(Sealing::Identity(self.clone()));
-        state.identities.insert(key, SealedIdentity { sealing: self.clone(), sealed: at });
+        let sealed = SealedIdentity { sealing: self.clone(), sealed: at, recipient, exposed: None };
+        state.identities.insert(key, sealed);
         Ok(())
     }
 }

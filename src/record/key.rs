@@ -1,16 +1,23 @@
-//! Security keys, as the log knows them.
+//! Security keys, as the log knows them: their enrolment and their checks.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bytes, Hex, KeyName, Line, PAPER, Rejection, Salt, SshPublicKey, Stamp, State, VaultId,
+    Bag, Bytes, Handle, Hex, KeyName, Line, PAPER, Rejection, Report, Salt, SshPublicKey, Stamp,
+    State, VaultId,
 };
 
 /// Whether a key may sign.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KeyState {
     /// It may.
     Active,
+    /// Another custodian reported it: it may sign that it is restored, and nothing else.
+    Suspended(Report),
+    /// Its owner reported that it is lost, or that somebody else may use it. For good.
+    Reported(Report),
+    /// It was taken out of service.
+    Retired(Stamp),
 }
 
 /// An enrolled security key.
@@ -20,10 +27,21 @@ pub struct Key {
     pub enrolment: KeyEnrolled,
     /// Whether it may sign.
     pub state: KeyState,
+    /// Reports of other custodians that couldn't suspend it, since too few custodians would
+    /// have been left who can sign.
+    pub claims: Vec<Report>,
     /// When it was enrolled.
     pub enrolled: Stamp,
     /// When it last signed an entry, and so was last seen in its owner's hand.
     pub last_seen: Stamp,
+    /// Who has it.
+    pub holder: Handle,
+    /// Where it is kept.
+    pub place: Option<Line>,
+    /// Where the envelope with its PIN is kept.
+    pub pin_place: Option<Line>,
+    /// The sealed bag that it is in.
+    pub bag: Option<Bag>,
 }
 
 /// A key is enrolled: its signing credential was made for this vault, and the raw
@@ -69,9 +87,7 @@ impl KeyEnrolled {
     }
 
     pub(super) fn apply(&self, state: &mut State, at: Stamp) -> Result<(), Rejection> {
-        if !state.custodians.contains_key(&self.key.owner) {
-            return Err(Rejection::Unknown("custodian", self.key.owner.to_string()));
-        }
+        state.present(&self.key.owner)?;
         if self.key.label.as_str() == PAPER {
             return Err(Rejection::Reserved(PAPER));
         }
@@ -85,9 +101,19 @@ impl KeyEnrolled {
         if let Some((name, _)) = state.keys.iter().find(|(_, key)| same(key)) {
             return Err(Rejection::Mismatch(format!("{} is the same key as {name}", self.key)));
         }
-        let key =
-            Key { enrolment: self.clone(), state: KeyState::Active, enrolled: at, last_seen: at };
+        let key = Key {
+            enrolment: self.clone(),
+            state: KeyState::Active,
+            claims: Vec::new(),
+            enrolled: at,
+            last_seen: at,
+            holder: self.key.owner.clone(),
+            place: None,
+            pin_place: None,
+            bag: None,
+        };
         state.keys.insert(self.key.clone(), key);
+        state.had_two_custodians |= state.able_custodians() >= 2;
         Ok(())
     }
 }
@@ -102,10 +128,7 @@ pub struct KeyChecked {
 
 impl KeyChecked {
     pub(super) fn apply(&self, state: &mut State, at: Stamp) -> Result<(), Rejection> {
-        match state.keys.get_mut(&self.key) {
-            Some(key) => key.last_seen = at,
-            None => return Err(Rejection::Unknown("key", self.key.to_string())),
-        }
+        state.key_mut(&self.key)?.last_seen = at;
         Ok(())
     }
 }

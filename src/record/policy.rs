@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::custodian::{MAX_LINES, too_many_lines};
 use super::{Line, Rejection, Stamp, State};
 
 /// Whether a signature must show that the key verified its user (PIN or fingerprint).
@@ -14,11 +15,133 @@ pub enum UserVerification {
     Waived,
 }
 
-/// The rules that a vault has set itself.
+/// The rules that a vault has set itself. Periods are whole days.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
     /// Whether signatures need the UV flag.
     pub user_verification: UserVerification,
+    /// How often each key and each TOTP device is checked.
+    pub check_days: u32,
+    /// How often each custodian acknowledges their duties.
+    pub acknowledgement_days: u32,
+    /// How often an account's contacts are reviewed.
+    pub contacts_days: u32,
+    /// How long a slip is admitted.
+    pub slip_days: u32,
+    /// How long before it is due something is announced.
+    pub warn_days: u32,
+    /// How long after it was due something is late and not yet overdue.
+    pub grace_days: u32,
+    /// What custodians acknowledge; empty where the vault has set no text of its own.
+    pub duties: Vec<Line>,
+}
+
+impl Policy {
+    /// The policy of a vault that has set itself nothing else. Part of format 1: old entries
+    /// are judged by it.
+    pub(super) fn at_first(user_verification: UserVerification) -> Self {
+        Self {
+            user_verification,
+            check_days: 90,
+            acknowledgement_days: 365,
+            contacts_days: 180,
+            slip_days: 14,
+            warn_days: 14,
+            grace_days: 7,
+            duties: Vec::new(),
+        }
+    }
+}
+
+/// The policy changes; what isn't named stays.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyChanged {
+    /// Whether signatures need the UV flag, from the next entry on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_verification: Option<UserVerification>,
+    /// See [`Policy::check_days`], as with all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_days: Option<u32>,
+    /// How often each custodian acknowledges their duties.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledgement_days: Option<u32>,
+    /// How often an account's contacts are reviewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contacts_days: Option<u32>,
+    /// How long a slip is admitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slip_days: Option<u32>,
+    /// How long before it is due something is announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_days: Option<u32>,
+    /// How long after it was due something is late and not yet overdue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_days: Option<u32>,
+    /// What custodians acknowledge. A new text is to be acknowledged anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duties: Option<Vec<Line>>,
+}
+
+impl PolicyChanged {
+    /// The longest period, in days: ten years.
+    pub const MAX_DAYS: u32 = 3660;
+
+    pub(super) fn apply(&self, state: &mut State) -> Result<(), Rejection> {
+        if *self == Self::default() {
+            return Err(Rejection::Mismatch("it changes nothing".to_owned()));
+        }
+        let periods =
+            [self.check_days, self.acknowledgement_days, self.contacts_days, self.slip_days];
+        if periods.contains(&Some(0)) {
+            return Err(Rejection::Mismatch("a period is at least one day".to_owned()));
+        }
+        let all = periods.iter().chain([&self.warn_days, &self.grace_days]).flatten();
+        if all.copied().any(|days| days > Self::MAX_DAYS) {
+            let most = Self::MAX_DAYS;
+            return Err(Rejection::Mismatch(format!("a period is at most {most} days")));
+        }
+        if self.duties.as_ref().is_some_and(|lines| lines.len() > MAX_LINES) {
+            return Err(too_many_lines());
+        }
+        let policy = &mut state.policy;
+        let set = |value: &mut u32, to: Option<u32>| *value = to.unwrap_or(*value);
+        policy.user_verification = self.user_verification.unwrap_or(policy.user_verification);
+        set(&mut policy.check_days, self.check_days);
+        set(&mut policy.acknowledgement_days, self.acknowledgement_days);
+        set(&mut policy.contacts_days, self.contacts_days);
+        set(&mut policy.slip_days, self.slip_days);
+        set(&mut policy.warn_days, self.warn_days);
+        set(&mut policy.grace_days, self.grace_days);
+        if let Some(duties) = &self.duties
+            && *duties != policy.duties
+        {
+            policy.duties.clone_from(duties);
+            for custodian in state.custodians.values_mut() {
+                custodian.acknowledged = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// What of a policy it loosens, in words: people should look at that.
+    pub fn loosens(&self, before: &Policy) -> Vec<&'static str> {
+        let waives = self.user_verification == Some(UserVerification::Waived)
+            && before.user_verification == UserVerification::Required;
+        let longer = |to: Option<u32>, from: u32| to.is_some_and(|days| days > from);
+        let loosened = [
+            (waives, "signatures need no PIN or fingerprint"),
+            (longer(self.check_days, before.check_days), "keys are checked less often"),
+            (
+                longer(self.acknowledgement_days, before.acknowledgement_days),
+                "duties are acknowledged less often",
+            ),
+            (longer(self.contacts_days, before.contacts_days), "contacts are reviewed less often"),
+            (longer(self.slip_days, before.slip_days), "slips are admitted for longer"),
+            (longer(self.grace_days, before.grace_days), "what is late is overdue later"),
+        ];
+        loosened.into_iter().filter(|(is, _)| *is).map(|(_, words)| words).collect()
+    }
 }
 
 /// Whether a vault is meant in earnest. Keys of a demo vault can't sign for a real one,
@@ -83,7 +206,7 @@ impl VaultCreated {
         state.created = Some(at);
         state.name = Some(self.name.clone());
         state.realm = self.realm();
-        state.policy = Policy { user_verification: self.user_verification };
+        state.policy = Policy::at_first(self.user_verification);
         Ok(())
     }
 }

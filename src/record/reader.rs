@@ -31,3 +31,20 @@ impl ReaderAdded {
         Ok(())
     }
 }
+
+/// A reader is let in no more. What they could read, they may have kept.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReaderRemoved {
+    /// Who.
+    pub reader: Handle,
+}
+
+impl ReaderRemoved {
+    pub(super) fn apply(&self, state: &mut State) -> Result<(), Rejection> {
+        match state.readers.remove(&self.reader) {
+            Some(_) => Ok(()),
+            None => Err(Rejection::Unknown("reader", self.reader.to_string())),
+        }
+    }
+}

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use super::{
-    AgeRecipient, Compartment, CompartmentSealed, Custodian, Event, Handle, IdentitySealed, Key,
-    KeyName, KeyState, Line, Policy, RECORDS, Reader, Realm, SEEDS, SealedIdentity, Time,
-    UserVerification,
+    Action, AgeRecipient, Compartment, CompartmentSealed, Custodian, Event, Handle, IdentitySealed,
+    Key, KeyName, KeyState, Line, Policy, RECORDS, Reader, Realm, Report, ReportKind, SEEDS,
+    SealedIdentity, Time, UserVerification, Waiver,
 };
 
 /// Where in the log something happened.
@@ -37,6 +37,9 @@ pub enum Rejection {
     /// A name with a meaning of its own.
     #[error("the name {0} is reserved")]
     Reserved(&'static str),
+    /// Too few would be left who can sign.
+    #[error("fewer than {0} custodians would be left with a key that may sign")]
+    BelowFloor(usize),
     /// The event contradicts itself or the state.
     #[error("{0}")]
     Mismatch(String),
@@ -71,11 +74,14 @@ pub struct State {
     pub(super) realm: Realm,
     pub(super) policy: Policy,
     pub(super) custodians: BTreeMap<Handle, Custodian>,
+    pub(super) former_custodians: BTreeMap<Handle, Custodian>,
     pub(super) readers: BTreeMap<Handle, Reader>,
     pub(super) keys: BTreeMap<KeyName, Key>,
     pub(super) identities: BTreeMap<KeyName, SealedIdentity>,
     pub(super) compartments: BTreeMap<Handle, Compartment>,
     pub(super) sealings: Vec<Sealing>,
+    pub(super) waivers: BTreeMap<Handle, Waiver>,
+    pub(super) actions: BTreeMap<Handle, Action>,
     pub(super) had_two_custodians: bool,
     used_handles: BTreeSet<Handle>,
     used_recipients: BTreeSet<AgeRecipient>,
@@ -87,13 +93,16 @@ impl Default for State {
             created: None,
             name: None,
             realm: Realm::Real,
-            policy: Policy { user_verification: UserVerification::Required },
+            policy: Policy::at_first(UserVerification::Required),
             custodians: BTreeMap::new(),
+            former_custodians: BTreeMap::new(),
             readers: BTreeMap::new(),
             keys: BTreeMap::new(),
             identities: BTreeMap::new(),
             compartments: BTreeMap::new(),
             sealings: Vec::new(),
+            waivers: BTreeMap::new(),
+            actions: BTreeMap::new(),
             had_two_custodians: false,
             used_handles: BTreeSet::new(),
             used_recipients: BTreeSet::new(),
@@ -102,20 +111,42 @@ impl Default for State {
 }
 
 impl State {
-    /// Lets one event happen, or leaves the state as it was. Who may have signed it is
-    /// not judged here: see [`super::authority`].
-    pub fn apply(&mut self, event: &Event, at: Stamp) -> Result<(), Rejection> {
+    /// Lets one event happen, of an entry that `signers` signed, or leaves the state as it was.
+    /// Whether they may have is not judged here: see [`super::authority`].
+    pub fn apply(
+        &mut self,
+        event: &Event,
+        at: Stamp,
+        signers: &[KeyName],
+    ) -> Result<(), Rejection> {
         if self.created.is_none() && !matches!(event, Event::VaultCreated(_)) {
             return Err(Rejection::NoVault);
         }
         match event {
             Event::VaultCreated(event) => event.apply(self, at),
+            Event::PolicyChanged(event) => event.apply(self),
             Event::CustodianAdded(event) => event.apply(self, at),
+            Event::CustodianChanged(event) => event.apply(self),
+            Event::CustodianLeft(event) => event.apply(self, at),
+            Event::DutiesAcknowledged(event) => event.apply(self, at),
+            Event::RecipientChanged(event) => event.apply(self),
             Event::ReaderAdded(event) => event.apply(self, at),
+            Event::ReaderRemoved(event) => event.apply(self),
             Event::KeyEnrolled(event) => event.apply(self, at),
+            Event::KeyChecked(event) => event.apply(self, at),
+            Event::KeyLost(event) => event.apply(self, ReportKind::Lost, at),
+            Event::KeyCompromised(event) => event.apply(self, ReportKind::Compromised, at),
+            Event::KeyRestored(event) => event.apply(self, at, signers),
+            Event::KeyRetired(event) => event.apply(self, at),
+            Event::KeyMoved(event) => event.apply(self),
+            Event::KeyHandedOver(event) => event.apply(self),
+            Event::BagSealed(event) => event.apply(self, at),
+            Event::BagOpened(event) => event.apply(self),
             Event::IdentitySealed(event) => event.apply(self, at),
             Event::CompartmentSealed(event) => event.apply(self, at),
-            Event::KeyChecked(event) => event.apply(self, at),
+            Event::WaiverGiven(event) => event.apply(self, at),
+            Event::ActionOpened(event) => event.apply(self, at),
+            Event::ActionClosed(event) => event.apply(self, at),
         }
     }
 
@@ -146,9 +177,14 @@ impl State {
         &self.policy
     }
 
-    /// Custodians by handle.
+    /// Custodians by handle; not those who left.
     pub fn custodians(&self) -> &BTreeMap<Handle, Custodian> {
         &self.custodians
+    }
+
+    /// Those who left, by handle.
+    pub fn former_custodians(&self) -> &BTreeMap<Handle, Custodian> {
+        &self.former_custodians
     }
 
     /// Readers by handle.
@@ -163,7 +199,7 @@ impl State {
 
     /// A key that may sign.
     pub fn active_key(&self, name: &KeyName) -> Option<&Key> {
-        self.keys.get(name).filter(|key| key.state == KeyState::Active)
+        self.keys.get(name).filter(|key| key.is_active())
     }
 
     /// Sealed identities by custodian and slot.
@@ -176,20 +212,115 @@ impl State {
         &self.compartments
     }
 
+    /// Waivers by id.
+    pub fn waivers(&self) -> &BTreeMap<Handle, Waiver> {
+        &self.waivers
+    }
+
+    /// Corrective actions by id.
+    pub fn actions(&self) -> &BTreeMap<Handle, Action> {
+        &self.actions
+    }
+
     /// Every sealing that was ever recorded.
     pub fn sealings(&self) -> &[Sealing] {
         &self.sealings
     }
 
-    /// How many different custodians must sign what needs two: one until a second was
-    /// added, two for good since.
+    /// How many different custodians must sign what needs two: one until a second had a key,
+    /// two for good since.
     pub fn quorum(&self) -> usize {
         if self.had_two_custodians { 2 } else { 1 }
     }
 
-    /// Who belongs to a compartment, sorted; `None` if there is no such compartment.
+    /// How many custodians have a key that may sign.
+    pub fn able_custodians(&self) -> usize {
+        self.able_without(|_| false)
+    }
+
+    fn able_without(&self, gone: impl Fn(&KeyName) -> bool) -> usize {
+        let able = self.keys.iter().filter(|(name, key)| key.is_active() && !gone(name));
+        able.map(|(name, _)| &name.owner).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Fails if, without these keys, fewer custodians could sign than must. Where there are
+    /// fewer already, it is enough that there are no fewer still.
+    pub(super) fn keep_floor(&self, gone: impl Fn(&KeyName) -> bool) -> Result<(), Rejection> {
+        let left = self.able_without(gone);
+        if left >= self.quorum().min(self.able_custodians()) {
+            Ok(())
+        } else {
+            Err(Rejection::BelowFloor(self.quorum()))
+        }
+    }
+
+    /// A custodian who hasn't left.
+    pub(super) fn present(&self, handle: &Handle) -> Result<&Custodian, Rejection> {
+        self.custodians
+            .get(handle)
+            .ok_or_else(|| Rejection::Unknown("custodian", handle.to_string()))
+    }
+
+    pub(super) fn present_mut(&mut self, handle: &Handle) -> Result<&mut Custodian, Rejection> {
+        self.custodians
+            .get_mut(handle)
+            .ok_or_else(|| Rejection::Unknown("custodian", handle.to_string()))
+    }
+
+    pub(super) fn key_mut(&mut self, name: &KeyName) -> Result<&mut Key, Rejection> {
+        self.keys.get_mut(name).ok_or_else(|| Rejection::Unknown("key", name.to_string()))
+    }
+
+    /// Notes that a paper copy isn't its owner's alone any more.
+    pub(super) fn expose_paper(&mut self, slot: &KeyName, report: Report) -> Result<(), Rejection> {
+        let sealed = self.identities.get_mut(slot);
+        let sealed = sealed.ok_or_else(|| Rejection::Unknown("paper copy", slot.to_string()))?;
+        if sealed.exposed.is_some() {
+            return Err(Rejection::Mismatch(format!("{slot} is reported already")));
+        }
+        sealed.exposed = Some(report);
+        Ok(())
+    }
+
+    /// The sealed copies of a custodian's present identity that somebody else may open: then
+    /// they need another identity.
+    pub fn exposures(&self, custodian: &Handle) -> Vec<KeyName> {
+        let Some(recipient) = self.custodians.get(custodian).map(|c| &c.recipient) else {
+            return Vec::new();
+        };
+        let is_exposed = |slot: &KeyName, sealed: &SealedIdentity| {
+            slot.owner == *custodian
+                && sealed.recipient == *recipient
+                && (sealed.exposed.is_some() || self.keys.get(slot).is_some_and(Key::is_astray))
+        };
+        let slots = self.identities.iter().filter(|(slot, sealed)| is_exposed(slot, sealed));
+        slots.map(|(slot, _)| slot.clone()).collect()
+    }
+
+    /// The sealed copies that hold an older identity of their custodian, so that they open
+    /// nothing new: they are to be made anew. Those of keys that may not sign don't count.
+    pub fn outdated_copies(&self) -> Vec<KeyName> {
+        let outdated = self.identities.iter().filter(|(slot, sealed)| {
+            let recipient = self.custodians.get(&slot.owner).map(|c| &c.recipient);
+            let in_use = self.keys.get(slot).is_none_or(|key| key.state == KeyState::Active);
+            in_use && recipient != Some(&sealed.recipient)
+        });
+        outdated.map(|(slot, _)| slot.clone()).collect()
+    }
+
+    /// Whether a compartment is encrypted to others than its present members, or to recipients
+    /// that they have no more: then it needs a new epoch.
+    pub fn is_outdated(&self, compartment: &Handle) -> bool {
+        let Some(known) = self.compartments.get(compartment) else { return false };
+        let members = self.members_of(compartment).unwrap_or_default();
+        known.sealing.members != members || known.recipients != self.recipients_of(&members)
+    }
+
+    /// Who belongs to a compartment, sorted; `None` if there is no such compartment. A
+    /// custodian does once they have a key, which signed for their recipient.
     pub fn members_of(&self, compartment: &Handle) -> Option<Vec<Handle>> {
-        let custodians = self.custodians.keys();
+        let keyed: BTreeSet<&Handle> = self.keys.keys().map(|key| &key.owner).collect();
+        let custodians = self.custodians.keys().filter(|handle| keyed.contains(handle));
         match compartment.as_str() {
             RECORDS => {
                 let mut members: Vec<_> = custodians.chain(self.readers.keys()).cloned().collect();
@@ -199,6 +330,11 @@ impl State {
             SEEDS => Some(custodians.cloned().collect()),
             _ => None,
         }
+    }
+
+    /// The recipients of members, in their order.
+    pub(super) fn recipients_of(&self, members: &[Handle]) -> Vec<AgeRecipient> {
+        members.iter().filter_map(|member| self.recipient_of(member)).cloned().collect()
     }
 
     /// The recipient of a custodian or reader.

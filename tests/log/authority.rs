@@ -29,7 +29,7 @@ fn people(two: bool) -> People {
     let members: &[&str] = if two { &["alice", "bob"] } else { &["alice"] };
     events.extend([compartment("records", 1, members), compartment("seeds", 1, members)]);
     for event in &events {
-        state.apply(event, at).unwrap();
+        state.apply(event, at, &[]).unwrap();
     }
     People { log, state }
 }
@@ -90,7 +90,7 @@ fn nobody_enrols_a_key_in_anothers_name_without_that_person_or_key() {
     assert!(!people.allows(&event, &["alice/primary", "alice/blue"]));
     assert_eq!(
         people.judge(&event, &["alice/primary"]),
-        Err(Unauthorised::NotTheOwner { event: "key-enrolled", key: name("bob/blue") })
+        Err(Unauthorised::NotTheKey { event: "key-enrolled", key: name("bob/blue") })
     );
     assert!(people.allows(&event, &["alice/primary", "bob/primary"]));
 }
@@ -165,14 +165,14 @@ fn a_founding_without_compartments_or_with_a_keyless_founder_is_refused() {
     let mut log = TestLog::new();
     let at = Stamp { entry: 1, time: time(0) };
     let mut state = State::default();
-    state.apply(&created(false, Policy::Required), at).unwrap();
-    state.apply(&custodian("alice"), at).unwrap();
+    state.apply(&created(false, Policy::Required), at, &[]).unwrap();
+    state.apply(&custodian("alice"), at, &[]).unwrap();
     let signers = [name("alice/primary")];
     assert!(matches!(judge_founding(&state, &signers), Err(Unauthorised::KeylessFounder(_))));
-    state.apply(&log.new_key("alice/primary").enrolled(), at).unwrap();
+    state.apply(&log.new_key("alice/primary").enrolled(), at, &[]).unwrap();
     assert_eq!(judge_founding(&state, &signers), Err(Unauthorised::NoCompartment("records")));
-    state.apply(&compartment("records", 1, &["alice"]), at).unwrap();
+    state.apply(&compartment("records", 1, &["alice"]), at, &[]).unwrap();
     assert_eq!(judge_founding(&state, &signers), Err(Unauthorised::NoCompartment("seeds")));
-    state.apply(&compartment("seeds", 1, &["alice"]), at).unwrap();
+    state.apply(&compartment("seeds", 1, &["alice"]), at, &[]).unwrap();
     assert_eq!(judge_founding(&state, &signers), Ok(()));
 }

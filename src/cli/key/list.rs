@@ -87,7 +87,7 @@ fn list_proved(context: &Context, identities: &[AgeIdentity]) -> Result<Answer, 
         .iter()
         .map(|(name, key)| KeyView {
             key: name.to_string(),
-            state: Some("active"),
+            state: Some(key.state.word()),
             product: key.enrolment.product.as_ref().map(ToString::to_string),
             aaguid: Some(crate::webauthn::Aaguid(key.enrolment.aaguid.0).to_string()),
             fingerprint: public_keys.get(name).map(crate::sshsig::PublicKey::fingerprint),
