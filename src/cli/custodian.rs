@@ -1,67 +1,165 @@
 //! `keymuster custodian`: the people who hold the keys.
 
-use clap::Subcommand;
-use serde::Serialize;
+mod add;
+mod list;
+
+use clap::{Args, Subcommand};
 
 use super::context::Context;
+use super::epochs;
+use super::exit;
 use super::failure::Failure;
-use super::output::{Answer, table};
+use super::output::Answer;
 use super::session::Session;
+use super::signing::{Change, Signers, record_events};
+use crate::record::{
+    CustodianChanged, CustodianLeft, DutiesAcknowledged, Event, Handle, Line, UnfitValue,
+};
+use crate::vault::AgeIdentity;
+
+/// What custodians acknowledge where their vault has set no text of its own.
+const DUTIES: [&str; 6] = [
+    "I keep my security key where I said that I keep it, and its PIN apart from it.",
+    "I lend neither, and use my key for nothing that I don't understand.",
+    "I report a key or a paper copy that is lost, or that somebody else may have used, at once.",
+    "I sign what I have read, at a machine that I have reason to trust.",
+    "I use root credentials for tasks that need them, with a witness, and record it.",
+    "I can be reached as recorded, and say when that changes or when I leave.",
+];
 
 /// `keymuster custodian …`
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Let somebody join: their key makes credentials, and signs
+    Add(add::Add),
     /// List the custodians and their keys
     List,
+    /// Show all that is known of one
+    Show(list::Show),
+    /// Change what is known of one
+    Change(ChangeDetails),
+    /// Record that somebody leaves, and shut them out of what is written from now on
+    Leave(Leave),
+    /// Sign the text of one's duties
+    Acknowledge(Acknowledge),
 }
 
-#[derive(Serialize)]
-struct CustodianList {
-    custodians: Vec<CustodianView>,
+/// `keymuster custodian change`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  keymuster custodian change bob --contact \"+44 20 7946 0000, at night too\" --deputy carol"
+)]
+pub struct ChangeDetails {
+    /// Their handle
+    custodian: Handle,
+    /// Their full name
+    #[arg(long)]
+    name: Option<Line>,
+    /// How to reach them, at night too; may be repeated, one line each
+    #[arg(long, value_name = "TEXT", conflicts_with = "no_contact")]
+    contact: Vec<Line>,
+    /// Forget how to reach them
+    #[arg(long)]
+    no_contact: bool,
+    /// Who stands in for them
+    #[arg(long, value_name = "HANDLE")]
+    deputy: Option<Handle>,
+    #[command(flatten)]
+    signers: Signers,
 }
 
-#[derive(Serialize)]
-struct CustodianView {
-    custodian: String,
-    name: Option<String>,
-    recipient: String,
-    added: String,
-    keys: Vec<String>,
-    last_seen: Option<String>,
+/// `keymuster custodian leave`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  keymuster custodian leave bob --remark \"left the company\"")]
+pub struct Leave {
+    /// Their handle
+    custodian: Handle,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    remark: Option<Line>,
+    #[command(flatten)]
+    signers: Signers,
+}
+
+/// `keymuster custodian acknowledge`
+#[derive(Debug, Args)]
+pub struct Acknowledge {
+    /// Their handle; else that of whoever opens the vault
+    custodian: Option<Handle>,
+    #[command(flatten)]
+    signers: Signers,
 }
 
 pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
     match command {
-        Command::List => list(context),
+        Command::Add(add) => add::run(context, &add),
+        Command::List => list::list(context),
+        Command::Show(show) => list::show(context, &show),
+        Command::Change(change) => change_details(context, &change),
+        Command::Leave(leave) => leave_vault(context, &leave),
+        Command::Acknowledge(acknowledge) => acknowledge_duties(context, &acknowledge),
     }
 }
 
-fn list(context: &Context) -> Result<Answer, Failure> {
-    let session = Session::open(context)?;
-    let state = session.state();
-    let custodians: Vec<CustodianView> = state
-        .custodians()
-        .iter()
-        .map(|(handle, custodian)| {
-            let keys = || state.keys().iter().filter(|(name, _)| name.owner == *handle);
-            CustodianView {
-                custodian: handle.to_string(),
-                name: custodian.name.as_ref().map(ToString::to_string),
-                recipient: custodian.recipient.to_string(),
-                added: custodian.added.time.to_string(),
-                keys: keys().map(|(name, _)| name.label.to_string()).collect(),
-                last_seen: keys().map(|(_, key)| key.last_seen.time).max().map(|t| t.to_string()),
-            }
-        })
-        .collect();
-    let rows: Vec<Vec<String>> = custodians
-        .iter()
-        .map(|c| {
-            let name = c.name.clone().unwrap_or_else(|| "-".to_owned());
-            let seen = c.last_seen.clone().unwrap_or_else(|| "never".to_owned());
-            vec![c.custodian.clone(), name, c.keys.join(", "), seen]
-        })
-        .collect();
-    let human = table(&["custodian", "name", "keys", "last seen signing"], &rows);
-    Ok(Answer::new("custodian-list", &CustodianList { custodians }, human).exiting(session.exit()))
+/// Fails, before anybody is asked for anything, if events can't happen.
+fn check_possible(session: &Session<'_>, events: &[Event]) -> Result<(), Failure> {
+    epochs::state_after(session.context, session.state(), events, &[]).map(drop)
+}
+
+fn change_details(context: &Context, change: &ChangeDetails) -> Result<Answer, Failure> {
+    record_events(context, &change.signers, |_, _| {
+        let contact =
+            (change.no_contact || !change.contact.is_empty()).then(|| change.contact.clone());
+        Ok(vec![Event::CustodianChanged(CustodianChanged {
+            custodian: change.custodian.clone(),
+            name: change.name.clone(),
+            contact,
+            deputy: change.deputy.clone(),
+        })])
+    })
+}
+
+fn leave_vault(context: &Context, leave: &Leave) -> Result<Answer, Failure> {
+    let mut session = Session::open_to_write(context, leave.signers.opener(), None)?;
+    session.vault.check_sound()?;
+    let opener = session.opener()?;
+    if opener.name.owner == leave.custodian {
+        return Err(Failure::new(
+            exit::USAGE,
+            format!("{} can't open the vault for their own leaving", leave.custodian),
+        )
+        .hint("another custodian's key makes the new compartments: name whose with --by"));
+    }
+    let event = Event::CustodianLeft(CustodianLeft {
+        custodian: leave.custodian.clone(),
+        remark: leave.remark.clone(),
+    });
+    check_possible(&session, std::slice::from_ref(&event))?;
+    let signers = session.gather(std::slice::from_ref(&event), vec![opener], &leave.signers.by)?;
+    let mut change = Change::of(event);
+    let opened: Vec<&AgeIdentity> =
+        signers.iter().filter_map(|s| s.identity.as_ref()).flat_map(|i| i.identities()).collect();
+    epochs::renew(context, &session.vault, &mut change, &opened, false)?;
+    let decided = session.decide(signers, change)?;
+    let who = &leave.custodian;
+    let words = format!(
+        "{who} has left: no key of theirs signs any more, and what is written from now on is\n\
+         closed to them. What they could open before, they may have kept:\n\
+         keymuster vault impact {who} lists it.\n"
+    );
+    Ok(decided.answer(&session, words))
+}
+
+fn acknowledge_duties(context: &Context, acknowledge: &Acknowledge) -> Result<Answer, Failure> {
+    record_events(context, &acknowledge.signers, |session, opener| {
+        let custodian = acknowledge.custodian.clone().unwrap_or_else(|| opener.owner.clone());
+        let shipped = || DUTIES.iter().map(|line| line.parse()).collect::<Result<Vec<Line>, _>>();
+        let duties = match session.state().policy().duties.as_slice() {
+            [] => shipped().map_err(|error: UnfitValue| {
+                Failure::because(exit::FAILED, "the text of duties is a bug", &error)
+            })?,
+            own => own.to_vec(),
+        };
+        Ok(vec![Event::DutiesAcknowledged(DutiesAcknowledged { custodian, duties })])
+    })
 }

@@ -10,14 +10,16 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::device::{self, ChosenKey, only_device};
+use super::enrolment::impostor;
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, HeadView};
 use super::session::{Session, locate};
+use super::signing::Decided;
 use super::unlock::{stranger_text, supposed_realm};
 use crate::key::identify::Identity;
 use crate::key::{Authenticator, Device, KeyError, PinState};
-use crate::record::{KeyName, Realm, Stamp};
+use crate::record::{KeyName, Realm};
 
 /// `keymuster key …`
 #[derive(Debug, Subcommand)]
@@ -111,19 +113,19 @@ struct Recorded {
 }
 
 impl Recorded {
-    fn new(session: &Session<'_>, key: &KeyName, at: Stamp, signers: &[&KeyName]) -> Self {
+    fn new(session: &Session<'_>, key: &KeyName, decided: &Decided) -> Self {
         Self {
             key: key.to_string(),
-            entry: at.entry,
-            time: at.time.to_string(),
-            signers: signers.iter().map(ToString::to_string).collect(),
+            entry: decided.at.entry,
+            time: decided.at.time.to_string(),
+            signers: decided.signers.iter().map(ToString::to_string).collect(),
             head: (&session.vault.head()).into(),
         }
     }
 }
 
 /// The enrolled key that a device is, proved without a touch where the key allows it.
-fn prove(
+pub fn prove(
     session: &mut Session<'_>,
     device: &Device,
     claimed: Option<&KeyName>,
@@ -137,14 +139,6 @@ fn prove(
         // Its signature will tell.
         Identity::WontSay => claimed.cloned().ok_or_else(|| wont_say(device)),
     }
-}
-
-fn impostor(device: &Device, name: &KeyName) -> Failure {
-    Failure::new(
-        exit::NO,
-        format!("{} poses as {name} and isn't: its signature is by another key", device.id),
-    )
-    .hint("don't type a PIN for it, and find out where it comes from")
 }
 
 fn wont_say(device: &Device) -> Failure {

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::context::Context;
-use super::device::{ChosenKey, Signer};
 use super::exit;
 use super::failure::Failure;
 use super::prompt::Question;
@@ -13,12 +12,10 @@ use super::unlock::{Opener, Unlocked, supposed_realm, unlock};
 use crate::key::identify::{EnrolledKey, Identity, identify};
 use crate::key::{Authenticator, Device, DeviceId};
 use crate::log::Head;
-use crate::record::{Digest, Event, KeyName, Realm, Stamp, State};
+use crate::record::{Digest, KeyName, Realm, State};
 use crate::vault::{
-    AgeIdentity, Layout, Location, Lock, LockError, Memory, NewFile, OpenVault, Remembered,
-    open_records,
+    AgeIdentity, Layout, Location, Lock, LockError, Memory, OpenVault, Remembered, open_records,
 };
-use crate::webauthn::CredentialId;
 
 /// How long another writer is waited for: as long as a key waits for a touch.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,7 +37,7 @@ pub struct Session<'a> {
 }
 
 /// Locks a vault for writing. Whoever has to wait is told so, and Ctrl-C ends the wait.
-fn lock(context: &Context, layout: &Layout) -> Result<Lock, Failure> {
+pub fn lock(context: &Context, layout: &Layout) -> Result<Lock, Failure> {
     let deadline = Instant::now() + PATIENCE;
     let mut told = false;
     loop {
@@ -149,6 +146,13 @@ impl<'a> Session<'a> {
         layout.check_writable()?;
         let session = Self::open_with_key(context, opener, aside)?;
         Ok(Self { lock: Some(lock), ..session })
+    }
+
+    /// Has a new key among the keys: in a demo vault, a blank software key is plugged in too.
+    pub fn take_blank(&mut self) -> Result<(), Failure> {
+        let root = self.vault.location().layout.root().to_owned();
+        self.keys = self.context.keys_with_blank(self.state().realm(), &root)?;
+        Ok(())
     }
 
     /// Compares with what this machine remembers, and says aloud what is wrong.
@@ -277,18 +281,7 @@ impl<'a> Session<'a> {
 
     /// The keys that may sign, as [`identify`] takes them.
     pub fn enrolled(&self) -> Vec<EnrolledKey<KeyName>> {
-        let active =
-            self.state().keys().keys().filter(|name| self.state().active_key(name).is_some());
-        active
-            .filter_map(|name| {
-                let key = self.state().active_key(name)?;
-                Some(EnrolledKey {
-                    name: name.clone(),
-                    credential: CredentialId::new(key.enrolment.credential.0.clone())?,
-                    public_key: self.vault.replay().public_keys().get(name)?.clone(),
-                })
-            })
-            .collect()
+        self.known_keys(|name| self.state().active_key(name).is_some())
     }
 
     /// Which enrolled key a device is. No touch.
@@ -297,71 +290,6 @@ impl<'a> Session<'a> {
         let application = self.state().realm().signing_application();
         let challenge = self.context.random()?;
         Ok(identify(self.keys.as_mut(), &device.id, application, &enrolled, challenge)?)
-    }
-
-    /// Appends an entry that each of `signers` signs, in this order, with the key at hand,
-    /// and remembers its head.
-    pub fn append(
-        &mut self,
-        signers: &[(KeyName, ChosenKey)],
-        events: Vec<Event>,
-        files: &[NewFile],
-    ) -> Result<Stamp, Failure> {
-        let stamp = self.record(signers, events, files)?;
-        self.remember();
-        Ok(stamp)
-    }
-
-    /// The same without remembering: for a founding, which isn't over with its entry.
-    pub fn record(
-        &mut self,
-        signers: &[(KeyName, ChosenKey)],
-        events: Vec<Event>,
-        files: &[NewFile],
-    ) -> Result<Stamp, Failure> {
-        let lock = match self.lock.take() {
-            Some(lock) => lock,
-            None => lock(self.context, &self.vault.location().layout)?,
-        };
-        self.vault.location().layout.check_writable()?;
-        self.vault.catch_up(&lock)?;
-        let names = signers.iter().map(|(name, _)| name.clone()).collect();
-        let time = self.context.now()?;
-        let salt = crate::record::Hex(self.context.random()?);
-        let prepared =
-            self.vault.prepare(lock, names, events, time, salt, &self.context.tool()?)?;
-        let mut public_keys = self.vault.replay().public_keys().clone();
-        public_keys.extend(prepared.enrolled().clone());
-        let mut credentials: Vec<(KeyName, CredentialId)> =
-            self.enrolled().into_iter().map(|key| (key.name, key.credential)).collect();
-        for event in &prepared.document().events {
-            if let Event::KeyEnrolled(enrolment) = event {
-                let credential = CredentialId::new(enrolment.credential.0.clone());
-                credentials.extend(credential.map(|id| (enrolment.key.clone(), id)));
-            }
-        }
-        let namespace = prepared.realm().head_namespace();
-        let message = prepared.head().to_string();
-        let number = prepared.head().number;
-        let mut signatures = Vec::with_capacity(signers.len());
-        for (name, key) in signers {
-            let credential = credentials.iter().find(|(known, _)| known == name);
-            let (Some(public_key), Some((_, credential))) = (public_keys.get(name), credential)
-            else {
-                return Err(Failure::new(exit::FAILED, format!("{name} isn't enrolled")));
-            };
-            let signer = Signer { public_key, credential: credential.clone(), namespace };
-            let last = if prepared.enrolled().contains_key(name) { " (5 of 5)" } else { "" };
-            let purpose = format!("to sign entry {number}{last}");
-            let keys = self.keys.as_mut();
-            signatures.push(key.sign(self.context, keys, &signer, &message, &purpose)?);
-        }
-        self.context.check_interrupted()?;
-        let committed = self.vault.commit(prepared, &signatures, files)?;
-        if let Some(error) = committed.unsynced {
-            self.context.tell_unsynced(&error);
-        }
-        Ok(Stamp { entry: committed.number, time })
     }
 
     /// Remembers the head of an entry that was made durable. That it can't be remembered

@@ -101,8 +101,31 @@ pub fn unlock(
     let agreed = hints.iter().all(|hint| name_of(hint) == name);
     let name = if agreed { name.to_string() } else { device::product(&device).to_owned() };
     let key = ChosenKey::new(keys, device, name)?;
-    let (identity, hint) = open_identity(context, keys, &key, location, &hints)?;
+    let (identity, hint) =
+        open_identity(context, keys, &key, location, &hints, "to open the vault")?;
     Ok(Unlocked { name: name_of(&hint), key, identity, generation: hint.generation })
+}
+
+/// Has a key that is known already open its owner's identity: one touch.
+pub fn unlock_with(
+    context: &Context,
+    keys: &mut dyn Authenticator,
+    location: &Location,
+    name: &KeyName,
+    key: &ChosenKey,
+    purpose: &str,
+) -> Result<PersonalIdentity, Failure> {
+    let known = location.layout.identity_hints()?;
+    let application = supposed_realm(&known)?.unlocking_application();
+    let hints: Vec<IdentityHint> = known
+        .iter()
+        .filter(|hint| hint.application == application && name_of(hint) == *name)
+        .cloned()
+        .collect();
+    if hints.is_empty() {
+        return Err(nobody_opens(Opener::Key(name), &known));
+    }
+    Ok(open_identity(context, keys, key, location, &hints, purpose)?.0)
 }
 
 /// The failure of naming a key or a custodian of whom the vault knows nothing.
@@ -227,6 +250,7 @@ fn open_identity(
     key: &ChosenKey,
     location: &Location,
     hints: &[IdentityHint],
+    purpose: &str,
 ) -> Result<(PersonalIdentity, IdentityHint), Failure> {
     let mut refusal = None;
     for hint in hints.iter().take(MAX_FILES) {
@@ -251,7 +275,7 @@ fn open_identity(
             credential: hint.credential.clone(),
             salts: fido2prf::salts(nonce),
         };
-        let output = key.hmac_secret(context, keys, &request, "to open the vault")?;
+        let output = key.hmac_secret(context, keys, &request, purpose)?;
         let vault = location.id.to_string();
         let expected = IdentityName {
             vault: &vault,

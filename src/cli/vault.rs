@@ -1,8 +1,6 @@
 //! `keymuster vault`: make one, look at one.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -10,21 +8,21 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::device::only_device;
-use super::enrolment::{Enrolment, check_fitness, ready_key};
+use super::enrolment::{Enrolment, check_fitness, ready_key, recorded};
 use super::failure::Failure;
 use super::log::stray_line;
 use super::output::{Answer, HeadView, count, table};
-use super::prompt::Question;
+use super::paper::{Paper, PaperArgs};
 use super::session::Session;
-use super::{exit, secret_file};
-use crate::log::sha256;
+use super::signing::Change;
+use super::{epochs, exit};
 use crate::record::{
-    AgeRecipient, CompartmentSealed, CustodianAdded, Event, Handle, Hex, IdentitySealed, KeyName,
-    Line, PAPER, RECORDS, ReaderAdded, Realm, SEEDS, UserVerification, VaultCreated, VaultId,
+    CustodianAdded, Event, Handle, Hex, KeyName, Line, PAPER, RECORDS, ReaderAdded, Realm, SEEDS,
+    UserVerification, VaultCreated, VaultId,
 };
 use crate::vault::{
-    AgeIdentity, CompartmentIdentity, CompartmentName, Founded, IdentityName, NewFile, Passphrase,
-    PersonalIdentity, Recipient, Staging,
+    AgeIdentity, CompartmentIdentity, CompartmentName, Founded, IdentityName, PersonalIdentity,
+    Recipient, Staging,
 };
 
 /// `keymuster vault …`
@@ -60,9 +58,8 @@ pub struct Init {
     /// Make a demo vault, whose keys are software
     #[arg(long)]
     demo: bool,
-    /// Write the passphrase of the paper copy to this file descriptor instead of showing it
-    #[arg(long, value_name = "N")]
-    paper_fd: Option<u32>,
+    #[command(flatten)]
+    paper: PaperArgs,
 }
 
 /// `--reader auditor=age1…`
@@ -124,7 +121,7 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
             format!("the handle {} is given twice", twice.handle),
         ));
     }
-    let paper = Paper::new(context, init.paper_fd)?;
+    let paper = Paper::new(context, init.paper.paper_fd)?;
     let realm = if init.demo { Realm::Demo } else { Realm::Real };
     let id: VaultId = Hex(context.random()?);
     let name = KeyName { owner: init.custodian.clone(), label: init.key.clone() };
@@ -157,7 +154,7 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
         Enrolment { context, keys: keys.as_mut(), key: &key, vault: id, realm, name: name.clone() };
     let new = enrolment.make_credentials(Vec::new())?;
     let (sealed, mut files) = enrolment.seal_identity(&layout, &personal, &new.unlocking)?;
-    let (paper_event, paper_file) = paper.seal(context, &personal, &init.custodian, &layout)?;
+    let (paper_event, paper_file) = paper.seal(&personal, &layout)?;
     files.push(paper_file);
 
     let mut events = vec![
@@ -184,15 +181,17 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
     let founder = (init.custodian.clone(), personal.recipient().clone());
     let readers = readers.iter().map(|reader| (reader.handle.clone(), reader.recipient.clone()));
     let everybody: Vec<_> = [founder.clone()].into_iter().chain(readers).collect();
-    for (compartment, members) in [(&records, everybody), (&seeds, vec![founder])] {
-        let (event, file) = seal_compartment(compartment, members, &layout)?;
+    for (compartment, mut members) in [(&records, everybody), (&seeds, vec![founder])] {
+        members.sort_by(|a, b| a.0.cmp(&b.0));
+        let (handles, recipients): (Vec<Handle>, Vec<Recipient>) = members.into_iter().unzip();
+        let (event, file) = epochs::seal(compartment, handles, &recipients, &layout)?;
         events.push(Event::CompartmentSealed(event));
         files.push(file);
     }
 
     let vault = staging.vault(records);
     let mut session = Session { context, vault, keys, unlocked: None, lock: None };
-    session.record(&[(name.clone(), key)], events, &files)?;
+    session.record(&[(name.clone(), key)], Change { events, files, records: None })?;
     let Founded { location, unsynced } = staging.finish()?;
     if let Some(error) = unsynced {
         context.tell_unsynced(&error);
@@ -223,127 +222,6 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
 
 fn compartment<'a>(vault: &'a str, name: &'a str) -> CompartmentName<'a> {
     CompartmentName { vault, compartment: name, epoch: 1 }
-}
-
-/// A recipient, as events write it.
-pub fn recorded(recipient: &Recipient) -> Result<AgeRecipient, Failure> {
-    recipient.as_str().parse().map_err(|error: crate::record::UnfitValue| {
-        Failure::because(
-            exit::FAILED,
-            "a recipient came out wrong, which is a bug in keymuster",
-            &error,
-        )
-    })
-}
-
-fn seal_compartment(
-    compartment: &CompartmentIdentity,
-    mut members: Vec<(Handle, Recipient)>,
-    layout: &crate::vault::Layout,
-) -> Result<(CompartmentSealed, NewFile), Failure> {
-    members.sort_by(|a, b| a.0.cmp(&b.0));
-    let (handles, recipients): (Vec<Handle>, Vec<Recipient>) = members.into_iter().unzip();
-    let bytes = compartment.seal(&recipients)?;
-    let name = compartment.name();
-    let event = CompartmentSealed {
-        compartment: name.compartment.parse().map_err(|error: crate::record::UnfitValue| {
-            Failure::because(
-                exit::FAILED,
-                "a compartment's name came out wrong, which is a bug",
-                &error,
-            )
-        })?,
-        epoch: name.epoch,
-        recipient: recorded(compartment.recipient())?,
-        members: handles,
-        sha256: sha256(&bytes),
-    };
-    Ok((event, NewFile { path: layout.compartment(name.compartment, name.epoch), bytes }))
-}
-
-/// Where the passphrase of the paper copy goes.
-struct Paper<'a> {
-    context: &'a Context,
-    descriptor: Option<File>,
-}
-
-impl<'a> Paper<'a> {
-    fn new(context: &'a Context, descriptor: Option<u32>) -> Result<Self, Failure> {
-        let descriptor = descriptor.map(secret_file::descriptor).transpose()?;
-        if descriptor.is_none() && !context.terminal.is_there() {
-            return Err(Failure::new(
-                exit::ABSENT,
-                "there is no terminal to show the paper copy's passphrase on",
-            )
-            .hint("take it from a file descriptor with --paper-fd N"));
-        }
-        Ok(Self { context, descriptor })
-    }
-
-    /// Seals the identity to a new passphrase, opens it again, and gives the passphrase out.
-    fn seal(
-        self,
-        context: &Context,
-        personal: &PersonalIdentity,
-        custodian: &Handle,
-        layout: &crate::vault::Layout,
-    ) -> Result<(IdentitySealed, NewFile), Failure> {
-        let passphrase = Passphrase::generate(&mut context.random_source()?);
-        let bytes = personal.seal_to_passphrase(&passphrase)?;
-        PersonalIdentity::open_with_passphrase(&bytes, &passphrase, &personal.name()).map_err(
-            |error| {
-                Failure::because(
-                    exit::FAILED,
-                    "the paper copy doesn't open again; nothing was made",
-                    &error,
-                )
-            },
-        )?;
-        let slot: Handle = PAPER.parse().map_err(|error: crate::record::UnfitValue| {
-            Failure::because(exit::FAILED, "a bug in keymuster", &error)
-        })?;
-        let path = layout.identity(custodian, &slot, 1);
-        self.hand_out(&passphrase, &layout.shown(&path))?;
-        let event = IdentitySealed {
-            custodian: custodian.clone(),
-            slot,
-            generation: 1,
-            sha256: sha256(&bytes),
-            plugin_sha256: None,
-        };
-        Ok((event, NewFile { path, bytes }))
-    }
-
-    fn hand_out(self, passphrase: &Passphrase, file: &str) -> Result<(), Failure> {
-        let failed = |error: std::io::Error| {
-            Failure::because(
-                exit::FAILED,
-                "couldn't hand out the paper copy's passphrase; nothing was made",
-                &error,
-            )
-        };
-        if let Some(mut descriptor) = self.descriptor {
-            descriptor.write_all(passphrase.expose().as_bytes()).map_err(failed)?;
-            return descriptor.write_all(b"\n").map_err(failed);
-        }
-        let terminal = &self.context.terminal;
-        let about = "the paper copy's passphrase must be confirmed";
-        let title = format!(
-            "The paper copy. Write these ten words down, on paper only, and put it in a\n\
-             safe. With {file}\n\
-             they open the vault when every key is lost.\n\n  "
-        );
-        let secret = [&title, passphrase.expose(), "\n\n"];
-        let ask = |text| {
-            terminal.ask_beside(&secret, &Question { text, about, instead: "use --paper-fd N" })
-        };
-        let last = passphrase.expose().rsplit('-').next();
-        let mut answer = ask("Type the last of the ten words to go on: ")?;
-        while last != Some(answer.trim()) {
-            answer = ask("That isn't the last of the ten words. Type it: ")?;
-        }
-        Ok(())
-    }
 }
 
 fn absolute(path: &Path) -> String {

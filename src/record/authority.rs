@@ -20,7 +20,7 @@ pub enum Rule {
     /// That very key, which the entry enrols, and two custodians.
     TheKeyAndTwo(KeyName),
     /// A key of this custodian, and two custodians. A key that the entry enrols counts as
-    /// theirs where it is the one that the event is about, or their first.
+    /// theirs where it is the one that the event is about, or they have no other that may sign.
     OwnerAndTwo {
         /// Who.
         owner: Handle,
@@ -175,8 +175,9 @@ pub fn judge(event: &Event, before: &State, signers: &[KeyName]) -> Result<(), U
             two()
         }
         Rule::OwnerAndTwo { owner, slot } => {
-            // Who joins has no key but that which the entry enrols.
-            let joins = !before.keys().keys().any(|key| key.owner == owner);
+            // Who joins, or has lost every key, has none but that which the entry enrols.
+            let joins =
+                !before.keys().iter().any(|(name, key)| name.owner == owner && key.is_active());
             let theirs =
                 |key: &KeyName| key.owner == owner && (joins || Some(key) == slot.as_ref());
             if !signers.iter().any(theirs) {

@@ -13,13 +13,16 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::cipher::{self, OpenError, Recipient, SealError};
+use super::compartment::CompartmentIdentity;
 use super::found::remove_founded_staging;
 use super::lock::Lock;
 use super::open::{MAX_ENTRY_FILE, OpenVault};
 use super::store::{
     StoreError, holds, link_new, read_back, read_bounded, remove_leftovers, write_new,
 };
-use crate::log::{Considered, Document, Entry, FORMAT, Fault, Head, MAX_ENTRY, Malformed, sha256};
+use crate::log::{
+    Considered, Document, Entry, FORMAT, Fault, Finding, Head, MAX_ENTRY, Malformed, sha256,
+};
 use crate::record::{Event, KeyName, Line, RECORDS, Realm, Salt, Time};
 use crate::sshsig::PublicKey;
 
@@ -55,6 +58,13 @@ impl Prepared {
     /// Real or demo.
     pub fn realm(&self) -> Realm {
         self.considered.realm()
+    }
+
+    /// What is odd about it, each as a finding of the log.
+    pub fn oddities(&self) -> Vec<Finding> {
+        let entry = self.head.number;
+        let kinds = self.considered.oddities().iter();
+        kinds.map(|kind| Finding { entry, kind: kind.clone() }).collect()
     }
 
     /// What it says.
@@ -165,12 +175,13 @@ impl OpenVault {
     }
 
     /// Commits a prepared entry: `signatures` in the order of its signers, `files` that it
-    /// names.
+    /// names, and the compartment `records` if the entry opens a new epoch of it.
     pub fn commit(
         &mut self,
         prepared: Prepared,
         signatures: &[String],
         files: &[NewFile],
+        new_records: Option<CompartmentIdentity>,
     ) -> Result<Committed, AppendError> {
         let entry = Entry::new(&prepared.document, signatures)?;
         let number = prepared.document.number;
@@ -184,7 +195,8 @@ impl OpenVault {
             .ok_or(AppendError::NoRecords)?;
         let plaintext = entry.text().as_bytes();
         let ciphertext = cipher::encrypt(plaintext, &[recipient]).map_err(AppendError::Encrypt)?;
-        let opened = self.records.decrypt(&ciphertext, MAX_ENTRY).map_err(AppendError::ReadBack)?;
+        let opener = new_records.as_ref().unwrap_or(&self.records);
+        let opened = opener.decrypt(&ciphertext, MAX_ENTRY).map_err(AppendError::ReadBack)?;
         if opened.as_slice() != plaintext {
             return Err(AppendError::Store(StoreError::ReadBack(
                 self.location.layout.entry(number),
@@ -218,6 +230,9 @@ impl OpenVault {
             }
             Err(error) => return Err(error.into()),
         };
+        if let Some(records) = new_records {
+            self.records = records;
+        }
         self.log.links.push(replay.head().link);
         self.log.entries.push(entry);
         self.log.replay = replay;

@@ -3,13 +3,15 @@
 
 use clap::Args;
 
-use super::{Recorded, impostor, prove, wont_say};
+use super::{Recorded, prove, wont_say};
 use crate::cli::context::Context;
 use crate::cli::device::{ChosenKey, candidates, none_plugged_in, too_many};
+use crate::cli::enrolment::impostor;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
+use crate::cli::signing::{Change, Cosigner};
 use crate::cli::unlock::{Opener, couldnt_ask, stranger_text};
 use crate::key::Device;
 use crate::key::identify::Identity;
@@ -57,13 +59,11 @@ pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
         .hint(format!("plug in {wanted}, or leave --device away")));
     }
     let event = Event::KeyChecked(KeyChecked { key: name.clone() });
-    let stamp = session.append(&[(name.clone(), key)], vec![event], &[])?;
-    let human = format!(
-        "This is {name}, the key that was enrolled.\nRecorded entry {}, signed by {name}.\n",
-        stamp.entry
-    );
-    let view = Recorded::new(&session, &name, stamp, &[&name]);
-    Ok(Answer::new("key-checked", &view, human).recording(stamp.entry))
+    let signer = Cosigner { name: name.clone(), key, identity: None };
+    let decided = session.decide(vec![signer], Change::of(event))?;
+    let human = format!("This is {name}, the key that was enrolled.\n{}", decided.sentence());
+    let view = Recorded::new(&session, &name, &decided);
+    Ok(Answer::new("key-checked", &view, human).recording(decided.at.entry))
 }
 
 /// The one enrolled key that is plugged in, or the one that is wanted.

@@ -1,0 +1,183 @@
+//! New epochs: compartments sealed anew for the members they have after a change, and opened
+//! again by those who sign for them.
+
+use super::context::Context;
+use super::exit;
+use super::failure::Failure;
+use super::signing::Change;
+use crate::log::sha256;
+use crate::record::{
+    CompartmentSealed, Event, Handle, KeyName, RECORDS, Sealing, Stamp, State, UnfitValue,
+};
+use crate::vault::{
+    AgeIdentity, CompartmentIdentity, CompartmentName, Layout, NewFile, OpenVault, Recipient,
+    read_bounded,
+};
+use crate::vault::{MAX_FILE, RecipientError};
+
+/// What is so after some events, which `signers` sign.
+pub fn state_after(
+    context: &Context,
+    before: &State,
+    events: &[Event],
+    signers: &[KeyName],
+) -> Result<State, Failure> {
+    let mut state = before.clone();
+    let at = Stamp { entry: 0, time: context.now()? };
+    for event in events {
+        state
+            .apply(event, at, signers)
+            .map_err(|reason| Failure::because(exit::FAILED, "this can't be recorded", &reason))?;
+    }
+    Ok(state)
+}
+
+/// Adds, to a change, a new epoch of each compartment whose members are others after it, or
+/// of all. `identities` are those of a member of today.
+pub fn renew(
+    context: &Context,
+    vault: &OpenVault,
+    change: &mut Change,
+    identities: &[&AgeIdentity],
+    all: bool,
+) -> Result<(), Failure> {
+    let after = state_after(context, vault.state(), &change.events, &[])?;
+    let outdated: Vec<Handle> = after
+        .compartments()
+        .keys()
+        .filter(|name| all || after.is_outdated(name))
+        .cloned()
+        .collect();
+    for name in outdated {
+        let (event, file, identity) = next_epoch(context, vault, &after, &name, identities)?;
+        change.events.push(Event::CompartmentSealed(event));
+        change.files.push(file);
+        if name.as_str() == RECORDS {
+            change.records = Some(identity);
+        }
+    }
+    Ok(())
+}
+
+fn next_epoch(
+    context: &Context,
+    vault: &OpenVault,
+    after: &State,
+    name: &Handle,
+    identities: &[&AgeIdentity],
+) -> Result<(CompartmentSealed, NewFile, CompartmentIdentity), Failure> {
+    let layout = &vault.location().layout;
+    let known = vault.state().compartments().get(name).map_or(0, |known| known.sealing.epoch);
+    let opened = open(vault, name, known, identities)?;
+    // A number that a file holds which no entry names is skipped.
+    let free = |epoch: &u32| !layout.compartment(name.as_str(), *epoch).exists();
+    let epoch = (known.saturating_add(1)..).find(free).unwrap_or(u32::MAX);
+    let key = AgeIdentity::generate(&mut context.random_source()?)
+        .map_err(|error| Failure::because(exit::FAILED, "couldn't make an age identity", &error))?;
+    let next = opened.with_next_epoch(epoch, key).map_err(|error| {
+        Failure::because(exit::FAILED, "an epoch came out wrong, which is a bug", &error)
+    })?;
+    let members = after.members_of(name).unwrap_or_default();
+    let recipients = members
+        .iter()
+        .filter_map(|member| after.recipient_of(member))
+        .map(|recipient| Recipient::parse(recipient.as_str()))
+        .collect::<Result<Vec<_>, RecipientError>>()
+        .map_err(|error| {
+            Failure::because(exit::FAILED, "a recipient on record can't be used", &error)
+        })?;
+    let (event, file) = seal(&next, members, &recipients, layout)?;
+    Ok((event, file, next))
+}
+
+/// A compartment's file, encrypted to its members, and the event that names it. Recipients
+/// stand in the order of the members, which are sorted.
+pub fn seal(
+    compartment: &CompartmentIdentity,
+    members: Vec<Handle>,
+    recipients: &[Recipient],
+    layout: &Layout,
+) -> Result<(CompartmentSealed, NewFile), Failure> {
+    let bytes = compartment.seal(recipients)?;
+    let name = compartment.name();
+    let bug = |error: UnfitValue| {
+        Failure::because(exit::FAILED, "a compartment came out wrong, which is a bug", &error)
+    };
+    let event = CompartmentSealed {
+        compartment: name.compartment.parse().map_err(bug)?,
+        epoch: name.epoch,
+        recipient: compartment.recipient().as_str().parse().map_err(bug)?,
+        members,
+        sha256: sha256(&bytes),
+    };
+    Ok((event, NewFile { path: layout.compartment(name.compartment, name.epoch), bytes }))
+}
+
+fn open(
+    vault: &OpenVault,
+    name: &Handle,
+    epoch: u32,
+    identities: &[&AgeIdentity],
+) -> Result<CompartmentIdentity, Failure> {
+    let layout = &vault.location().layout;
+    let path = layout.compartment(name.as_str(), epoch);
+    let bytes = read_bounded(&path, MAX_FILE)?;
+    open_bytes(vault, name, epoch, &bytes, identities).map_err(|failure| {
+        failure.hint("the key that opened the vault may hold an older identity: use another")
+    })
+}
+
+fn open_bytes(
+    vault: &OpenVault,
+    name: &Handle,
+    epoch: u32,
+    bytes: &[u8],
+    identities: &[&AgeIdentity],
+) -> Result<CompartmentIdentity, Failure> {
+    let id = vault.location().id.to_string();
+    let expected = CompartmentName { vault: &id, compartment: name.as_str(), epoch };
+    CompartmentIdentity::open(bytes, identities, &expected).map_err(|error| {
+        Failure::because(exit::NO, format!("{name}, epoch {epoch}, can't be opened"), &error)
+    })
+}
+
+/// Fails unless each compartment that a change seals anew opens with these identities, holds
+/// the recipient that is recorded, and holds those of all epochs before it. Whoever signs
+/// for a new epoch must not take another's word for that.
+pub fn check_epochs(
+    vault: &OpenVault,
+    change: &Change,
+    who: &KeyName,
+    identities: &[&AgeIdentity],
+) -> Result<(), Failure> {
+    for event in &change.events {
+        let Event::CompartmentSealed(sealed) = event else { continue };
+        let name = &sealed.compartment;
+        if !sealed.members.contains(&who.owner) {
+            continue;
+        }
+        let path = vault.location().layout.compartment(name.as_str(), sealed.epoch);
+        let bytes = change.files.iter().find(|file| file.path == path).map(|file| &file.bytes);
+        let bytes = bytes.map(Vec::as_slice).unwrap_or_default();
+        let opened = open_bytes(vault, name, sealed.epoch, bytes, identities)?;
+        let earlier = vault.state().sealings().iter().filter_map(|sealing| match sealing {
+            Sealing::Compartment(earlier) if earlier.compartment == *name => Some(earlier),
+            _ => None,
+        });
+        for epoch in earlier.chain([sealed]) {
+            let holds = opened
+                .of_epoch(epoch.epoch)
+                .is_some_and(|key| key.recipient().as_str() == epoch.recipient.as_str());
+            if !holds {
+                let number = epoch.epoch;
+                return Err(Failure::new(
+                    exit::NO,
+                    format!(
+                        "the new {name} lacks the identity of epoch {number}; nothing was signed"
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}

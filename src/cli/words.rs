@@ -1,0 +1,175 @@
+//! Events in words: what people are about to sign, and what they have signed.
+//!
+//! One sentence an event, from the event alone. Nothing here decides anything.
+
+use crate::record::{
+    BagOpened, CustodianChanged, Event, Handle, KeyEnrolled, KeyMoved, KeyReported, Line, PAPER,
+    PolicyChanged, UserVerification, VaultCreated,
+};
+use crate::sshsig::PublicKey;
+
+/// An event as a sentence without a full stop.
+pub fn in_words(event: &Event) -> String {
+    match event {
+        Event::VaultCreated(event) => created(event),
+        Event::PolicyChanged(event) => format!("the policy changes: {}", changes(event).join(", ")),
+        Event::CustodianAdded(event) => format!(
+            "{}{} joins as a custodian, with the identity {}",
+            event.custodian,
+            named(event.name.as_ref()),
+            event.recipient
+        ),
+        Event::CustodianChanged(event) => custodian_changed(event),
+        Event::CustodianLeft(event) => {
+            format!("{} leaves{}", event.custodian, remarked(event.remark.as_ref()))
+        }
+        Event::DutiesAcknowledged(event) => format!(
+            "{} acknowledges these duties: {}",
+            event.custodian,
+            joined(&event.duties, " / ")
+        ),
+        Event::RecipientChanged(event) => {
+            format!("{} has another identity from now on, {}", event.custodian, event.recipient)
+        }
+        Event::ReaderAdded(event) => format!(
+            "{} may read the log as a reader, with the identity {}",
+            event.reader, event.recipient
+        ),
+        Event::ReaderRemoved(event) => format!("{} may read the log no more", event.reader),
+        Event::KeyEnrolled(event) => enrolled(event),
+        Event::KeyChecked(event) => format!("{} was checked", event.key),
+        Event::KeyLost(event) => reported(event, "is lost"),
+        Event::KeyCompromised(event) => reported(event, "is compromised"),
+        Event::KeyRestored(event) => format!("{} is well and may sign again", event.key),
+        Event::KeyRetired(event) => {
+            format!("{} is taken out of service{}", event.key, remarked(event.remark.as_ref()))
+        }
+        Event::KeyMoved(event) => moved(event),
+        Event::KeyHandedOver(event) => {
+            let place = event.place.as_ref().map_or(String::new(), |place| format!(", to {place}"));
+            format!("{} hands {} over to {}{place}", event.giver, event.key, event.taker)
+        }
+        Event::BagSealed(event) => format!(
+            "{} seals {} in bag {}, before {}",
+            event.sealer, event.key, event.bag, event.witness
+        ),
+        Event::BagOpened(event) => opened(event),
+        Event::IdentitySealed(event) if event.slot.as_str() == PAPER => {
+            format!("the identity of {} is sealed to a passphrase on paper", event.custodian)
+        }
+        Event::IdentitySealed(event) => {
+            let whose = &event.custodian;
+            format!("the identity of {whose} is sealed to {whose}/{}", event.slot)
+        }
+        Event::CompartmentSealed(event) => format!(
+            "{} is encrypted anew, epoch {}, to {}",
+            event.compartment,
+            event.epoch,
+            joined(&event.members, ", ")
+        ),
+        Event::WaiverGiven(event) => {
+            format!(
+                "{:?} may wait until {}: {}",
+                event.obligation.as_str(),
+                event.until,
+                event.reason
+            )
+        }
+        Event::ActionOpened(event) => {
+            format!("{}: {}, by {} until {}", event.action, event.title, event.owner, event.due)
+        }
+        Event::ActionClosed(event) => format!("{} is done: {}", event.action, event.result),
+    }
+}
+
+fn created(event: &VaultCreated) -> String {
+    let what = if event.demo { "a demo vault" } else { "a vault" };
+    let waived = match event.user_verification {
+        UserVerification::Required => "",
+        UserVerification::Waived => ", whose signatures need no PIN or fingerprint",
+    };
+    format!("{what} of {} begins{waived}", event.name)
+}
+
+fn changes(event: &PolicyChanged) -> Vec<String> {
+    let days = [
+        ("keys are checked every", event.check_days),
+        ("duties are acknowledged every", event.acknowledgement_days),
+        ("contacts are reviewed every", event.contacts_days),
+        ("slips are admitted for", event.slip_days),
+        ("what is due is announced before it by", event.warn_days),
+        ("what is late is overdue after", event.grace_days),
+    ];
+    let verification = event.user_verification.map(|rule| match rule {
+        UserVerification::Required => "signatures need a PIN or fingerprint".to_owned(),
+        UserVerification::Waived => "SIGNATURES NEED NO PIN OR FINGERPRINT".to_owned(),
+    });
+    let days = days.into_iter().filter_map(|(what, days)| Some(format!("{what} {} days", days?)));
+    let duties = event.duties.as_ref().map(|lines| format!("duties are {}", joined(lines, " / ")));
+    verification.into_iter().chain(days).chain(duties).collect()
+}
+
+fn custodian_changed(event: &CustodianChanged) -> String {
+    let name = event.name.as_ref().map(|name| format!("the name is {name}"));
+    let contact = event.contact.as_ref().map(|lines| match lines.as_slice() {
+        [] => "there is no contact".to_owned(),
+        lines => format!("the contact is {}", joined(lines, " / ")),
+    });
+    let deputy = event.deputy.as_ref().map(|deputy| format!("the deputy is {deputy}"));
+    let changes: Vec<String> = name.into_iter().chain(contact).chain(deputy).collect();
+    format!("of {}, {}", event.custodian, changes.join(", "))
+}
+
+fn enrolled(event: &KeyEnrolled) -> String {
+    let product = event.product.as_ref().map_or("a key", Line::as_str);
+    let fingerprint = PublicKey::from_line(event.public_key.as_str())
+        .map_or_else(|_| event.public_key.to_string(), |key| key.fingerprint());
+    format!("{} is enrolled: {product}, {fingerprint}", event.key)
+}
+
+fn reported(event: &KeyReported, what: &str) -> String {
+    let since = event.since.map_or(String::new(), |since| format!(" since {since}"));
+    let remark = remarked(event.remark.as_ref());
+    format!("{} reports that {} {what}{since}{remark}", event.reporter, event.key)
+}
+
+fn moved(event: &KeyMoved) -> String {
+    let key = event.place.as_ref().map(|place| format!("{} is kept at {place}", event.key));
+    let pin = event.pin_place.as_ref().map(|place| match &key {
+        Some(_) => format!("its PIN at {place}"),
+        None => format!("the PIN of {} is kept at {place}", event.key),
+    });
+    key.into_iter().chain(pin).collect::<Vec<_>>().join(", ")
+}
+
+fn opened(event: &BagOpened) -> String {
+    let seal = if event.intact { "its seal whole" } else { "ITS SEAL BROKEN" };
+    format!(
+        "{} takes {} out of bag {}, {seal}, before {}",
+        event.opener, event.key, event.bag, event.witness
+    )
+}
+
+fn named(name: Option<&Line>) -> String {
+    name.map_or(String::new(), |name| format!(" ({name})"))
+}
+
+fn remarked(remark: Option<&Line>) -> String {
+    remark.map_or(String::new(), |remark| format!(": {remark}"))
+}
+
+fn joined<T: ToString>(items: &[T], by: &str) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(by)
+}
+
+/// `alice`, `alice or bob`, `alice, bob or carol`.
+pub fn one_of(handles: &[&Handle]) -> String {
+    match handles {
+        [] => "nobody".to_owned(),
+        [one] => one.to_string(),
+        [few @ .., last] => {
+            let few: Vec<String> = few.iter().map(|handle| handle.to_string()).collect();
+            format!("{} or {last}", few.join(", "))
+        }
+    }
+}
