@@ -12,6 +12,7 @@
     reason = "cli brings the clock, randomness, environment and terminal to the rest"
 )]
 
+mod action;
 mod context;
 mod custodian;
 mod demo;
@@ -22,9 +23,12 @@ pub mod exit;
 mod failure;
 mod key;
 mod log;
+mod machine;
 mod output;
 mod paper;
+mod policy;
 mod prompt;
+mod reader;
 mod secret_file;
 mod session;
 mod signals;
@@ -69,6 +73,18 @@ enum Command {
     /// The people who hold the keys
     #[command(subcommand)]
     Custodian(custodian::Command),
+    /// Who may read the log and sign nothing
+    #[command(subcommand)]
+    Reader(reader::Command),
+    /// The rules that the vault has set itself
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// What may wait
+    #[command(subcommand)]
+    Waiver(action::WaiverCommand),
+    /// What is to be put right
+    #[command(subcommand)]
+    Action(action::Command),
     /// The signed log
     #[command(subcommand)]
     Log(log::Command),
@@ -139,6 +155,10 @@ fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Vault(command) => vault::run(context, command),
         Command::Key(command) => key::run(context, command),
         Command::Custodian(command) => custodian::run(context, command),
+        Command::Reader(command) => reader::run(context, command),
+        Command::Policy(command) => policy::run(context, command),
+        Command::Waiver(command) => action::run_waiver(context, command),
+        Command::Action(command) => action::run(context, command),
         Command::Log(command) => log::run(context, command),
         Command::Demo(demo) => demo::run(context, demo, perform),
     }

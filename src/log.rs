@@ -9,8 +9,10 @@
 mod canonical;
 mod chain;
 mod entry;
+mod reach;
 mod replay;
 
 pub use chain::{Head, UnfitHead, first_link, next_link, sha256};
 pub use entry::{Document, Entry, FORMAT, MAX_ENTRY, MAX_SIGNERS, Malformed};
+pub use reach::{Reach, Whose, reach};
 pub use replay::{Considered, Fault, Finding, FindingKind, Replay, Rule};

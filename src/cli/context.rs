@@ -182,18 +182,26 @@ impl Context {
 
     /// This machine's memory of heads: `$XDG_STATE_HOME/keymuster/heads`.
     pub fn memory(&self) -> Result<HeadMemory, Failure> {
+        let state = self.home_folder("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
+            Failure::new(
+                exit::FAILED,
+                "there is no place to remember heads: neither XDG_STATE_HOME nor HOME is set",
+            )
+            .hint("set XDG_STATE_HOME to a folder that stays")
+        })?;
+        Ok(HeadMemory::new(&state.join("keymuster/heads")))
+    }
+
+    /// A folder of the XDG base directories: that of the environment, or the one in HOME.
+    pub fn home_folder(&self, variable: &str, at_home: &str) -> Option<PathBuf> {
         let absolute =
             |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
-        let state = absolute("XDG_STATE_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-            .ok_or_else(|| {
-                Failure::new(
-                    exit::FAILED,
-                    "there is no place to remember heads: neither XDG_STATE_HOME nor HOME is set",
-                )
-                .hint("set XDG_STATE_HOME to a folder that stays")
-            })?;
-        Ok(HeadMemory::new(&state.join("keymuster/heads")))
+        absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(at_home)))
+    }
+
+    /// Set once somebody pressed Ctrl-C.
+    pub fn interrupted(&self) -> &AtomicBool {
+        &self.interrupted
     }
 
     /// The security keys of a vault: those on USB, or a demo vault's software keys.

@@ -94,13 +94,13 @@ fn enrol_key(
     let mut enrolment = Enrolment { context, keys, key, vault, realm, name: name.clone() };
     let new = enrolment.make_credentials(enrolled)?;
     let identity = identity.renumbered(free_generation(layout, &name.owner, &name.label));
-    let (sealed, files) = enrolment.seal_identity(layout, &identity, &new.unlocking)?;
+    let (sealed, files) = enrolment.seal_identity(layout, &identity, &new.unlocking, STEPS)?;
     let events = vec![Event::KeyEnrolled(Box::new(new.enrolment)), Event::IdentitySealed(sealed)];
     Ok((Change { events, files, records: None }, identity))
 }
 
 /// What a copy's event will ask of its signers, before there is a copy.
-fn dry_copy(name: &KeyName) -> Event {
+pub fn dry_copy(name: &KeyName) -> Event {
     Event::IdentitySealed(IdentitySealed {
         custodian: name.owner.clone(),
         slot: name.label.clone(),
@@ -270,6 +270,9 @@ pub fn impostor(device: &Device, name: &KeyName) -> Failure {
     .hint("don't type a PIN for it, and find out where it comes from")
 }
 
+/// The third and fourth touch of an enrolment.
+pub const STEPS: [&str; 2] = [" (3 of 5)", " (4 of 5)"];
+
 /// A key that is being made part of a vault.
 pub struct Enrolment<'a> {
     /// The world.
@@ -367,16 +370,17 @@ impl Enrolment<'_> {
     }
 
     /// Seals a custodian's identity to the key, under the number that the identity bears,
-    /// and opens it again to see that it can be. Two touches.
+    /// and opens it again to see that it can be. Two touches, which `steps` number.
     pub fn seal_identity(
         &mut self,
         layout: &Layout,
         identity: &PersonalIdentity,
         unlocking: &CredentialId,
+        steps: [&str; 2],
     ) -> Result<(IdentitySealed, Vec<NewFile>), Failure> {
         let nonce = self.context.random()?;
-        let purpose = "to seal the identity to it (3 of 5)";
-        let output = self.hmac_secret(unlocking, fido2prf::salts(nonce), purpose)?;
+        let purpose = format!("to seal the identity to it{}", steps[0]);
+        let output = self.hmac_secret(unlocking, fido2prf::salts(nonce), &purpose)?;
         let sealed = identity.seal_to_key(nonce, &output)?;
 
         let name = &self.key.name;
@@ -386,8 +390,8 @@ impl Enrolment<'_> {
             Failure::because(exit::FAILED, message, error)
         };
         let nonce = fido2prf::nonce_of(&sealed).map_err(|error| unsound(&error))?;
-        let purpose = "to open it again, as a trial (4 of 5)";
-        let output = self.hmac_secret(unlocking, fido2prf::salts(nonce), purpose)?;
+        let purpose = format!("to open it again, as a trial{}", steps[1]);
+        let output = self.hmac_secret(unlocking, fido2prf::salts(nonce), &purpose)?;
         let opened = PersonalIdentity::open_with_key(&sealed, &output, &identity.name())
             .map_err(|error| unsound(&error))?;
         if opened.recipient().as_str() != identity.recipient().as_str() {

@@ -1,9 +1,11 @@
 //! `keymuster key`: what is plugged in, what is enrolled, and whether they are the same.
 
 mod check;
+mod custody;
 mod enrol;
 mod info;
 mod list;
+mod report;
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -38,6 +40,22 @@ pub enum Command {
     Enrol(enrol::Enrol),
     /// Prove which enrolled key is plugged in, by a touch, and record it
     Check(check::Check),
+    /// Report that a key, or a paper copy, is lost
+    Lost(report::Report),
+    /// Report that somebody else may use a key, or may have read a paper copy
+    Compromised(report::Report),
+    /// Record that a key which another custodian reported is well
+    Restored(report::Restore),
+    /// Take a key out of service
+    Retired(report::Retire),
+    /// Record where a key, or its PIN, is kept
+    Move(custody::Move),
+    /// Record that a key goes into another custodian's hands
+    HandOver(custody::HandOver),
+    /// Record that a key is sealed in a bag
+    Seal(custody::Seal),
+    /// Record that the bag a key is in is opened
+    OpenBag(custody::OpenBag),
 }
 
 /// `keymuster key pin …`
@@ -54,6 +72,14 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Pin(PinCommand::Set) => set_pin(context),
         Command::Enrol(enrol) => enrol::run(context, &enrol),
         Command::Check(check) => check::run(context, &check),
+        Command::Lost(report) => report::lost(context, &report),
+        Command::Compromised(report) => report::compromised(context, &report),
+        Command::Restored(restore) => report::restored(context, &restore),
+        Command::Retired(retire) => report::retired(context, &retire),
+        Command::Move(moved) => custody::move_key(context, &moved),
+        Command::HandOver(over) => custody::hand_over(context, &over),
+        Command::Seal(seal) => custody::seal(context, &seal),
+        Command::OpenBag(open) => custody::open_bag(context, &open),
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::exit;
 use super::failure::Failure;
 use crate::log::Head;
+use crate::record::UserVerification;
 
 /// What a command has to say, and its exit code.
 #[derive(Debug)]
@@ -120,6 +121,14 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
         text.push_str(&line(&mut row.iter().map(String::as_str)));
     }
     text
+}
+
+/// Whether signatures must show a PIN or fingerprint, in one word.
+pub fn verification_word(rule: UserVerification) -> &'static str {
+    match rule {
+        UserVerification::Required => "required",
+        UserVerification::Waived => "waived",
+    }
 }
 
 /// `1 entry`, `2 entries`.

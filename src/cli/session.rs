@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
+use super::machine;
 use super::prompt::Question;
 use super::unlock::{Opener, Unlocked, supposed_realm, unlock};
 use crate::key::identify::{EnrolledKey, Identity, identify};
@@ -82,12 +83,32 @@ fn recall(context: &Context, location: &Location) -> Result<Option<Memory>, Fail
 }
 
 impl<'a> Session<'a> {
-    /// Opens the vault with the identity in `--identity` or, without that flag, with a
-    /// custodian's key (one touch).
+    /// Opens the vault for reading: with the identity in `--identity`, or with the one that this
+    /// machine keeps, or with a custodian's key (one touch).
     pub fn open(context: &'a Context) -> Result<Self, Failure> {
-        match context.reader_identities()? {
-            Some(identities) => Self::open_as_reader(context, &identities),
+        match Self::open_without_key(context)? {
+            Some(session) => Ok(session),
             None => Self::open_with_key(context, Opener::Any, None),
+        }
+    }
+
+    /// The same where that takes no touch.
+    pub fn open_without_key(context: &'a Context) -> Result<Option<Self>, Failure> {
+        if let Some(identities) = context.reader_identities()? {
+            return Self::open_as_reader(context, &identities).map(Some);
+        }
+        let Ok(location) = locate(context) else { return Ok(None) };
+        let Some(identity) = machine::identity(context, &location.id)? else { return Ok(None) };
+        let known = recall(context, &location)?;
+        match open_records(location.clone(), &[&identity]) {
+            Ok(vault) if vault.fault().is_none() => {
+                let root = location.layout.root();
+                let keys = context.keys(vault.state().realm(), Some(root))?;
+                let session = Self { context, vault, keys, unlocked: None, lock: None };
+                session.greeted(known).map(Some)
+            }
+            // It may not be a reader yet, or no more: a key tells what is so.
+            _ => Ok(None),
         }
     }
 

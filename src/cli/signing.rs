@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::device::{ChosenKey, Signer};
-use super::epochs::check_epochs;
+use super::epochs::{check_epochs, state_after};
 use super::exit;
 use super::failure::Failure;
 use super::key::prove;
@@ -195,7 +195,8 @@ impl Session<'_> {
         loop {
             let (found, others) = self.plugged_in(&could, signers)?;
             if let Some((name, device)) = found.into_iter().next() {
-                self.context.terminal.say(&format!("{name} signs too."));
+                let too = if signers.is_empty() { "" } else { " too" };
+                self.context.terminal.say(&format!("{name} signs{too}."));
                 let key = ChosenKey::new(self.keys.as_mut(), device, name.to_string())?;
                 return Ok(Cosigner { name, key, identity: None });
             }
@@ -446,6 +447,7 @@ pub fn record_events(
     session.vault.check_sound()?;
     let opener = session.opener()?;
     let events = events(&session, &opener.name)?;
+    state_after(context, session.state(), &events, &[])?;
     let signers = session.gather(&events, vec![opener], &signers.by)?;
     let decided = session.decide(signers, Change { events, ..Change::default() })?;
     Ok(decided.answer(&session, String::new()))

@@ -1,5 +1,8 @@
 //! `keymuster vault`: make one, look at one.
 
+mod impact;
+mod rekey;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +11,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::device::only_device;
-use super::enrolment::{Enrolment, check_fitness, ready_key, recorded};
+use super::enrolment::{Enrolment, STEPS, check_fitness, ready_key, recorded};
 use super::failure::Failure;
 use super::log::stray_line;
 use super::output::{Answer, HeadView, count, table};
@@ -32,6 +35,10 @@ pub enum Command {
     Init(Init),
     /// Show what the vault holds
     Show,
+    /// Encrypt anew what is written from now on, after a loss or a change of people
+    Rekey(rekey::Rekey),
+    /// Tell what somebody, or a key, could open
+    Impact(impact::Impact),
 }
 
 /// `keymuster vault init`
@@ -87,6 +94,8 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Init(init) => found(context, &init),
         Command::Show => show(context),
+        Command::Rekey(rekey) => rekey::run(context, &rekey),
+        Command::Impact(impact) => impact::run(context, &impact),
     }
 }
 
@@ -153,7 +162,7 @@ fn found(context: &Context, init: &Init) -> Result<Answer, Failure> {
     let mut enrolment =
         Enrolment { context, keys: keys.as_mut(), key: &key, vault: id, realm, name: name.clone() };
     let new = enrolment.make_credentials(Vec::new())?;
-    let (sealed, mut files) = enrolment.seal_identity(&layout, &personal, &new.unlocking)?;
+    let (sealed, mut files) = enrolment.seal_identity(&layout, &personal, &new.unlocking, STEPS)?;
     let (paper_event, paper_file) = paper.seal(&personal, &layout)?;
     files.push(paper_file);
 

@@ -337,6 +337,11 @@ impl State {
         members.iter().filter_map(|member| self.recipient_of(member)).cloned().collect()
     }
 
+    /// Whether a custodian or reader ever had this handle.
+    pub fn was_used(&self, handle: &Handle) -> bool {
+        self.used_handles.contains(handle)
+    }
+
     /// The recipient of a custodian or reader.
     pub fn recipient_of(&self, member: &Handle) -> Option<&AgeRecipient> {
         let custodian = self.custodians.get(member).map(|custodian| &custodian.recipient);

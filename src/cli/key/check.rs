@@ -19,24 +19,107 @@ use crate::record::{Event, KeyChecked, KeyName};
 
 /// `keymuster key check`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  keymuster key check alice/primary")]
+#[command(
+    after_help = "Several keys sign one entry; those that aren't plugged in are asked for.\n\n\
+    Examples:\n  keymuster key check alice/primary\n  keymuster key check alice/primary bob/blue\n  keymuster key check --due"
+)]
 pub struct Check {
-    /// The key that is meant, such as alice/primary, where several are plugged in
-    key: Option<KeyName>,
+    /// The keys that are meant, such as alice/primary, where several are plugged in
+    keys: Vec<KeyName>,
+    /// Every key that is plugged in and due to be checked by the vault's policy
+    #[arg(long, conflicts_with = "keys")]
+    due: bool,
 }
 
 pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
-    let mut session = match (context.reader_identities()?, &check.key) {
-        (Some(identities), _) => Session::open_as_reader(context, &identities)?,
+    match (check.due, check.keys.as_slice()) {
+        (true, _) => {
+            let session = open(context, None)?;
+            check_due(session)
+        }
+        (false, [first, _, ..]) => {
+            let session = open(context, Some(first))?;
+            check_several(session, &check.keys)
+        }
+        (false, few) => check_one(context, few.first()),
+    }
+}
+
+/// Opens the vault without a touch where that is possible, else with this key, or any.
+fn open<'a>(context: &'a Context, key: Option<&KeyName>) -> Result<Session<'a>, Failure> {
+    match Session::open_without_key(context)? {
+        Some(session) => Ok(session),
+        None => Session::open_to_write(context, key.map_or(Opener::Any, Opener::Key), None),
+    }
+}
+
+/// Has every key that is plugged in and due sign one entry.
+fn check_due(mut session: Session<'_>) -> Result<Answer, Failure> {
+    let now = session.context.now()?;
+    let days = {
+        let policy = session.state().policy();
+        policy.check_days.saturating_sub(policy.warn_days)
+    };
+    let mut due: Vec<KeyName> = Vec::new();
+    for device in session.keys.devices()? {
+        let Identity::This(name) = session.identify(&device)? else { continue };
+        let seen = session.state().active_key(&name).map(|key| key.last_seen.time);
+        let age = seen.map(|seen| (now.moment() - seen.moment()).num_days());
+        if age.is_some_and(|age| age >= i64::from(days)) {
+            due.push(name);
+        }
+    }
+    due.sort();
+    if due.is_empty() {
+        let words = "No key that is plugged in is due to be checked.\n".to_owned();
+        return Ok(Answer::new("keys-checked", &serde_json::json!({ "keys": [] }), words));
+    }
+    check_several(session, &due)
+}
+
+fn check_several(mut session: Session<'_>, keys: &[KeyName]) -> Result<Answer, Failure> {
+    session.vault.check_sound()?;
+    let mut wanted: Vec<KeyName> = keys.to_vec();
+    wanted.sort();
+    wanted.dedup();
+    for key in &wanted {
+        check_active(&session, key)?;
+    }
+    let opener = match session.unlocked {
+        Some(_) => Some(session.opener()?),
+        None => None,
+    };
+    let signs = |opener: &Cosigner| wanted.contains(&opener.name);
+    let first: Vec<Cosigner> = opener.into_iter().filter(signs).collect();
+    let events: Vec<Event> =
+        wanted.iter().map(|key| Event::KeyChecked(KeyChecked { key: key.clone() })).collect();
+    let signers = session.gather(&events, first, &[])?;
+    let decided = session.decide(signers, Change { events, ..Change::default() })?;
+    let words = wanted.iter().map(|key| format!("{key} is the key that was enrolled.\n")).collect();
+    Ok(decided.answer(&session, words))
+}
+
+fn check_active(session: &Session<'_>, wanted: &KeyName) -> Result<(), Failure> {
+    if session.state().active_key(wanted).is_some() {
+        return Ok(());
+    }
+    if let Some(key) = session.state().keys().get(wanted) {
+        let is = key.state.word();
+        return Err(Failure::new(exit::NO, format!("{wanted} is {is}, and may not sign a check")));
+    }
+    let known: Vec<String> = session.state().keys().keys().map(ToString::to_string).collect();
+    Err(Failure::new(exit::USAGE, format!("no key {wanted} is enrolled"))
+        .hint(format!("enrolled are: {}", known.join(", "))))
+}
+
+fn check_one(context: &Context, wanted: Option<&KeyName>) -> Result<Answer, Failure> {
+    let mut session = match (Session::open_without_key(context)?, wanted) {
+        (Some(session), _) => session,
         (None, Some(key)) => Session::open_to_write(context, Opener::Key(key), None)?,
         (None, None) => Session::open_to_write(context, Opener::TheOnly, None)?,
     };
-    if let Some(wanted) = &check.key
-        && session.state().active_key(wanted).is_none()
-    {
-        let known: Vec<String> = session.state().keys().keys().map(ToString::to_string).collect();
-        return Err(Failure::new(exit::USAGE, format!("no key {wanted} is enrolled"))
-            .hint(format!("enrolled are: {}", known.join(", "))));
+    if let Some(wanted) = wanted {
+        check_active(&session, wanted)?;
     }
     let (name, key) = match session.unlocked.take() {
         Some(unlocked) => {
@@ -44,12 +127,12 @@ pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
             (name, unlocked.key)
         }
         None => {
-            let (name, device) = find_enrolled(&mut session, check.key.as_ref())?;
+            let (name, device) = find_enrolled(&mut session, wanted)?;
             let key = ChosenKey::new(session.keys.as_mut(), device, name.to_string())?;
             (name, key)
         }
     };
-    if let Some(wanted) = &check.key
+    if let Some(wanted) = wanted
         && *wanted != name
     {
         return Err(Failure::new(

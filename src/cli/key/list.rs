@@ -14,7 +14,7 @@ use crate::cli::unlock::supposed_realm;
 use crate::key::identify::{Claim, Identity, hint};
 use crate::key::{Authenticator, Device, KeyError};
 use crate::record::Realm;
-use crate::vault::{AgeIdentity, IdentityHint};
+use crate::vault::IdentityHint;
 use crate::webauthn::CredentialId;
 
 #[derive(Serialize)]
@@ -52,8 +52,8 @@ struct KeyView {
 }
 
 pub fn run(context: &Context) -> Result<Answer, Failure> {
-    match (locate(context), context.reader_identities()?) {
-        (Ok(_), Some(identities)) => list_proved(context, &identities),
+    match (locate(context), Session::open_without_key(context)?) {
+        (Ok(_), Some(session)) => list_proved(context, session),
         (Ok(location), None) => {
             let hints = location.layout.identity_hints()?;
             let keys = context.keys(supposed_realm(&hints)?, Some(location.layout.root()))?;
@@ -66,8 +66,7 @@ pub fn run(context: &Context) -> Result<Answer, Failure> {
     }
 }
 
-fn list_proved(context: &Context, identities: &[AgeIdentity]) -> Result<Answer, Failure> {
-    let mut session = Session::open_as_reader(context, identities)?;
+fn list_proved(context: &Context, mut session: Session<'_>) -> Result<Answer, Failure> {
     let mut plugged_in = Vec::new();
     for device in candidates(session.keys.as_mut(), context.device())? {
         let (key, remark) = match session.identify(&device) {

@@ -1,0 +1,52 @@
+//! This machine's own reader identity: `$XDG_CONFIG_HOME/keymuster/readers/VAULT.identity`, with
+//! which whoever works here reads the log without a touch. It signs nothing.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use super::context::Context;
+use super::exit;
+use super::failure::Failure;
+use super::secret_file;
+use crate::record::VaultId;
+use crate::vault::{AgeIdentity, export_file};
+
+fn place(context: &Context, vault: &VaultId) -> Result<PathBuf, Failure> {
+    let config = context.home_folder("XDG_CONFIG_HOME", ".config").ok_or_else(|| {
+        Failure::new(
+            exit::FAILED,
+            "there is no place for this machine's identity: neither XDG_CONFIG_HOME nor HOME is set",
+        )
+    })?;
+    Ok(config.join("keymuster/readers").join(format!("{vault}.identity")))
+}
+
+/// The identity that this machine keeps for a vault, if it does.
+pub fn identity(context: &Context, vault: &VaultId) -> Result<Option<AgeIdentity>, Failure> {
+    let Ok(path) = place(context, vault) else { return Ok(None) };
+    if path.symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    let identities = secret_file::read_identities(&path, context.interrupted())?;
+    Ok(identities.into_iter().next())
+}
+
+/// The same, made where there is none. One that an interrupted command left is taken up.
+pub fn identity_or_new(context: &Context, vault: &VaultId) -> Result<AgeIdentity, Failure> {
+    if let Some(identity) = identity(context, vault)? {
+        return Ok(identity);
+    }
+    let identity = AgeIdentity::generate(&mut context.random_source()?)
+        .map_err(|error| Failure::because(exit::FAILED, "couldn't make an age identity", &error))?;
+    let path = place(context, vault)?;
+    let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|error| {
+        Failure::because(exit::FAILED, format!("couldn't create {}", folder.display()), &error)
+    })?;
+    let line = Zeroizing::new(format!("{}\n", identity.expose_line()));
+    export_file(&path, line.as_bytes())?;
+    Ok(identity)
+}

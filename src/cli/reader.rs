@@ -1,0 +1,149 @@
+//! `keymuster reader`: who may read the log and sign nothing.
+
+use clap::{ArgGroup, Args, Subcommand};
+use serde::Serialize;
+
+use super::context::Context;
+use super::epochs;
+use super::exit;
+use super::failure::Failure;
+use super::output::{Answer, table};
+use super::session::{Session, locate};
+use super::signing::{Change, Decided, Signers};
+use super::{enrolment::recorded, machine};
+use crate::record::{AgeRecipient, Event, Handle, ReaderAdded, ReaderRemoved};
+use crate::vault::{AgeIdentity, Recipient};
+
+/// `keymuster reader …`
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Let somebody read the log, who can sign nothing
+    Add(Add),
+    /// Let them read it no more, from now on
+    Remove(Remove),
+    /// List the readers
+    List,
+}
+
+/// `keymuster reader add`
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("whose").required(true).args(["recipient", "this_machine"]))]
+#[command(
+    after_help = "Examples:\n  keymuster reader add auditor age1…\n  keymuster reader add alice-laptop --this-machine"
+)]
+pub struct Add {
+    /// Their handle
+    reader: Handle,
+    /// The recipient of an age identity that they keep, as age-keygen shows it
+    // Parsed later: an error of the parser's would repeat what may be a secret key.
+    recipient: Option<String>,
+    /// Make an identity that stays on this machine: reading then needs no key here
+    #[arg(long)]
+    this_machine: bool,
+    #[command(flatten)]
+    signers: Signers,
+}
+
+/// `keymuster reader remove`
+#[derive(Debug, Args)]
+pub struct Remove {
+    /// Their handle
+    reader: Handle,
+    #[command(flatten)]
+    signers: Signers,
+}
+
+pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
+    match command {
+        Command::Add(add) => add_reader(context, &add),
+        Command::Remove(remove) => remove_reader(context, &remove),
+        Command::List => list(context),
+    }
+}
+
+fn add_reader(context: &Context, add: &Add) -> Result<Answer, Failure> {
+    let reader = &add.reader;
+    let recipient: AgeRecipient = match &add.recipient {
+        Some(given) => {
+            let unfit =
+                |error| Failure::new(exit::USAGE, format!("recipient of {reader}: {error}"));
+            recorded(&Recipient::parse(given).map_err(unfit)?)?
+        }
+        None => {
+            let vault = locate(context)?.id;
+            recorded(machine::identity_or_new(context, &vault)?.recipient())?
+        }
+    };
+    let event = Event::ReaderAdded(ReaderAdded { reader: reader.clone(), recipient });
+    let (decided, session) = reseal(context, &add.signers, event)?;
+    let here = if add.this_machine { ", on this machine without a key" } else { "" };
+    let words = format!("{reader} may read the log{here}: all of it, from its first entry on.\n");
+    Ok(decided.answer(&session, words))
+}
+
+fn remove_reader(context: &Context, remove: &Remove) -> Result<Answer, Failure> {
+    let reader = &remove.reader;
+    let event = Event::ReaderRemoved(ReaderRemoved { reader: reader.clone() });
+    let (decided, session) = reseal(context, &remove.signers, event)?;
+    let words = format!(
+        "What is written from now on is closed to {reader}. What they could read before, they\n\
+         may have kept.\n"
+    );
+    Ok(decided.answer(&session, words))
+}
+
+/// Records a change of readers, with the new epoch of `records` that it brings.
+fn reseal<'a>(
+    context: &'a Context,
+    by: &Signers,
+    event: Event,
+) -> Result<(Decided, Session<'a>), Failure> {
+    let mut session = Session::open_to_write(context, by.opener(), None)?;
+    session.vault.check_sound()?;
+    let opener = session.opener()?;
+    let events = std::slice::from_ref(&event);
+    epochs::state_after(context, session.state(), events, &[])?;
+    let signers = session.gather(events, vec![opener], &by.by)?;
+    let mut change = Change::of(event);
+    let opened: Vec<&AgeIdentity> =
+        signers.iter().filter_map(|s| s.identity.as_ref()).flat_map(|i| i.identities()).collect();
+    epochs::renew(context, &session.vault, &mut change, &opened, false)?;
+    let decided = session.decide(signers, change)?;
+    Ok((decided, session))
+}
+
+#[derive(Serialize)]
+struct ReaderList {
+    readers: Vec<ReaderView>,
+}
+
+#[derive(Serialize)]
+struct ReaderView {
+    reader: String,
+    recipient: String,
+    added: String,
+}
+
+fn list(context: &Context) -> Result<Answer, Failure> {
+    let session = Session::open(context)?;
+    let readers: Vec<ReaderView> = session
+        .state()
+        .readers()
+        .iter()
+        .map(|(handle, reader)| ReaderView {
+            reader: handle.to_string(),
+            recipient: reader.recipient.to_string(),
+            added: reader.added.time.to_string(),
+        })
+        .collect();
+    let rows: Vec<Vec<String>> = readers
+        .iter()
+        .map(|r| vec![r.reader.clone(), r.recipient.clone(), r.added.clone()])
+        .collect();
+    let human = if rows.is_empty() {
+        "Nobody reads the log but the custodians.\n".to_owned()
+    } else {
+        table(&["reader", "identity", "added"], &rows)
+    };
+    Ok(Answer::new("reader-list", &ReaderList { readers }, human).exiting(session.exit()))
+}
