@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::machine;
 use super::prompt::Question;
 use super::unlock::{Opener, Unlocked, supposed_realm, unlock};
-use crate::key::identify::{EnrolledKey, Identity, identify};
+use crate::key::identify::Identity;
 use crate::key::{Authenticator, Device, DeviceId};
 use crate::log::Head;
 use crate::record::{Digest, KeyName, Realm, State};
@@ -300,17 +300,10 @@ impl<'a> Session<'a> {
         if sound { exit::DONE } else { exit::NO }
     }
 
-    /// The keys that may sign, as [`identify`] takes them.
-    pub fn enrolled(&self) -> Vec<EnrolledKey<KeyName>> {
-        self.known_keys(|name| self.state().active_key(name).is_some())
-    }
-
-    /// Which enrolled key a device is. No touch.
+    /// Which key on record a device is, whether or not it may sign still. No touch.
     pub fn identify(&mut self, device: &Device) -> Result<Identity<KeyName>, Failure> {
-        let enrolled = self.enrolled();
-        let application = self.state().realm().signing_application();
-        let challenge = self.context.random()?;
-        Ok(identify(self.keys.as_mut(), &device.id, application, &enrolled, challenge)?)
+        let known = self.known_keys(|_| true);
+        self.identify_among(device, &known)
     }
 
     /// Remembers the head of an entry that was made durable. That it can't be remembered

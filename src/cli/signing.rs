@@ -23,8 +23,8 @@ use super::words::{in_words, one_of};
 use crate::key::Device;
 use crate::key::identify::{EnrolledKey, Identity, identify};
 use crate::record::authority::{Unauthorised, judge, may_sign};
-use crate::record::{Event, Handle, Hex, KeyName, Stamp, UnfitValue};
-use crate::vault::{AgeIdentity, CompartmentIdentity, NewFile, PersonalIdentity, Prepared};
+use crate::record::{Event, Handle, Hex, KeyName, Stamp, State, UnfitValue};
+use crate::vault::{AgeIdentity, CompartmentIdentity, Lock, NewFile, PersonalIdentity, Prepared};
 use crate::webauthn::CredentialId;
 
 /// What an entry is to say, and the files that it names.
@@ -123,6 +123,15 @@ impl Session<'_> {
         mut signers: Vec<Cosigner>,
         by: &[By],
     ) -> Result<Vec<Cosigner>, Failure> {
+        for Cosigner { name, .. } in &signers {
+            // A key that isn't known yet is the one that is enrolled.
+            let known = self.state().keys().get(name);
+            if let Some(key) = known.filter(|_| !may_sign(self.state(), name, events)) {
+                let is = key.state.word();
+                let message = format!("{name} is {is}, and may not sign this");
+                return Err(Failure::new(exit::NO, message).hint("use another key"));
+            }
+        }
         while let Some(wanted) = self.missing(events, &signers)? {
             let next = self.find_cosigner(&wanted, events, &signers, by)?;
             signers.push(next);
@@ -136,8 +145,9 @@ impl Session<'_> {
         mut signers: Vec<Cosigner>,
         change: Change,
     ) -> Result<Decided, Failure> {
-        self.check_by_countersigners(&change, &mut signers)?;
         let names: Vec<KeyName> = signers.iter().map(|signer| signer.name.clone()).collect();
+        self.tell(&names, &change.events)?;
+        self.check_by_countersigners(&change, &mut signers)?;
         let signers: Vec<_> = signers.into_iter().map(|signer| (signer.name, signer.key)).collect();
         let decided = Decided { at: self.record(&signers, change)?, signers: names };
         self.remember();
@@ -155,10 +165,8 @@ impl Session<'_> {
                 Unauthorised::TooFew { .. } | Unauthorised::Overruled { .. } => Wanted::Another,
                 _ => return Err(refused(&missing)),
             };
-            let could = self.who_could(&wanted, events, signers);
-            if could.is_empty() {
-                let hint = "keymuster key list tells which keys may sign";
-                return Err(refused(&missing).hint(hint));
+            if self.who_could(&wanted, events, signers).is_empty() {
+                return Err(refused(&missing).hint(self.why_nobody_else()));
             }
             return Ok(Some(wanted));
         }
@@ -178,6 +186,19 @@ impl Session<'_> {
                 }
         };
         state.keys().keys().filter(helps).cloned().collect()
+    }
+
+    /// Each custodian's keys and why they may or may not sign.
+    fn why_nobody_else(&self) -> String {
+        let state = self.state();
+        let told = state.custodians().keys().map(|who| {
+            let own = state.keys().iter().filter(|(name, _)| name.owner == *who);
+            let keys: Vec<String> =
+                own.map(|(name, key)| format!("{} {}", name.label, key.state.word())).collect();
+            let keys = if keys.is_empty() { "no key".to_owned() } else { keys.join(", ") };
+            format!("{who}: {keys}")
+        });
+        format!("who could sign: {}", told.collect::<Vec<_>>().join("; "))
     }
 
     /// Finds one that is plugged in, or has it plugged in.
@@ -299,7 +320,8 @@ impl Session<'_> {
         .collect()
     }
 
-    fn identify_among(
+    /// The same among some keys.
+    pub fn identify_among(
         &mut self,
         device: &Device,
         known: &[EnrolledKey<KeyName>],
@@ -316,18 +338,15 @@ impl Session<'_> {
         signers: &[(KeyName, ChosenKey)],
         change: Change,
     ) -> Result<Stamp, Failure> {
-        let lock = match self.lock.take() {
-            Some(lock) => lock,
-            None => lock(self.context, &self.vault.location().layout)?,
-        };
-        self.vault.location().layout.check_writable()?;
-        self.vault.catch_up(&lock)?;
+        let lock = self.locked()?;
         let names = signers.iter().map(|(name, _)| name.clone()).collect();
         let time = self.context.now()?;
         let salt = Hex(self.context.random()?);
         let tool = self.context.tool()?;
         let prepared = self.vault.prepare(lock, names, change.events, time, salt, &tool)?;
-        tell(self.context, &prepared);
+        for oddity in prepared.oddities() {
+            self.context.terminal.say(&format!("NOTE: {oddity}"));
+        }
         let known = self.keys_of(&prepared, signers);
         let mut signatures: Vec<(usize, String)> = Vec::new();
         // The key that was found last is the surest to be plugged in still.
@@ -348,6 +367,29 @@ impl Session<'_> {
             self.context.tell_unsynced(&error);
         }
         Ok(Stamp { entry: committed.number, time })
+    }
+
+    /// The vault's lock, and the vault as it is now that nobody else can append.
+    fn locked(&mut self) -> Result<Lock, Failure> {
+        let lock = match self.lock.take() {
+            Some(lock) => lock,
+            None => lock(self.context, &self.vault.location().layout)?,
+        };
+        self.vault.location().layout.check_writable()?;
+        self.vault.catch_up(&lock)?;
+        Ok(lock)
+    }
+
+    /// Says in words what is about to be signed, and by whom.
+    pub fn tell(&mut self, signers: &[KeyName], events: &[Event]) -> Result<(), Failure> {
+        // Else another entry could take the number that is told.
+        self.lock = Some(self.locked()?);
+        let signers: Vec<String> = signers.iter().map(KeyName::to_string).collect();
+        let number = self.vault.head().number.saturating_add(1);
+        let say = |line: &str| self.context.terminal.say(line);
+        say(&format!("Entry {number}, to be signed by {}:", signers.join(" and ")));
+        events.iter().for_each(|event| say(&format!("  {}", in_words(event))));
+        Ok(())
     }
 
     /// The signers' keys, those that the entry enrols among them.
@@ -420,18 +462,6 @@ impl Session<'_> {
     }
 }
 
-/// Says in words what is about to be signed, and by whom.
-fn tell(context: &Context, prepared: &Prepared) {
-    let document = prepared.document();
-    let signers: Vec<String> = document.signers.iter().map(ToString::to_string).collect();
-    let say = |line: &str| context.terminal.say(line);
-    say(&format!("Entry {}, to be signed by {}:", document.number, signers.join(" and ")));
-    document.events.iter().for_each(|event| say(&format!("  {}", in_words(event))));
-    for oddity in prepared.oddities() {
-        say(&format!("  NOTE: {oddity}"));
-    }
-}
-
 fn refused(error: &Unauthorised) -> Failure {
     Failure::because(exit::FAILED, "this can't be signed like this", error)
 }
@@ -443,6 +473,16 @@ pub fn record_events(
     signers: &Signers,
     events: impl FnOnce(&Session<'_>, &KeyName) -> Result<Vec<Event>, Failure>,
 ) -> Result<Answer, Failure> {
+    record_and_tell(context, signers, events, |_| String::new())
+}
+
+/// The same, where there is something to say `afterwards` of what is so now.
+pub fn record_and_tell(
+    context: &Context,
+    signers: &Signers,
+    events: impl FnOnce(&Session<'_>, &KeyName) -> Result<Vec<Event>, Failure>,
+    afterwards: impl FnOnce(&State) -> String,
+) -> Result<Answer, Failure> {
     let mut session = Session::open_to_write(context, signers.opener(), None)?;
     session.vault.check_sound()?;
     let opener = session.opener()?;
@@ -450,7 +490,7 @@ pub fn record_events(
     state_after(context, session.state(), &events, &[])?;
     let signers = session.gather(&events, vec![opener], &signers.by)?;
     let decided = session.decide(signers, Change { events, ..Change::default() })?;
-    Ok(decided.answer(&session, String::new()))
+    Ok(decided.answer(&session, afterwards(session.state())))
 }
 
 /// `--by bob` or `--by bob/blue`: who signs, where several could.

@@ -141,6 +141,7 @@ fn check_one(context: &Context, wanted: Option<&KeyName>) -> Result<Answer, Fail
         )
         .hint(format!("plug in {wanted}, or leave --device away")));
     }
+    check_active(&session, &name)?;
     let event = Event::KeyChecked(KeyChecked { key: name.clone() });
     let signer = Cosigner { name: name.clone(), key, identity: None };
     let decided = session.decide(vec![signer], Change::of(event))?;

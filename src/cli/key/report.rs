@@ -6,9 +6,11 @@ use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
-use crate::cli::signing::{Signers, record_events};
+use crate::cli::session::Session;
+use crate::cli::signing::{Signers, record_and_tell, record_events};
 use crate::record::{
-    Event, Handle, KeyName, KeyReported, KeyRestored, KeyRetired, Line, PAPER, State, Time,
+    Event, Handle, KeyName, KeyReported, KeyRestored, KeyRetired, KeyState, Line, PAPER, State,
+    Time,
 };
 
 /// `keymuster key lost` and `keymuster key compromised`
@@ -65,7 +67,7 @@ fn reported(
     report: &Report,
     event: fn(KeyReported) -> Event,
 ) -> Result<Answer, Failure> {
-    record_events(context, &report.signers, |session, opener| {
+    let events = |session: &Session<'_>, opener: &KeyName| {
         check_known(session.state(), &report.key)?;
         Ok(vec![event(KeyReported {
             key: report.key.clone(),
@@ -73,7 +75,31 @@ fn reported(
             since: report.since,
             remark: report.remark.clone(),
         })])
-    })
+    };
+    record_and_tell(context, &report.signers, events, |state| consequences(state, &report.key))
+}
+
+/// What is so after a report, and what is to be done.
+fn consequences(state: &State, key: &KeyName) -> String {
+    let mut text = match state.keys().get(key).map(|key| &key.state) {
+        Some(KeyState::Suspended(_)) => format!(
+            "{key} is suspended: it signs nothing but that it is restored. Two custodians settle\n\
+             it: keymuster key restored {key}, or keymuster key retired {key}.\n"
+        ),
+        Some(KeyState::Active) => format!(
+            "{key} may sign still: without it, too few custodians could. The report is on record.\n"
+        ),
+        Some(_) => format!("{key} signs nothing any more.\n"),
+        None => String::new(),
+    };
+    if state.exposures(&key.owner).contains(key) {
+        let owner = &key.owner;
+        text.push_str(&format!(
+            "It can still open what is encrypted to {owner}. Have {owner} replace their identity:\n  \
+             keymuster vault rekey --by {owner}\n"
+        ));
+    }
+    text
 }
 
 pub fn restored(context: &Context, restore: &Restore) -> Result<Answer, Failure> {

@@ -8,7 +8,7 @@ use crate::cli::device::ChosenKey;
 use crate::cli::enrolment::{Enrolment, dry_copy, free_generation, new_identity, recorded};
 use crate::cli::epochs;
 use crate::cli::failure::Failure;
-use crate::cli::output::Answer;
+use crate::cli::output::{Answer, count};
 use crate::cli::paper::{Paper, PaperArgs};
 use crate::cli::session::Session;
 use crate::cli::signing::{Change, Cosigner, Signers};
@@ -55,7 +55,7 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
     epochs::renew(context, &session.vault, &mut change, &opened, rekey.all)?;
     if change.events.is_empty() {
         let words = "Nothing needs a new identity or a new epoch.\n".to_owned();
-        return Ok(Answer::new("not-rekeyed", &(), words + &left_over(session.state())));
+        return Ok(Answer::new("not-rekeyed", &(), words + &due_lines(session.state())));
     }
     // Who must sign is known before anybody touches anything.
     let copies = identity.iter().flat_map(|renewal| &renewal.keys);
@@ -79,33 +79,58 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
     words.push_str(
         "What is written from now on is encrypted anew; what was written before is not.\n",
     );
-    words.push_str(&left_over(session.state()));
+    words.push_str(&due_lines(session.state()));
     Ok(decided.answer(&session, words))
 }
 
-/// What is to be done still, by whom.
-fn left_over(state: &State) -> String {
-    let mut text = String::new();
+/// What is to be done about people and keys, a sentence each.
+pub fn due(state: &State) -> Vec<String> {
+    let listed =
+        |names: &[KeyName]| names.iter().map(KeyName::to_string).collect::<Vec<_>>().join(", ");
+    let mut all = Vec::new();
     for custodian in state.custodians().keys() {
-        let copies: Vec<String> =
-            state.exposures(custodian).iter().map(KeyName::to_string).collect();
+        let copies = state.exposures(custodian);
         if !copies.is_empty() {
-            let copies = copies.join(", ");
-            text.push_str(&format!(
-                "{custodian} needs a new identity, since {copies} was reported: with their key,\n  \
-                 keymuster vault rekey --by {custodian}\n"
+            let copies = listed(&copies);
+            all.push(format!(
+                "{custodian} needs a new identity, since {copies} was reported: \
+                 keymuster vault rekey --by {custodian}"
             ));
         }
+        if !state.keys().iter().any(|(name, key)| name.owner == *custodian && key.is_active()) {
+            all.push(format!("{custodian} has no key that may sign"));
+        }
     }
-    let outdated: Vec<String> = state.outdated_copies().iter().map(KeyName::to_string).collect();
+    let outdated: Vec<String> = state
+        .compartments()
+        .keys()
+        .filter(|name| state.is_outdated(name))
+        .map(Handle::to_string)
+        .collect();
     if !outdated.is_empty() {
-        text.push_str(&format!(
-            "An older identity is sealed to {}, which opens nothing new: plugged in beside the\n\
-             others, keymuster vault rekey --new-identity --by OWNER brings it up to date.\n",
-            outdated.join(", ")
+        let outdated = outdated.join(" and ");
+        all.push(format!("{outdated} must be encrypted anew: keymuster vault rekey"));
+    }
+    let copies = state.outdated_copies();
+    if !copies.is_empty() {
+        all.push(format!(
+            "an older identity is sealed to {}, which opens nothing new: with it plugged in, \
+             keymuster vault rekey --new-identity",
+            listed(&copies)
         ));
     }
-    text
+    if state.able_custodians() < 3 {
+        let able = count(state.able_custodians(), "custodian", "custodians");
+        all.push(format!(
+            "{able} can sign: with three, and a key in a safe, the vault survives a loss"
+        ));
+    }
+    all
+}
+
+/// The same, a line each.
+fn due_lines(state: &State) -> String {
+    due(state).iter().map(|sentence| format!("due: {sentence}\n")).collect()
 }
 
 /// A custodian's new identity, and the keys that it is to be sealed to.
