@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::limits::MAX_CREDENTIALS;
-use super::protocol::{Ask, Event, Reply, cancel_frame};
+use super::protocol::{Ask, Event, Question, Reply, cancel_frame};
 use super::wire::{Assembler, Received};
 use super::words::{failed, unsupported};
 use crate::key::{
@@ -141,7 +141,7 @@ impl UsbKeys {
             Ended::WantsTouch => {
                 goodbye(&socket, self.deadlines.goodbye);
                 match ask {
-                    Ask::Probe(..) => Ok(Reply::Probe(ProbeAnswer::WontSay)),
+                    Ask::Of(_, Question::Probe(_)) => Ok(Reply::Probe(ProbeAnswer::WontSay)),
                     _ => Err(nonsense("it waits for a touch where none is needed")),
                 }
             }
@@ -247,7 +247,7 @@ impl UsbKeys {
                 credentials: batch.to_vec(),
                 challenge: probe.challenge,
             };
-            match self.ask(&Ask::Probe(device, &part), None)? {
+            match self.ask(&Ask::Of(device, Question::Probe(&part)), None)? {
                 Reply::Probe(ProbeAnswer::HoldsNone) => {}
                 Reply::Probe(ProbeAnswer::Holds(credential, _))
                     if !part.credentials.contains(&credential) =>
@@ -303,7 +303,7 @@ impl Authenticator for UsbKeys {
     }
 
     fn info(&mut self, device: &DeviceId) -> Result<DeviceInfo, KeyError> {
-        match self.ask(&Ask::Info(device), None)? {
+        match self.ask(&Ask::Of(device, Question::Info), None)? {
             Reply::Info(info) => Ok(info),
             _ => Err(other_question()),
         }
@@ -322,7 +322,8 @@ impl Authenticator for UsbKeys {
     ) -> Result<Attestation, KeyError> {
         let request =
             MakeCredential { exclude: self.excluded(device, request)?, ..request.clone() };
-        match self.ask(&Ask::MakeCredential(device, &request, verification), Some(prompt))? {
+        let question = Question::MakeCredential(&request, verification);
+        match self.ask(&Ask::Of(device, question), Some(prompt))? {
             Reply::Attestation(attestation) => Ok(attestation),
             _ => Err(other_question()),
         }
@@ -335,7 +336,8 @@ impl Authenticator for UsbKeys {
         verification: UserVerification<'_>,
         prompt: &mut dyn TouchPrompt,
     ) -> Result<Assertion, KeyError> {
-        match self.ask(&Ask::Sign(device, request, verification), Some(prompt))? {
+        let question = Question::Sign(request, verification);
+        match self.ask(&Ask::Of(device, question), Some(prompt))? {
             Reply::Assertion(assertion) => Ok(assertion),
             _ => Err(other_question()),
         }
@@ -348,14 +350,15 @@ impl Authenticator for UsbKeys {
         verification: UserVerification<'_>,
         prompt: &mut dyn TouchPrompt,
     ) -> Result<HmacSecretOutput, KeyError> {
-        match self.ask(&Ask::HmacSecret(device, request, verification), Some(prompt))? {
+        let question = Question::HmacSecret(request, verification);
+        match self.ask(&Ask::Of(device, question), Some(prompt))? {
             Reply::HmacSecret(output) => Ok(output),
             _ => Err(other_question()),
         }
     }
 
     fn set_pin(&mut self, device: &DeviceId, pin: &Pin) -> Result<(), KeyError> {
-        match self.ask(&Ask::SetPin(device, pin), None)? {
+        match self.ask(&Ask::Of(device, Question::SetPin(pin)), None)? {
             Reply::PinSet => Ok(()),
             _ => Err(other_question()),
         }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::super::child;
+use super::super::protocol::{Request, Task};
 use super::*;
 use crate::key::hid::Session;
 use crate::webauthn::HmacSecretSalts;
@@ -192,7 +193,8 @@ fn a_touch_that_does_not_come_ends_the_wait_and_the_key_is_told() {
     let mut told = Told::default();
     assert_eq!(sign(&mut keys, &mut told), Err(KeyError::TouchTimedOut));
     assert_eq!(told.words(), ["waiting", "over"]);
-    assert_eq!(hear.recv_timeout(SOON).unwrap(), Some(vec![super::super::protocol::CANCEL]));
+    let cancel = cancel_frame().unwrap()[4..].to_vec();
+    assert_eq!(hear.recv_timeout(SOON).unwrap(), Some(cancel));
 }
 
 #[test]
@@ -381,8 +383,8 @@ fn a_probe_for_many_is_split_and_a_probe_for_none_asks_nobody() {
     let count = Arc::clone(&asked);
     let mut keys = scripted(move |mut socket| {
         let Some(body) = receive(&mut socket) else { return };
-        match super::super::protocol::Request::decode(&body) {
-            Ok(super::super::protocol::Request::Probe(_, probe)) => {
+        match Request::decode(&body) {
+            Ok(Request::Of(_, Task::Probe(probe))) => {
                 count.lock().unwrap().push(probe.credentials.len());
             }
             _ => panic!("not a probe"),
@@ -405,7 +407,7 @@ fn batches_hold_every_credential_once_and_fit_a_frame() {
     assert_eq!(parts.concat(), long);
     for part in parts {
         let probe = probe_for(part.to_vec());
-        assert!(Ask::Probe(&key(), &probe).encode().is_ok());
+        assert!(Ask::Of(&key(), Question::Probe(&probe)).encode().is_ok());
     }
 }
 
