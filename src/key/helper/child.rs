@@ -24,8 +24,8 @@ use super::protocol::{Event, Reply, Request, Task};
 use super::wire::{Assembler, Received};
 use super::words::nonsense;
 use crate::hardening::{keep_memory_private, leaving_no_trace};
-use crate::key::KeyError;
 use crate::key::hid::{self, Session, UsbKey};
+use crate::key::{Confinement, KeyError};
 
 /// The most memory that a child may fill, in bytes: several times what it needs.
 const MOST_MEMORY: u64 = 256 << 20;
@@ -81,9 +81,10 @@ fn serve_stdin() -> io::Result<()> {
     let request = leaving_no_trace(|| receive_request(&mut socket))?;
     socket.set_read_timeout(None)?;
     let device = request.device().map(|device| PathBuf::from(&device.0));
-    let confinement = Event::Confined(confine(device.as_deref()));
-    socket.write_all(&confinement.encode().map_err(io::Error::other)?)?;
-    converse(socket, move |session| perform(request, session))
+    let confinement = confine(device.as_deref());
+    let told = Event::Confined(confinement);
+    socket.write_all(&told.encode().map_err(io::Error::other)?)?;
+    converse(socket, move |session| perform(request, session, confinement))
 }
 
 fn receive_request(socket: &mut UnixStream) -> io::Result<Request> {
@@ -99,12 +100,16 @@ fn receive_request(socket: &mut UnixStream) -> io::Result<Request> {
     }
 }
 
-fn perform(request: Request, session: &Session) -> Result<Reply, KeyError> {
+fn perform(
+    request: Request,
+    session: &Session,
+    confinement: Confinement,
+) -> Result<Reply, KeyError> {
     let (device, task) = match request {
         Request::Devices => return hid::devices().map(Reply::Devices),
         Request::Of(device, task) => (device, task),
     };
-    let key = UsbKey::open(&device, session)?;
+    let key = UsbKey::open(&device, session, confinement)?;
     match task {
         Task::Info => key.info().map(Reply::Info),
         Task::Probe(probe) => key.probe(&probe).map(Reply::Probe),

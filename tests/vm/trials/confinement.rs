@@ -8,7 +8,7 @@ use super::office::{PIN, pin_file, visit};
 use super::trials;
 use crate::keys::{Touch, VirtualKey};
 use crate::machine::KEYMUSTER;
-use crate::run::{keymuster, program, scratch, wait_until};
+use crate::run::{Outcome, keymuster, program, scratch, wait_until};
 use keymuster::hardening::keep_memory_private;
 use keymuster::key::helper::confinement::{
     close_files, confine, confine_files, confine_system_calls,
@@ -17,12 +17,17 @@ use libtest_mimic::Trial;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSliceMut};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 
@@ -30,6 +35,7 @@ pub(super) fn trials() -> Vec<Trial> {
     trials!["confinement":
         a_subverted_helper_reaches_nothing_but_its_device,
         key_info_says_what_the_kernel_gave,
+        a_helper_that_is_refused_the_last_filter_asks_its_key_nothing,
         the_real_helper_is_confined_and_holds_nothing_but_its_device,
         neither_process_can_be_looked_into_by_the_same_user,
         neither_process_leaves_a_core_file,
@@ -267,6 +273,64 @@ fn key_info_says_what_the_kernel_gave() {
     assert!(said.contains("no files (Landlock "), "{said}");
     assert!(said.contains("few system calls (seccomp)"), "{said}");
     drop(key);
+}
+
+/// The word that starts this program as a kernel that takes few filters of system calls: it
+/// becomes another program under a filter that refuses those.
+const REFUSING: &str = "refusing-filters";
+
+/// Where this program was started so: refuses, and becomes what it was given.
+pub(crate) fn refusing() -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() != Some(REFUSING) {
+        return None;
+    }
+    let last = libc::SECCOMP_FILTER_FLAG_TSYNC;
+    let refused = match arguments.next().as_deref() {
+        Some("none") => BTreeMap::new(),
+        // The last is the one for all threads.
+        Some("the last") => {
+            let for_all = SeccompCondition::new(1, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, last);
+            let for_all = SeccompRule::new(vec![for_all.expect("it is well formed")]);
+            BTreeMap::from([(libc::SYS_seccomp, vec![for_all.expect("it has a condition")])])
+        }
+        _ => BTreeMap::from([(libc::SYS_seccomp, Vec::new())]),
+    };
+    let refusal = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let machine = std::env::consts::ARCH.try_into().expect("seccompiler knows the machine");
+    let filter = SeccompFilter::new(refused, SeccompAction::Allow, refusal, machine);
+    let filter: BpfProgram = filter.and_then(TryInto::try_into).expect("it is well formed");
+    apply_filter(&filter).expect("this kernel takes it");
+    let program = arguments.next().expect("its trial names a program");
+    panic!("can't run {program}: {}", Command::new(&program).args(arguments).exec());
+}
+
+fn a_helper_that_is_refused_the_last_filter_asks_its_key_nothing() {
+    let key = VirtualKey::plug("key");
+    let this = std::env::current_exe().expect("this program is a file");
+    let info = |refused| {
+        let command = [REFUSING, refused, KEYMUSTER, "key", "info", "--json"];
+        let outcome = program(&this.to_string_lossy(), &command).run();
+        (outcome, key.events("begin").len())
+    };
+    let seccomp = |outcome: Outcome| {
+        let said: Value = serde_json::from_str(&outcome.expect_success()).expect("JSON");
+        said["helper"]["seccomp"].clone()
+    };
+    let (confined, asked) = info("none");
+    assert_eq!(seccomp(confined), true);
+    assert!(asked > 0, "the key is asked");
+
+    let (refused, asked_then) = info("the last");
+    assert_eq!(refused.code(), Some(1), "{refused:?}");
+    let said = refused.expect_failure();
+    assert!(said.contains("it couldn't give up opening files"), "{said}");
+    eprintln!("\n{}", said.trim());
+    assert_eq!(asked_then, asked, "the key is asked nothing");
+
+    let (without, asked_at_last) = info("all");
+    assert_eq!(seccomp(without), false);
+    assert!(asked_at_last > asked, "the key is asked where there is no seccomp");
 }
 
 /// The processes of a command, its helper's first, while its key waits for a touch.
