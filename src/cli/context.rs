@@ -2,7 +2,7 @@
 //! places for files, the keys, and what the flags say.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::str::FromStr;
@@ -83,6 +83,8 @@ pub struct Context {
     telling: Arc<Telling>,
     pins: RefCell<BTreeMap<(DeviceId, String), Pin>>,
     demo_told: Rc<Cell<bool>>,
+    /// Fingerprints of the vaults that this process founded or had confirmed.
+    met: Rc<RefCell<BTreeSet<Digest>>>,
     pin_fd_read: Cell<bool>,
 }
 
@@ -102,6 +104,7 @@ impl Context {
             telling,
             pins: RefCell::default(),
             demo_told: Rc::default(),
+            met: Rc::default(),
             pin_fd_read: Cell::default(),
         })
     }
@@ -115,6 +118,7 @@ impl Context {
             telling: Arc::clone(&self.telling),
             pins: RefCell::default(),
             demo_told: Rc::clone(&self.demo_told),
+            met: Rc::clone(&self.met),
             pin_fd_read: Cell::default(),
         }
     }
@@ -131,6 +135,17 @@ impl Context {
         let failure = Failure::of(exit::FAILED, error);
         let why = [vec![failure.message], failure.causes].concat().join(": ");
         self.terminal.say(&format!("It is recorded, but a power cut could still undo it: {why}."));
+    }
+
+    /// Notes that a vault with this fingerprint is the right one, even if this machine can't
+    /// remember it.
+    pub fn note_met(&self, fingerprint: Digest) {
+        self.met.borrow_mut().insert(fingerprint);
+    }
+
+    /// Whether that was noted.
+    pub fn has_met(&self, fingerprint: &Digest) -> bool {
+        self.met.borrow().contains(fingerprint)
     }
 
     /// Fails if somebody pressed Ctrl-C.

@@ -199,7 +199,8 @@ impl<'a> Session<'a> {
     }
 
     fn compare_with_memory(&self, known: Option<Memory>) -> Result<(), Failure> {
-        let confirmed = self.compare_with_flag()?;
+        let met = |fingerprint| self.context.has_met(&fingerprint);
+        let confirmed = self.compare_with_flag()? || self.vault.fingerprint().is_some_and(met);
         let beyond_fault =
             |head: &Head| self.vault.fault().is_some() && head.number > self.vault.head().number;
         match Remembered::of(known, self.vault.links()) {
@@ -274,6 +275,7 @@ impl<'a> Session<'a> {
             instead: "give the fingerprint that a custodian told you with --fingerprint HEX",
         })?;
         if Question::agrees(&answer) || answer.eq_ignore_ascii_case(&fingerprint.to_string()) {
+            self.context.note_met(fingerprint);
             return Ok(());
         }
         Err(other_fingerprint(&fingerprint))

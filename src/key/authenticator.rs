@@ -45,7 +45,9 @@ pub struct Confinement {
     /// The version of Landlock's interface that keeps files from it; none where the kernel
     /// has no Landlock.
     pub landlock: Option<u32>,
-    /// Whether seccomp keeps system calls from it.
+    /// Whether seccomp keeps system calls from it: all but a few before its device is open,
+    /// and those that open files once it is. A process that is given the first and refused
+    /// the second asks its device nothing, so where a device answered, this means both.
     pub seccomp: bool,
 }
 

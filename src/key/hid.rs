@@ -35,8 +35,8 @@ use super::helper::confinement::close_files;
 use super::helper::limits::{MAX_ITEMS, MAX_TEXT};
 use super::helper::words::{failed, nonsense, unsupported};
 use super::{
-    Assertion, Attestation, BuiltInVerification, DeviceId, DeviceInfo, GetAssertion, GetHmacSecret,
-    KeyError, MakeCredential, Pin, PinState, Probe, ProbeAnswer, UserVerification,
+    Assertion, Attestation, BuiltInVerification, Confinement, DeviceId, DeviceInfo, GetAssertion,
+    GetHmacSecret, KeyError, MakeCredential, Pin, PinState, Probe, ProbeAnswer, UserVerification,
 };
 use crate::text::sanitise;
 use crate::webauthn::{Aaguid, CredentialId, HmacSecretOutput};
@@ -81,8 +81,12 @@ pub(super) struct UsbKey {
 
 impl UsbKey {
     /// Opens a key that the listing shows, and asks it what it is. From the first question
-    /// on, this process opens no file any more.
-    pub(super) fn open(id: &DeviceId, session: &Session) -> Result<Self, KeyError> {
+    /// on, this process, which is confined so far, opens no file any more.
+    pub(super) fn open(
+        id: &DeviceId,
+        session: &Session,
+        confinement: Confinement,
+    ) -> Result<Self, KeyError> {
         if !devices()?.iter().any(|device| device.id == *id) {
             return Err(KeyError::Gone(id.clone()));
         }
@@ -97,7 +101,7 @@ impl UsbKey {
         let mut key =
             FidoKeyHidFactory::create_by_params(&[param], &configuration).map_err(|_| gone())?;
         // Both handles are open. The key has been asked for its channel, no more.
-        close_files();
+        check_closed(confinement, close_files())?;
         let channel = key.get_cid().map_err(|error| status::key_error(id, &error.to_string()))?;
         let watch = Watch::start(second, channel, session.clone())?;
 
@@ -409,6 +413,16 @@ impl UsbKey {
     }
 }
 
+/// Refuses to ask a key anything where the kernel took the first filters of system calls and
+/// not the last, so that files aren't `closed`. One without seccomp takes none of them, and
+/// the parent has been told so.
+fn check_closed(confinement: Confinement, closed: bool) -> Result<(), KeyError> {
+    if confinement.seccomp && !closed {
+        return Err(helper(failed::FILES_OPEN));
+    }
+    Ok(())
+}
+
 /// The PIN/UV auth protocol to use: of those that the crate knows, the one that the key
 /// prefers (CTAP 2.1, 6.4, member 0x06); 1 for a key that lists none (CTAP 2.0).
 fn pin_protocol(listed: &[u64]) -> Option<u8> {
@@ -472,6 +486,16 @@ mod tests {
         assert_eq!(pin_protocol(&[9]), None);
     }
 
+    #[test]
+    fn a_key_is_asked_nothing_while_a_file_can_be_opened_unless_there_is_no_seccomp() {
+        let confined = |seccomp| Confinement { landlock: Some(7), seccomp };
+        let refused = KeyError::Helper("it couldn't give up opening files".to_owned());
+        assert_eq!(check_closed(confined(true), false), Err(refused));
+        assert_eq!(check_closed(confined(true), true), Ok(()));
+        assert_eq!(check_closed(confined(false), false), Ok(()));
+        assert_eq!(check_closed(confined(false), true), Ok(()));
+    }
+
     fn assertion_by(id: &[u8]) -> CrateAssertion {
         CrateAssertion { credential_id: id.to_vec(), ..CrateAssertion::default() }
     }
@@ -491,7 +515,7 @@ mod tests {
         let session = Session { cancel: Arc::default(), touch: Arc::new(|_| {}) };
         for path in ["/dev/null", "/dev/hidraw999", "/etc/passwd", "../dev/hidraw0", ""] {
             let id = DeviceId(path.to_owned());
-            match UsbKey::open(&id, &session) {
+            match UsbKey::open(&id, &session, Confinement::default()) {
                 Err(error) => assert_eq!(error, KeyError::Gone(id), "{path}"),
                 Ok(_) => panic!("{path} was opened"),
             }

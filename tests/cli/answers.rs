@@ -112,6 +112,17 @@ fn a_bundle_is_never_written_over_anything() {
     demo.read(&["log", "export", "demo/second"]).exits(0).answers(&["Exported 4 entries"]);
 }
 
+/// What a process founded it needn't be told to trust.
+#[test]
+fn a_demo_is_whole_where_nothing_can_be_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = folder.path().join("state/keymuster");
+    std::fs::create_dir_all(&memory).unwrap();
+    std::os::unix::fs::symlink("nowhere/at/all", memory.join("heads")).unwrap();
+    let demo = keymuster_in(folder.path(), &["demo", "demo"]).exits(0);
+    demo.says(&["couldn't remember its head"]).answers(&["SOUND: 4 entries"]);
+}
+
 #[test]
 fn demo_tells_each_step_and_what_it_leaves() {
     let folder = tempfile::tempdir().unwrap();

@@ -146,7 +146,7 @@ fn chosen(points: &[Point], budget: usize) -> Vec<(usize, Fault)> {
     }
     let room = budget.saturating_sub(first.len()).min(rest.len());
     // Rounds that fit as they are; of less than one round, evenly spaced points.
-    let round = rest.len().min(points.len()).max(1);
+    let round = points.len().saturating_sub(first.len()).clamp(1, rest.len().max(1));
     let spaced = (0..room)
         .filter_map(|n| if room < round { rest.get(n * round / room) } else { rest.get(n) });
     first.extend(spaced);

@@ -71,9 +71,11 @@ impl Secrets {
 }
 
 /// A line of the table.
+#[derive(Default)]
 struct Row {
     command: String,
     processes: usize,
+    helpers: usize,
     looked_at: u64,
     findings: usize,
 }
@@ -86,6 +88,8 @@ pub(crate) struct Shown {
     pub(crate) in_use: Vec<(Option<String>, Finding)>,
     /// By processes at their end, in words.
     pub(crate) left: Vec<String>,
+    /// How many of those were helpers.
+    pub(crate) helpers: usize,
 }
 
 /// Searches the pictures in a folder, and adds a line to the table. Fails if there is none of
@@ -94,9 +98,8 @@ pub(crate) struct Shown {
 pub(crate) fn search(command: &str, folder: &Path, secrets: &Secrets) -> Shown {
     let pictures = Picture::load_all(folder).expect("pictures can be read");
     let search = Search::new(&secrets.0);
-    let mut shown = Shown { in_use: Vec::new(), left: Vec::new() };
-    let mut row = Row { command: command.to_owned(), processes: 0, looked_at: 0, findings: 0 };
-    let mut own = 0;
+    let mut shown = Shown { in_use: Vec::new(), left: Vec::new(), helpers: 0 };
+    let mut row = Row { command: command.to_owned(), ..Row::default() };
     for picture in &pictures {
         let subject = &picture.subject;
         let findings = search.in_picture(picture);
@@ -106,8 +109,8 @@ pub(crate) fn search(command: &str, folder: &Path, secrets: &Secrets) -> Shown {
         }
         let helper = subject.argument.as_deref() == Some("key-helper");
         let who = if helper { "its helper" } else { "it" };
-        own += usize::from(!helper);
         row.processes += 1;
+        row.helpers += usize::from(helper);
         row.looked_at += subject.looked_at;
         row.findings += findings.len();
         assert!(subject.looked_at > 100_000, "{command}: {who} has hardly any memory");
@@ -124,7 +127,8 @@ pub(crate) fn search(command: &str, folder: &Path, secrets: &Secrets) -> Shown {
             )
         }));
     }
-    assert!(own > 0, "{command}: no picture of its end was taken");
+    assert!(row.processes > row.helpers, "{command}: no picture of its end was taken");
+    shown.helpers = row.helpers;
     TABLE.lock().unwrap_or_else(PoisonError::into_inner).push(row);
     shown
 }
@@ -143,10 +147,10 @@ pub(crate) fn table() -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let mut table = String::from("  processes   KiB seen  findings  command\n");
-    for Row { command, processes, looked_at, findings } in rows.iter() {
-        let _ =
-            writeln!(table, "{processes:>11} {:>10} {findings:>9}  {command}", looked_at / 1024);
+    let mut table = String::from("  processes   helpers   KiB seen  findings  command\n");
+    for Row { command, processes, helpers, looked_at, findings } in rows.iter() {
+        let seen = looked_at / 1024;
+        let _ = writeln!(table, "{processes:>11} {helpers:>9} {seen:>10} {findings:>9}  {command}");
     }
     table
 }

@@ -41,8 +41,10 @@ use libtest_mimic::Arguments;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Trials start this program once more, as a helper that a device has taken over.
-    if let Some(ended) = trials::confinement::subverted().or_else(trials::liar::lie) {
+    // Trials start this program once more, as a helper that a device has taken over, or as what
+    // stands between a helper and the kernel.
+    let other = trials::confinement::subverted().or_else(trials::confinement::refusing);
+    if let Some(ended) = other.or_else(trials::liar::lie) {
         return ended;
     }
     let mut arguments = Arguments::from_args();

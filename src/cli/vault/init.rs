@@ -183,6 +183,7 @@ pub fn run(context: &Context, init: &Init) -> Result<Answer, Failure> {
     session.remember();
 
     let head = session.vault.head();
+    context.note_met(head.link);
     let fingerprint = head.link.to_string();
     let shown = crate::text::sanitise(&init.dir.to_string_lossy(), 200);
     let human = format!(

@@ -20,12 +20,12 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::confinement::confine;
-use super::protocol::{Event, Reply, Request};
+use super::protocol::{Event, Reply, Request, Task};
 use super::wire::{Assembler, Received};
 use super::words::nonsense;
 use crate::hardening::{keep_memory_private, leaving_no_trace};
-use crate::key::KeyError;
 use crate::key::hid::{self, Session, UsbKey};
+use crate::key::{Confinement, KeyError};
 
 /// The most memory that a child may fill, in bytes: several times what it needs.
 const MOST_MEMORY: u64 = 256 << 20;
@@ -81,9 +81,10 @@ fn serve_stdin() -> io::Result<()> {
     let request = leaving_no_trace(|| receive_request(&mut socket))?;
     socket.set_read_timeout(None)?;
     let device = request.device().map(|device| PathBuf::from(&device.0));
-    let confinement = Event::Confined(confine(device.as_deref()));
-    socket.write_all(&confinement.encode().map_err(io::Error::other)?)?;
-    converse(socket, move |session| perform(request, session))
+    let confinement = confine(device.as_deref());
+    let told = Event::Confined(confinement);
+    socket.write_all(&told.encode().map_err(io::Error::other)?)?;
+    converse(socket, move |session| perform(request, session, confinement))
 }
 
 fn receive_request(socket: &mut UnixStream) -> io::Result<Request> {
@@ -99,22 +100,29 @@ fn receive_request(socket: &mut UnixStream) -> io::Result<Request> {
     }
 }
 
-fn perform(request: Request, session: &Session) -> Result<Reply, KeyError> {
-    let open = |device| UsbKey::open(device, session);
-    match request {
-        Request::Devices => hid::devices().map(Reply::Devices),
-        Request::Info(device) => open(&device)?.info().map(Reply::Info),
-        Request::Probe(device, probe) => open(&device)?.probe(&probe).map(Reply::Probe),
-        Request::MakeCredential(device, request, verification) => {
-            open(&device)?.make_credential(&request, verification.borrow()).map(Reply::Attestation)
+fn perform(
+    request: Request,
+    session: &Session,
+    confinement: Confinement,
+) -> Result<Reply, KeyError> {
+    let (device, task) = match request {
+        Request::Devices => return hid::devices().map(Reply::Devices),
+        Request::Of(device, task) => (device, task),
+    };
+    let key = UsbKey::open(&device, session, confinement)?;
+    match task {
+        Task::Info => key.info().map(Reply::Info),
+        Task::Probe(probe) => key.probe(&probe).map(Reply::Probe),
+        Task::MakeCredential(request, verification) => {
+            key.make_credential(&request, verification.borrow()).map(Reply::Attestation)
         }
-        Request::Sign(device, request, verification) => {
-            open(&device)?.sign(&request, verification.borrow()).map(Reply::Assertion)
+        Task::Sign(request, verification) => {
+            key.sign(&request, verification.borrow()).map(Reply::Assertion)
         }
-        Request::HmacSecret(device, request, verification) => {
-            open(&device)?.hmac_secret(&request, verification.borrow()).map(Reply::HmacSecret)
+        Task::HmacSecret(request, verification) => {
+            key.hmac_secret(&request, verification.borrow()).map(Reply::HmacSecret)
         }
-        Request::SetPin(device, pin) => open(&device)?.set_pin(&pin).map(|()| Reply::PinSet),
+        Task::SetPin(pin) => key.set_pin(&pin).map(|()| Reply::PinSet),
     }
 }
 

@@ -10,9 +10,10 @@
 //!    on nothing can be opened at all.
 //!
 //! Both are irrevocable, and both are as much as the kernel has: [`Confinement`] tells how
-//! much that was. A system call that isn't left fails with `EPERM`. It doesn't end the
-//! process: C libraries try new calls and fall back on old ones, and a key must not become
-//! unusable by that.
+//! much that was. Where a kernel took the first filters of seccomp and refuses the last, the
+//! helper asks its device nothing; one without seccomp takes none. A system call that isn't
+//! left fails with `EPERM`. It doesn't end the process: C libraries try new calls and fall
+//! back on old ones, and a key must not become unusable by that.
 
 use std::collections::BTreeMap;
 use std::fs::symlink_metadata;
@@ -93,6 +94,7 @@ pub fn confine_system_calls() -> bool {
 
 /// Takes away the system calls that open files, from all threads, and whether the kernel
 /// took that. To be called after [`confine`].
+#[must_use]
 pub fn close_files() -> bool {
     let install = || {
         let listed = allowed(&[ALWAYS], false)?;
@@ -112,7 +114,7 @@ const WHILE_OPENING: &[c_long] = &[
     libc::SYS_getdents64,
     libc::SYS_fstatfs,
     libc::SYS_statfs,
-    // The second filter.
+    // The last filter.
     libc::SYS_seccomp,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_open,
@@ -195,7 +197,7 @@ fn allowed(lists: &[&[c_long]], opening: bool) -> Result<BpfProgram, ()> {
     // Not who is sent a signal when there is something to read.
     let plain = [libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
     only(libc::SYS_fcntl, plain.into_iter().map(|command| equals(1, command)).collect())?;
-    // The names of threads; while opening, what a second filter asks for.
+    // The names of threads; while opening, what the last filter asks for.
     let mut prctl = vec![libc::PR_SET_NAME];
     if opening {
         prctl.push(libc::PR_SET_NO_NEW_PRIVS);

@@ -78,8 +78,14 @@ pub(in crate::key) mod failed {
     pub(in crate::key) const NO_LIST: &str = "the list of USB devices can't be read";
     pub(in crate::key) const NO_RANDOMNESS: &str = "the system gives no randomness";
     pub(in crate::key) const NO_THREAD: &str = "the system gives no thread";
+    pub(in crate::key) const FILES_OPEN: &str = "it couldn't give up opening files";
 }
 
 /// For [`KeyError::Helper`].
-pub(super) const HELPER: Words<4> =
-    Words([failed::SOMEHOW, failed::NO_LIST, failed::NO_RANDOMNESS, failed::NO_THREAD]);
+pub(super) const HELPER: Words<5> = Words([
+    failed::SOMEHOW,
+    failed::NO_LIST,
+    failed::NO_RANDOMNESS,
+    failed::NO_THREAD,
+    failed::FILES_OPEN,
+]);

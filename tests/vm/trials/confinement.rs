@@ -8,7 +8,7 @@ use super::office::{PIN, pin_file, visit};
 use super::trials;
 use crate::keys::{Touch, VirtualKey};
 use crate::machine::KEYMUSTER;
-use crate::run::{keymuster, program, scratch, wait_until};
+use crate::run::{Outcome, keymuster, program, scratch, wait_until};
 use keymuster::hardening::keep_memory_private;
 use keymuster::key::helper::confinement::{
     close_files, confine, confine_files, confine_system_calls,
@@ -16,13 +16,21 @@ use keymuster::key::helper::confinement::{
 use libtest_mimic::Trial;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
+use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use rustix::pty::{OpenptFlags, openpt};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSliceMut};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 
@@ -30,6 +38,7 @@ pub(super) fn trials() -> Vec<Trial> {
     trials!["confinement":
         a_subverted_helper_reaches_nothing_but_its_device,
         key_info_says_what_the_kernel_gave,
+        a_helper_that_is_refused_the_last_filter_asks_its_key_nothing,
         the_real_helper_is_confined_and_holds_nothing_but_its_device,
         neither_process_can_be_looked_into_by_the_same_user,
         neither_process_leaves_a_core_file,
@@ -54,13 +63,15 @@ struct Target {
     process: Pid,
     /// An address in it.
     address: usize,
+    /// A terminal that was open before anything was given up.
+    terminal: OwnedFd,
 }
 
 type Attempt = fn(&Target) -> io::Result<()>;
 
 /// What a taken-over helper tries, and whether it may: never, or as long as its device isn't
 /// open yet, or always.
-const ATTEMPTS: [(&str, May, Attempt); 27] = [
+const ATTEMPTS: [(&str, May, Attempt); 30] = [
     ("start a thread", May::Always, |_| {
         let thread = std::thread::Builder::new().spawn(|| ())?;
         thread.join().map_err(|_| io::ErrorKind::Other.into())
@@ -90,6 +101,7 @@ const ATTEMPTS: [(&str, May, Attempt); 27] = [
     }),
     ("open a UDP socket", May::Never, |_| UdpSocket::bind("127.0.0.1:0").map(drop)),
     ("make a socket pair", May::Never, |_| UnixStream::pair().map(drop)),
+    // The first that isn't left of what this takes is clone(2) without CLONE_THREAD.
     ("start a process", May::Never, |_| {
         let ended = Command::new("true").status()?;
         if ended.success() { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
@@ -113,6 +125,19 @@ const ATTEMPTS: [(&str, May, Attempt); 27] = [
     }),
     ("make a name space", May::Never, |_| {
         Ok(nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUTS)?)
+    }),
+    ("map memory to execute", May::Never, |_| {
+        region::alloc(1, region::Protection::READ_EXECUTE).map(drop).map_err(|error| match error {
+            region::Error::SystemCall(errno) => io::Error::from_raw_os_error(errno),
+            other => io::Error::other(other.to_string()),
+        })
+    }),
+    ("ask a terminal its size", May::Never, |on| {
+        Ok(rustix::termios::tcgetwinsize(&on.terminal).map(drop)?)
+    }),
+    // Of fcntl's commands, one that isn't left, as F_SETOWN isn't.
+    ("lock what is open", May::Never, |on| {
+        Ok(fcntl_lock(&on.terminal, FlockOperation::NonBlockingLockExclusive)?)
     }),
     ("allow core files again", May::Never, |_| {
         let some = Rlimit { current: Some(4096), maximum: Some(4096) };
@@ -158,6 +183,7 @@ pub(crate) fn subverted() -> Option<ExitCode> {
         file: file.into(),
         process: Pid::from_raw(i32::try_from(number(process)).expect("a process has a small id")),
         address: number(address),
+        terminal: openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there are terminals"),
     };
     let given_up = match stage.as_str() {
         "nothing" => true,
@@ -247,12 +273,12 @@ fn a_subverted_helper_reaches_nothing_but_its_device() {
     }
     for (name, may, _) in ATTEMPTS {
         assert_eq!(free[name], "done", "{name}: the attempt must succeed where nothing stops it");
-        assert_eq!(
-            opening[name] == "done",
-            may != May::Never,
-            "{name}, while its device is opened"
-        );
-        assert_eq!(open[name] == "done", may == May::Always, "{name}, once its device is open");
+        // One that failed for a reason of its own would prove nothing.
+        let (opening, open) = (opening[name].as_str(), open[name].as_str());
+        let expected: &[_] = if may == May::Never { &["EACCES", "EPERM"] } else { &["done"] };
+        assert!(expected.contains(&opening), "{name}, while its device is opened: {opening}");
+        let expected = if may == May::Always { "done" } else { "EPERM" };
+        assert_eq!(open, expected, "{name}, once its device is open");
     }
 }
 
@@ -267,6 +293,64 @@ fn key_info_says_what_the_kernel_gave() {
     assert!(said.contains("no files (Landlock "), "{said}");
     assert!(said.contains("few system calls (seccomp)"), "{said}");
     drop(key);
+}
+
+/// The word that starts this program as a kernel that takes few filters of system calls: it
+/// becomes another program under a filter that refuses those.
+const REFUSING: &str = "refusing-filters";
+
+/// Where this program was started so: refuses, and becomes what it was given.
+pub(crate) fn refusing() -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() != Some(REFUSING) {
+        return None;
+    }
+    let last = libc::SECCOMP_FILTER_FLAG_TSYNC;
+    let refused = match arguments.next().as_deref() {
+        Some("none") => BTreeMap::new(),
+        // The last is the one for all threads.
+        Some("the last") => {
+            let for_all = SeccompCondition::new(1, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, last);
+            let for_all = SeccompRule::new(vec![for_all.expect("it is well formed")]);
+            BTreeMap::from([(libc::SYS_seccomp, vec![for_all.expect("it has a condition")])])
+        }
+        _ => BTreeMap::from([(libc::SYS_seccomp, Vec::new())]),
+    };
+    let refusal = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let machine = std::env::consts::ARCH.try_into().expect("seccompiler knows the machine");
+    let filter = SeccompFilter::new(refused, SeccompAction::Allow, refusal, machine);
+    let filter: BpfProgram = filter.and_then(TryInto::try_into).expect("it is well formed");
+    apply_filter(&filter).expect("this kernel takes it");
+    let program = arguments.next().expect("its trial names a program");
+    panic!("can't run {program}: {}", Command::new(&program).args(arguments).exec());
+}
+
+fn a_helper_that_is_refused_the_last_filter_asks_its_key_nothing() {
+    let key = VirtualKey::plug("key");
+    let this = std::env::current_exe().expect("this program is a file");
+    let info = |refused| {
+        let command = [REFUSING, refused, KEYMUSTER, "key", "info", "--json"];
+        let outcome = program(&this.to_string_lossy(), &command).run();
+        (outcome, key.events("begin").len())
+    };
+    let seccomp = |outcome: Outcome| {
+        let said: Value = serde_json::from_str(&outcome.expect_success()).expect("JSON");
+        said["helper"]["seccomp"].clone()
+    };
+    let (confined, asked) = info("none");
+    assert_eq!(seccomp(confined), true);
+    assert!(asked > 0, "the key is asked");
+
+    let (refused, asked_then) = info("the last");
+    assert_eq!(refused.code(), Some(1), "{refused:?}");
+    let said = refused.expect_failure();
+    assert!(said.contains("it couldn't give up opening files"), "{said}");
+    eprintln!("\n{}", said.trim());
+    assert_eq!(asked_then, asked, "the key is asked nothing");
+
+    let (without, asked_at_last) = info("all");
+    assert_eq!(seccomp(without), false);
+    assert!(asked_at_last > asked, "the key is asked where there is no seccomp");
 }
 
 /// The processes of a command, its helper's first, while its key waits for a touch.

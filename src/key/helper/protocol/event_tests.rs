@@ -1,22 +1,7 @@
-use super::super::wire::MAX_BODY;
-use super::super::words::{failed, nonsense, unsupported};
+use super::super::Request;
+use super::super::testing::{body, credential_id, device_id};
 use super::*;
-
-fn device_id() -> DeviceId {
-    DeviceId("/dev/hidraw4".to_owned())
-}
-
-fn body(frame: &Frame) -> &[u8] {
-    &frame[4..]
-}
-
-fn pin(text: &str) -> Pin {
-    Pin::take_from(&mut text.to_owned()).unwrap()
-}
-
-fn credential_id(byte: u8) -> CredentialId {
-    CredentialId::new([byte; 48]).unwrap()
-}
+use crate::key::helper::words::{failed, nonsense, unsupported};
 
 fn there_and_back(event: &Event) -> Result<Event, Garbled> {
     Event::decode(body(&event.encode().unwrap()), &device_id())
@@ -35,51 +20,6 @@ fn info() -> DeviceInfo {
         firmware: Some(0x0005_0701),
         pin_retries: Some(8),
     }
-}
-
-#[test]
-fn each_request_reaches_the_child_as_it_was_asked() {
-    let device = device_id();
-    let probe = Probe {
-        application: "ssh:keymuster".to_owned(),
-        credentials: vec![credential_id(1), credential_id(2)],
-        challenge: [9; 32],
-    };
-    let make = MakeCredential {
-        application: "ssh:keymuster".to_owned(),
-        user_name: "alice".to_owned(),
-        challenge: vec![1, 2, 3],
-        algorithm: Algorithm::EdDsa,
-        hmac_secret: true,
-        exclude: vec![credential_id(3)],
-    };
-    let sign = GetAssertion {
-        application: "ssh:keymuster".to_owned(),
-        credential: credential_id(4),
-        challenge: b"SSHSIG".to_vec(),
-    };
-    let hmac = GetHmacSecret {
-        application: "keymuster".to_owned(),
-        credential: credential_id(5),
-        salts: HmacSecretSalts { first: [1; 32], second: [2; 32] },
-    };
-    let secret = pin("2468");
-    let decode = |ask: Ask<'_>| Request::decode(body(&ask.encode().unwrap())).unwrap();
-
-    assert!(matches!(decode(Ask::Devices), Request::Devices));
-    assert!(matches!(decode(Ask::Info(&device)), Request::Info(d) if d == device));
-    assert!(matches!(decode(Ask::Probe(&device, &probe)),
-        Request::Probe(d, p) if d == device && p == probe));
-    assert!(matches!(
-        decode(Ask::MakeCredential(&device, &make, UserVerification::Pin(&secret))),
-        Request::MakeCredential(d, m, Verification::Pin(p))
-            if d == device && m == make && p.expose() == "2468"));
-    assert!(matches!(decode(Ask::Sign(&device, &sign, UserVerification::BuiltIn)),
-        Request::Sign(d, s, Verification::BuiltIn) if d == device && s == sign));
-    assert!(matches!(decode(Ask::HmacSecret(&device, &hmac, UserVerification::Omitted)),
-        Request::HmacSecret(d, h, Verification::Omitted) if d == device && h == hmac));
-    assert!(matches!(decode(Ask::SetPin(&device, &secret)),
-        Request::SetPin(d, p) if d == device && p.expose() == "2468"));
 }
 
 #[test]
@@ -276,17 +216,6 @@ fn a_path_that_could_not_be_shown_is_refused() {
         };
         assert!(there_and_back(&Event::Done(Reply::Devices(vec![device]))).is_err());
     }
-}
-
-#[test]
-fn a_request_that_fits_no_frame_is_refused_by_the_parent() {
-    let device = device_id();
-    let request = GetAssertion {
-        application: "ssh:keymuster".to_owned(),
-        credential: credential_id(4),
-        challenge: vec![0; MAX_BODY],
-    };
-    assert!(Ask::Sign(&device, &request, UserVerification::BuiltIn).encode().is_err());
 }
 
 #[test]
