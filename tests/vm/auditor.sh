@@ -14,8 +14,14 @@ digest() { sha256sum | cut -d' ' -f1; }
 # The value of a field of a document: they stand one to a line, the first one counts.
 field() { sed -n "s/^$1 = \"\\(.*\\)\"\$/\\1/p" "$2" | head -n 1; }
 
-# The compartment "records" is encrypted to its readers; the log is encrypted to it.
-age -d -i "$reader" -o "$work/records" "$vault/compartments/records.1.age"
+# The compartment "records" is encrypted to its readers; the log is encrypted to it. Its newest
+# epoch holds those before it.
+newest=0
+for file in "$vault"/compartments/records.*.age; do
+    epoch=${file%.age} epoch=${epoch##*.}
+    [ "$epoch" -le "$newest" ] || newest=$epoch
+done
+age -d -i "$reader" -o "$work/records" "$vault/compartments/records.$newest.age"
 id=$(sed -n 's/^vault = "\(.*\)"$/\1/p' "$vault/vault.toml")
 link=$(printf 'keymuster/%s\n' "$id" | digest)
 
