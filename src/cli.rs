@@ -13,7 +13,9 @@
 )]
 
 mod action;
+mod change;
 mod context;
+mod cosigners;
 mod custodian;
 mod demo;
 mod device;
@@ -24,10 +26,12 @@ mod failure;
 mod key;
 mod log;
 mod machine;
+mod newcomer;
 mod output;
 mod paper;
 mod policy;
 mod prompt;
+mod proof;
 mod reader;
 mod secret_file;
 mod session;

@@ -7,11 +7,12 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::context::Context;
+use super::cosigners::Signers;
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, table};
 use super::session::Session;
-use super::signing::{Signers, record_events};
+use super::signing::record_events;
 use crate::record::{Action, ActionClosed, ActionOpened, Event, Handle, Line, Time, WaiverGiven};
 
 /// `keymuster action …`

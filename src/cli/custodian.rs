@@ -5,13 +5,15 @@ mod list;
 
 use clap::{Args, Subcommand};
 
+use super::change::Change;
 use super::context::Context;
+use super::cosigners::Signers;
 use super::epochs;
 use super::exit;
 use super::failure::Failure;
 use super::output::Answer;
 use super::session::Session;
-use super::signing::{Change, Signers, record_events};
+use super::signing::record_events;
 use crate::record::{
     CustodianChanged, CustodianLeft, DutiesAcknowledged, Event, Handle, Line, UnfitValue,
 };

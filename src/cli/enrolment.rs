@@ -2,23 +2,18 @@
 //! identity, which is opened again before it counts. Four touches.
 
 use super::context::Context;
-use super::device::{self, ChosenKey, candidates, none_plugged_in, too_many};
-use super::epochs;
+use super::device::{self, ChosenKey};
 use super::exit;
 use super::failure::Failure;
-use super::paper::Paper;
 use super::prompt::Question;
-use super::session::Session;
-use super::signing::{By, Change, Cosigner, Decided};
-use crate::key::identify::Identity;
 use crate::key::{
     Algorithm, Attestation, Authenticator, BuiltInVerification, Device, GetHmacSecret, KeyError,
     MakeCredential, PinState,
 };
 use crate::log::sha256;
 use crate::record::{
-    AgeRecipient, Bytes, Event, Handle, Hex, IdentitySealed, KeyEnrolled, KeyName, PAPER, Realm,
-    Salt, UnfitValue, VaultId,
+    AgeRecipient, Bytes, Event, Handle, Hex, IdentitySealed, KeyEnrolled, KeyName, Realm, Salt,
+    UnfitValue, VaultId,
 };
 use crate::sshsig::PublicKey;
 use crate::vault::fido2prf::{self, plugin_identity};
@@ -78,27 +73,6 @@ pub fn check_fitness(key: &ChosenKey) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes a key part of a vault, with its own copy of its owner's identity: four touches. The
-/// identity comes back under the number of that copy.
-fn enrol_key(
-    session: &mut Session<'_>,
-    key: &ChosenKey,
-    name: &KeyName,
-    identity: PersonalIdentity,
-) -> Result<(Change, PersonalIdentity), Failure> {
-    let location = session.vault.location().clone();
-    let (vault, layout) = (location.id, &location.layout);
-    let (context, realm) = (session.context, session.state().realm());
-    let enrolled = session.known_keys(|_| true).into_iter().map(|key| key.credential).collect();
-    let keys = session.keys.as_mut();
-    let mut enrolment = Enrolment { context, keys, key, vault, realm, name: name.clone() };
-    let new = enrolment.make_credentials(enrolled)?;
-    let identity = identity.renumbered(free_generation(layout, &name.owner, &name.label));
-    let (sealed, files) = enrolment.seal_identity(layout, &identity, &new.unlocking, STEPS)?;
-    let events = vec![Event::KeyEnrolled(Box::new(new.enrolment)), Event::IdentitySealed(sealed)];
-    Ok((Change { events, files, records: None }, identity))
-}
-
 /// What a copy's event will ask of its signers, before there is a copy.
 pub fn dry_copy(name: &KeyName) -> Event {
     Event::IdentitySealed(IdentitySealed {
@@ -108,95 +82,6 @@ pub fn dry_copy(name: &KeyName) -> Event {
         sha256: Hex([0; 32]),
         plugin_sha256: None,
     })
-}
-
-/// A key that is about to be enrolled, and who signs for it: chosen before anybody touches
-/// anything.
-pub struct Newcomer {
-    /// The new key first, then whoever opened the vault, then others who must.
-    pub signers: Vec<Cosigner>,
-    name: KeyName,
-}
-
-impl Newcomer {
-    /// Finds the new key and whoever must sign for it. `events` are those beside the
-    /// enrolment itself.
-    pub fn gather(
-        session: &mut Session<'_>,
-        name: KeyName,
-        opener: Cosigner,
-        events: &[Event],
-        by: &[By],
-    ) -> Result<Self, Failure> {
-        if name.label.as_str() == PAPER {
-            return Err(Failure::new(
-                exit::USAGE,
-                "a key can't be called paper: that is the copy in the safe",
-            ));
-        }
-        if session.state().keys().contains_key(&name) {
-            return Err(Failure::new(
-                exit::FAILED,
-                format!("there is a key {name} already, and no name is used twice"),
-            ));
-        }
-        session.take_blank()?;
-        let device = new_device(session, &[&opener.key.device])?;
-        let key = ready_key(session.context, session.keys.as_mut(), device, &name)?;
-        check_fitness(&key)?;
-        let new = Cosigner { name: name.clone(), key, identity: None };
-        let dry: Vec<Event> = events.iter().cloned().chain([dry_copy(&name)]).collect();
-        let signers = session.gather(&dry, vec![new, opener], by)?;
-        Ok(Self { signers, name })
-    }
-
-    /// Makes the new key's credentials and its copy of an identity: four touches.
-    pub fn enrol(
-        &self,
-        session: &mut Session<'_>,
-        identity: PersonalIdentity,
-    ) -> Result<(Change, PersonalIdentity), Failure> {
-        let Some(new) = self.signers.first() else { return Err(none_plugged_in()) };
-        enrol_key(session, &new.key, &self.name, identity)
-    }
-
-    /// The same with a new identity, a copy of it on paper, and compartments that are sealed
-    /// anew to it; `first` are the events that make it the owner's.
-    pub fn enrol_with_new_identity(
-        mut self,
-        session: &mut Session<'_>,
-        identity: PersonalIdentity,
-        first: Vec<Event>,
-        paper: Paper<'_>,
-    ) -> Result<Decided, Failure> {
-        let (mut change, identity) = self.enrol(session, identity)?;
-        change.events.splice(0..0, first);
-        let layout = session.vault.location().layout.clone();
-        let (event, file) = paper.seal(&identity, &layout)?;
-        change.events.push(Event::IdentitySealed(event));
-        change.files.push(file);
-        let opened: Vec<&AgeIdentity> = self
-            .signers
-            .iter()
-            .filter_map(|s| s.identity.as_ref())
-            .flat_map(|i| i.identities())
-            .collect();
-        epochs::renew(session.context, &session.vault, &mut change, &opened, false)?;
-        if let Some(new) = self.signers.first_mut() {
-            new.identity = Some(identity);
-        }
-        session.decide(self.signers, change)
-    }
-}
-
-/// The number of the next sealed copy of an identity. One that a file holds which no entry
-/// names is skipped.
-pub fn free_generation(layout: &Layout, custodian: &Handle, slot: &Handle) -> u32 {
-    let taken = |number: &u32| {
-        layout.identity(custodian, slot, *number).exists()
-            || layout.plugin_identity(custodian, slot, *number).exists()
-    };
-    (1..).find(|number| !taken(number)).unwrap_or(u32::MAX)
 }
 
 /// A new personal identity of a custodian.
@@ -218,56 +103,6 @@ pub fn recorded(recipient: &Recipient) -> Result<AgeRecipient, Failure> {
         let message = "a recipient came out wrong, which is a bug in keymuster";
         Failure::because(exit::FAILED, message, &error)
     })
-}
-
-/// The device that is to be enrolled: none of those that are at hand already, and none that
-/// is enrolled.
-fn new_device(session: &mut Session<'_>, at_hand: &[&Device]) -> Result<Device, Failure> {
-    let context = session.context;
-    let realm = session.state().realm();
-    loop {
-        let mut strangers = Vec::new();
-        let mut enrolled = None;
-        for device in candidates(session.keys.as_mut(), context.new_device(realm))? {
-            match session.identify(&device)? {
-                Identity::This(name) => enrolled = Some((device, name)),
-                Identity::Impostor(name) => return Err(impostor(&device, &name)),
-                _ if at_hand.iter().any(|known| known.id == device.id) => {}
-                _ => strangers.push(device),
-            }
-        }
-        if let ([], Some((device, name)), true) =
-            (strangers.as_slice(), &enrolled, context.globals.device.is_some())
-        {
-            return Err(Failure::new(
-                exit::FAILED,
-                format!("{} is enrolled already, as {name}", device.id),
-            ));
-        }
-        match strangers.len() {
-            1 => return strangers.pop().ok_or_else(none_plugged_in),
-            0 => {
-                context.terminal.ask(&Question {
-                    text: "Plug in the new key, leave the other one in, and press Enter: ",
-                    about: "no new security key is plugged in",
-                    instead: "plug in the new key beside the enrolled one",
-                })?;
-            }
-            _ => {
-                let listed: Vec<_> = strangers.into_iter().map(|device| (device, None)).collect();
-                return Err(too_many("one of them is to be enrolled", &listed));
-            }
-        }
-    }
-}
-
-/// The failure of a device that only says that it is an enrolled key.
-pub fn impostor(device: &Device, name: &KeyName) -> Failure {
-    Failure::new(
-        exit::NO,
-        format!("{} poses as {name} and isn't: its signature is by another key", device.id),
-    )
-    .hint("don't type a PIN for it, and find out where it comes from")
 }
 
 /// The third and fourth touch of an enrolment.

@@ -1,10 +1,10 @@
 //! New epochs: compartments sealed anew for the members they have after a change, and opened
 //! again by those who sign for them.
 
+use super::change::Change;
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
-use super::signing::Change;
 use crate::log::sha256;
 use crate::record::{
     CompartmentSealed, Event, Handle, KeyName, RECORDS, Sealing, Stamp, State, UnfitValue,
@@ -69,9 +69,7 @@ fn next_epoch(
     let layout = &vault.location().layout;
     let known = vault.state().compartments().get(name).map_or(0, |known| known.sealing.epoch);
     let opened = open(vault, name, known, identities)?;
-    // A number that a file holds which no entry names is skipped.
-    let free = |epoch: &u32| !layout.compartment(name.as_str(), *epoch).exists();
-    let epoch = (known.saturating_add(1)..).find(free).unwrap_or(u32::MAX);
+    let epoch = layout.free_epoch(name.as_str(), known);
     let key = AgeIdentity::generate(&mut context.random_source()?)
         .map_err(|error| Failure::because(exit::FAILED, "couldn't make an age identity", &error))?;
     let next = opened.with_next_epoch(epoch, key).map_err(|error| {

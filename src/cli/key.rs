@@ -12,15 +12,13 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::device::{self, ChosenKey, only_device};
-use super::enrolment::impostor;
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, HeadView};
 use super::session::{Session, locate};
 use super::signing::Decided;
-use super::unlock::{stranger_text, supposed_realm};
-use crate::key::identify::Identity;
-use crate::key::{Authenticator, Device, KeyError, PinState};
+use super::unlock::supposed_realm;
+use crate::key::{Authenticator, KeyError, PinState};
 use crate::record::{KeyName, Realm};
 
 /// `keymuster key …`
@@ -148,26 +146,4 @@ impl Recorded {
             head: (&session.vault.head()).into(),
         }
     }
-}
-
-/// The enrolled key that a device is, proved without a touch where the key allows it.
-pub fn prove(
-    session: &mut Session<'_>,
-    device: &Device,
-    claimed: Option<&KeyName>,
-) -> Result<KeyName, Failure> {
-    match session.identify(device)? {
-        Identity::This(name) => Ok(name),
-        Identity::Stranger => {
-            Err(Failure::new(exit::NO, stranger_text(std::slice::from_ref(device))))
-        }
-        Identity::Impostor(name) => Err(impostor(device, &name)),
-        // Its signature will tell.
-        Identity::WontSay => claimed.cloned().ok_or_else(|| wont_say(device)),
-    }
-}
-
-fn wont_say(device: &Device) -> Failure {
-    Failure::new(exit::USAGE, format!("{} doesn't say which key it is without a touch", device.id))
-        .hint("name the key that it should be, such as keymuster key check alice/primary")
 }

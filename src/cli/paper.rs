@@ -7,7 +7,6 @@ use std::io::Write as _;
 use clap::Args;
 
 use super::context::Context;
-use super::enrolment::free_generation;
 use super::failure::Failure;
 use super::prompt::Question;
 use super::{exit, secret_file};
@@ -52,7 +51,7 @@ impl<'a> Paper<'a> {
         let bug = |error: UnfitValue| Failure::because(exit::FAILED, "a bug in keymuster", &error);
         let slot: Handle = PAPER.parse().map_err(bug)?;
         let custodian: Handle = personal.name().custodian.parse().map_err(bug)?;
-        let generation = free_generation(layout, &custodian, &slot);
+        let generation = layout.free_generation(&custodian, &slot);
         let passphrase = Passphrase::generate(&mut self.context.random_source()?);
         let bytes = personal.seal_to_passphrase(&passphrase)?;
         PersonalIdentity::open_with_passphrase(&bytes, &passphrase, &personal.name()).map_err(

@@ -4,10 +4,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::context::Context;
+use super::cosigners::Signers;
 use super::failure::Failure;
 use super::output::Answer;
 use super::session::Session;
-use super::signing::{Signers, record_events};
+use super::signing::record_events;
 use crate::record::{Event, Line, PolicyChanged, UserVerification};
 
 /// `keymuster policy …`

@@ -3,13 +3,15 @@
 use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 
+use super::change::Change;
 use super::context::Context;
+use super::cosigners::Signers;
 use super::epochs;
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, table};
 use super::session::{Session, locate};
-use super::signing::{Change, Decided, Signers};
+use super::signing::Decided;
 use super::{enrolment::recorded, machine};
 use crate::record::{AgeRecipient, Event, Handle, ReaderAdded, ReaderRemoved};
 use crate::vault::{AgeIdentity, Recipient};

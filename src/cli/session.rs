@@ -10,13 +10,14 @@ use super::failure::Failure;
 use super::machine;
 use super::prompt::Question;
 use super::unlock::{Opener, Unlocked, supposed_realm, unlock};
-use crate::key::identify::Identity;
+use crate::key::identify::{EnrolledKey, Identity, identify};
 use crate::key::{Authenticator, Device, DeviceId};
 use crate::log::Head;
 use crate::record::{Digest, KeyName, Realm, State};
 use crate::vault::{
     AgeIdentity, Layout, Location, Lock, LockError, Memory, OpenVault, Remembered, open_records,
 };
+use crate::webauthn::CredentialId;
 
 /// How long another writer is waited for: as long as a key waits for a touch.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -300,6 +301,31 @@ impl<'a> Session<'a> {
     pub fn exit(&self) -> u8 {
         let sound = self.vault.fault().is_none() && self.vault.damage().is_empty();
         if sound { exit::DONE } else { exit::NO }
+    }
+
+    /// The keys on record that `fit`, as [`identify`] takes them.
+    pub fn known_keys(&self, fit: impl Fn(&KeyName) -> bool) -> Vec<EnrolledKey<KeyName>> {
+        let public_keys = self.vault.replay().public_keys();
+        let keys = self.state().keys().iter().filter(|(name, _)| fit(name));
+        keys.filter_map(|(name, key)| {
+            Some(EnrolledKey {
+                name: name.clone(),
+                credential: CredentialId::new(key.enrolment.credential.0.clone())?,
+                public_key: public_keys.get(name)?.clone(),
+            })
+        })
+        .collect()
+    }
+
+    /// The same among some keys.
+    pub fn identify_among(
+        &mut self,
+        device: &Device,
+        known: &[EnrolledKey<KeyName>],
+    ) -> Result<Identity<KeyName>, Failure> {
+        let application = self.state().realm().signing_application();
+        let challenge = self.context.random()?;
+        Ok(identify(self.keys.as_mut(), &device.id, application, known, challenge)?)
     }
 
     /// Which key on record a device is, whether or not it may sign still. No touch.

@@ -3,58 +3,24 @@
 //!
 //! Who must sign is asked of [`judge`], and decided nowhere else.
 
-use std::collections::BTreeSet;
-use std::str::FromStr;
-
-use clap::Args;
 use serde::Serialize;
 
+use super::change::Change;
 use super::context::Context;
+use super::cosigners::{Cosigner, Signers};
 use super::device::{ChosenKey, Signer};
 use super::epochs::{check_epochs, state_after};
 use super::exit;
 use super::failure::Failure;
-use super::key::prove;
 use super::output::{Answer, HeadView};
 use super::prompt::Question;
 use super::session::{Session, lock};
-use super::unlock::{Opener, unlock_with};
-use super::words::{in_words, one_of};
-use crate::key::Device;
-use crate::key::identify::{EnrolledKey, Identity, identify};
-use crate::record::authority::{Unauthorised, judge, may_sign};
-use crate::record::{Event, Handle, Hex, KeyName, Stamp, State, UnfitValue};
-use crate::vault::{AgeIdentity, CompartmentIdentity, Lock, NewFile, PersonalIdentity, Prepared};
+use super::unlock::unlock_with;
+use super::words::in_words;
+use crate::key::identify::{EnrolledKey, Identity};
+use crate::record::{Event, Hex, KeyName, Stamp, State};
+use crate::vault::{AgeIdentity, Lock, Prepared};
 use crate::webauthn::CredentialId;
-
-/// What an entry is to say, and the files that it names.
-#[derive(Debug, Default)]
-pub struct Change {
-    /// The events.
-    pub events: Vec<Event>,
-    /// The files.
-    pub files: Vec<NewFile>,
-    /// The compartment `records` with its new epoch, where the entry opens one.
-    pub records: Option<CompartmentIdentity>,
-}
-
-impl Change {
-    /// One event, which names no file.
-    pub fn of(event: Event) -> Self {
-        Self { events: vec![event], ..Self::default() }
-    }
-}
-
-/// A key that is to sign, with its owner's identity where that is open.
-#[derive(Debug)]
-pub struct Cosigner {
-    /// Its name.
-    pub name: KeyName,
-    /// The device.
-    pub key: ChosenKey,
-    /// What it opened.
-    pub identity: Option<PersonalIdentity>,
-}
 
 /// An entry that was recorded.
 #[derive(Debug)]
@@ -97,48 +63,7 @@ impl Decided {
     }
 }
 
-/// Whose key has to sign beside those at hand.
-enum Wanted {
-    Key(KeyName),
-    Of(Handle),
-    Another,
-}
-
 impl Session<'_> {
-    /// The key that opened the vault, as the first to sign.
-    pub fn opener(&mut self) -> Result<Cosigner, Failure> {
-        let unlocked = self.unlocked.take().ok_or_else(|| {
-            Failure::new(exit::FAILED, "the vault was opened without a key, which is a bug")
-        })?;
-        let name = prove(self, &unlocked.key.device, Some(&unlocked.name))?;
-        Ok(Cosigner { name, key: unlocked.key, identity: Some(unlocked.identity) })
-    }
-
-    /// Finds whoever else must sign these events beside `signers`, before anybody touches
-    /// anything. Keys of others are asked for one after the other; `by` says whose, where
-    /// several are plugged in.
-    pub fn gather(
-        &mut self,
-        events: &[Event],
-        mut signers: Vec<Cosigner>,
-        by: &[By],
-    ) -> Result<Vec<Cosigner>, Failure> {
-        for Cosigner { name, .. } in &signers {
-            // A key that isn't known yet is the one that is enrolled.
-            let known = self.state().keys().get(name);
-            if let Some(key) = known.filter(|_| !may_sign(self.state(), name, events)) {
-                let is = key.state.word();
-                let message = format!("{name} is {is}, and may not sign this");
-                return Err(Failure::new(exit::NO, message).hint("use another key"));
-            }
-        }
-        while let Some(wanted) = self.missing(events, &signers)? {
-            let next = self.find_cosigner(&wanted, events, &signers, by)?;
-            signers.push(next);
-        }
-        Ok(signers)
-    }
-
     /// Has a change signed by those who were gathered for it, and appends it.
     pub fn decide(
         &mut self,
@@ -152,131 +77,6 @@ impl Session<'_> {
         let decided = Decided { at: self.record(&signers, change)?, signers: names };
         self.remember();
         Ok(decided)
-    }
-
-    /// Who must sign beside those who do.
-    fn missing(&self, events: &[Event], signers: &[Cosigner]) -> Result<Option<Wanted>, Failure> {
-        let names: Vec<KeyName> = signers.iter().map(|signer| signer.name.clone()).collect();
-        for event in events {
-            let Err(missing) = judge(event, self.state(), &names) else { continue };
-            let wanted = match &missing {
-                Unauthorised::NotTheKey { key, .. } => Wanted::Key(key.clone()),
-                Unauthorised::NotBy { custodian, .. } => Wanted::Of(custodian.clone()),
-                Unauthorised::TooFew { .. } | Unauthorised::Overruled { .. } => Wanted::Another,
-                _ => return Err(refused(&missing)),
-            };
-            if self.who_could(&wanted, events, signers).is_empty() {
-                return Err(refused(&missing).hint(self.why_nobody_else()));
-            }
-            return Ok(Some(wanted));
-        }
-        Ok(None)
-    }
-
-    /// The keys that would help.
-    fn who_could(&self, wanted: &Wanted, events: &[Event], signers: &[Cosigner]) -> Vec<KeyName> {
-        let state = self.state();
-        let signs: BTreeSet<&Handle> = signers.iter().map(|signer| &signer.name.owner).collect();
-        let helps = |name: &&KeyName| {
-            may_sign(state, name, events)
-                && match wanted {
-                    Wanted::Key(key) => *name == key,
-                    Wanted::Of(owner) => name.owner == *owner,
-                    Wanted::Another => !signs.contains(&name.owner),
-                }
-        };
-        state.keys().keys().filter(helps).cloned().collect()
-    }
-
-    /// Each custodian's keys and why they may or may not sign.
-    fn why_nobody_else(&self) -> String {
-        let state = self.state();
-        let told = state.custodians().keys().map(|who| {
-            let own = state.keys().iter().filter(|(name, _)| name.owner == *who);
-            let keys: Vec<String> =
-                own.map(|(name, key)| format!("{} {}", name.label, key.state.word())).collect();
-            let keys = if keys.is_empty() { "no key".to_owned() } else { keys.join(", ") };
-            format!("{who}: {keys}")
-        });
-        format!("who could sign: {}", told.collect::<Vec<_>>().join("; "))
-    }
-
-    /// Finds one that is plugged in, or has it plugged in.
-    fn find_cosigner(
-        &mut self,
-        wanted: &Wanted,
-        events: &[Event],
-        signers: &[Cosigner],
-        by: &[By],
-    ) -> Result<Cosigner, Failure> {
-        let mut could = self.who_could(wanted, events, signers);
-        if by.iter().any(|by| could.iter().any(|name| by.means(name))) {
-            could.retain(|name| by.iter().any(|by| by.means(name)));
-        }
-        loop {
-            let (found, others) = self.plugged_in(&could, signers)?;
-            if let Some((name, device)) = found.into_iter().next() {
-                let too = if signers.is_empty() { "" } else { " too" };
-                self.context.terminal.say(&format!("{name} signs{too}."));
-                let key = ChosenKey::new(self.keys.as_mut(), device, name.to_string())?;
-                return Ok(Cosigner { name, key, identity: None });
-            }
-            let owners: BTreeSet<&Handle> = could.iter().map(|name| &name.owner).collect();
-            let owners: Vec<&Handle> = owners.into_iter().collect();
-            let whose = match (wanted, could.as_slice()) {
-                (Wanted::Key(name), _) | (_, [name]) => name.to_string(),
-                _ => format!("a key of {}", one_of(&owners)),
-            };
-            for (name, owner) in others {
-                let said = format!("{name} is plugged in, and {owner} signs already.");
-                self.context.terminal.say(&said);
-            }
-            let about = format!("{whose} must sign too, and isn't plugged in");
-            self.context.terminal.ask(&Question {
-                text: &format!("Now {whose} must sign too. Plug it in and press Enter: "),
-                about: &about,
-                instead: &format!("plug in {whose} beside the other key"),
-            })?;
-        }
-    }
-
-    /// Of the keys that would help, those that are plugged in; and the names of others that
-    /// are, which belong to who signs already.
-    #[expect(clippy::type_complexity, reason = "two lists of pairs, taken apart at once")]
-    fn plugged_in(
-        &mut self,
-        could: &[KeyName],
-        signers: &[Cosigner],
-    ) -> Result<(Vec<(KeyName, Device)>, Vec<(KeyName, Handle)>), Failure> {
-        let known = self.known_keys(|_| true);
-        let mut found = Vec::new();
-        let mut others = Vec::new();
-        let used: Vec<_> = signers.iter().map(|signer| signer.key.device.id.clone()).collect();
-        for device in self.keys.devices()? {
-            match self.identify_among(&device, &known) {
-                Ok(Identity::This(name)) if could.contains(&name) => found.push((name, device)),
-                Ok(Identity::This(name)) if !used.contains(&device.id) => {
-                    let owner = name.owner.clone();
-                    if signers.iter().any(|signer| signer.name.owner == owner) {
-                        others.push((name, owner));
-                    }
-                }
-                Ok(Identity::WontSay) if !used.contains(&device.id) => {
-                    // Its signature will tell.
-                    if let [only] = could {
-                        found.push((only.clone(), device));
-                    }
-                }
-                Ok(_) => {}
-                Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
-                Err(failure) => {
-                    let passed = format!("Passing over {}: {}.", device.id, failure.message);
-                    self.context.terminal.say(&passed);
-                }
-            }
-        }
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok((found, others))
     }
 
     /// Has everybody who signs open the compartments that are sealed anew: those whose
@@ -304,31 +104,6 @@ impl Session<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The keys on record that `fit`, as [`identify`] takes them.
-    pub fn known_keys(&self, fit: impl Fn(&KeyName) -> bool) -> Vec<EnrolledKey<KeyName>> {
-        let public_keys = self.vault.replay().public_keys();
-        let keys = self.state().keys().iter().filter(|(name, _)| fit(name));
-        keys.filter_map(|(name, key)| {
-            Some(EnrolledKey {
-                name: name.clone(),
-                credential: CredentialId::new(key.enrolment.credential.0.clone())?,
-                public_key: public_keys.get(name)?.clone(),
-            })
-        })
-        .collect()
-    }
-
-    /// The same among some keys.
-    pub fn identify_among(
-        &mut self,
-        device: &Device,
-        known: &[EnrolledKey<KeyName>],
-    ) -> Result<Identity<KeyName>, Failure> {
-        let application = self.state().realm().signing_application();
-        let challenge = self.context.random()?;
-        Ok(identify(self.keys.as_mut(), &device.id, application, known, challenge)?)
     }
 
     /// Appends an entry that each of `signers` signs with the key at hand. Whoever calls it
@@ -462,10 +237,6 @@ impl Session<'_> {
     }
 }
 
-fn refused(error: &Unauthorised) -> Failure {
-    Failure::because(exit::FAILED, "this can't be signed like this", error)
-}
-
 /// Has events recorded that need no more than signatures: opens the vault, has `events` say
 /// what is to be recorded of it and of who opened it, and gathers who must sign.
 pub fn record_events(
@@ -491,53 +262,4 @@ pub fn record_and_tell(
     let signers = session.gather(&events, vec![opener], &signers.by)?;
     let decided = session.decide(signers, Change { events, ..Change::default() })?;
     Ok(decided.answer(&session, afterwards(session.state())))
-}
-
-/// `--by bob` or `--by bob/blue`: who signs, where several could.
-#[derive(Debug, Clone)]
-pub enum By {
-    /// Any key of theirs.
-    Custodian(Handle),
-    /// This key.
-    Key(KeyName),
-}
-
-impl By {
-    fn means(&self, name: &KeyName) -> bool {
-        match self {
-            Self::Custodian(owner) => name.owner == *owner,
-            Self::Key(key) => name == key,
-        }
-    }
-}
-
-impl FromStr for By {
-    type Err = UnfitValue;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.contains('/') {
-            text.parse().map(Self::Key)
-        } else {
-            text.parse().map(Self::Custodian)
-        }
-    }
-}
-
-/// Who signs, where several of the keys that are plugged in could.
-#[derive(Debug, Args, Default)]
-pub struct Signers {
-    /// Whose key signs, such as bob or bob/blue, where several could; may be repeated, and the
-    /// first opens the vault
-    #[arg(long, value_name = "CUSTODIAN[/KEY]")]
-    pub by: Vec<By>,
-}
-
-impl Signers {
-    /// Whose key opens the vault.
-    pub fn opener(&self) -> Opener<'_> {
-        match self.by.first() {
-            None => Opener::Any,
-            Some(By::Custodian(owner)) => Opener::Of(owner),
-            Some(By::Key(key)) => Opener::Key(key),
-        }
-    }
 }

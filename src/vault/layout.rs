@@ -195,6 +195,22 @@ impl Layout {
         self.identities().join(format!("{custodian}.{slot}.{generation}.identity"))
     }
 
+    /// The number of the next sealed copy of an identity. One that a file holds which no entry
+    /// names is skipped.
+    pub fn free_generation(&self, custodian: &Handle, slot: &Handle) -> u32 {
+        let taken = |number: &u32| {
+            self.identity(custodian, slot, *number).exists()
+                || self.plugin_identity(custodian, slot, *number).exists()
+        };
+        (1..).find(|number| !taken(number)).unwrap_or(u32::MAX)
+    }
+
+    /// The same for a compartment's next epoch after `known`.
+    pub fn free_epoch(&self, compartment: &str, known: u32) -> u32 {
+        let free = |epoch: &u32| !self.compartment(compartment, *epoch).exists();
+        (known.saturating_add(1)..).find(free).unwrap_or(u32::MAX)
+    }
+
     /// Fails if a folder that entries and their files go to can't be written to, so that no
     /// touch is wasted on that.
     pub fn check_writable(&self) -> Result<(), StoreError> {

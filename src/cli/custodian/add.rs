@@ -3,12 +3,13 @@
 use clap::Args;
 
 use crate::cli::context::Context;
-use crate::cli::enrolment::{Newcomer, new_identity, recorded};
+use crate::cli::cosigners::Signers;
+use crate::cli::enrolment::{new_identity, recorded};
 use crate::cli::failure::Failure;
+use crate::cli::newcomer::Newcomer;
 use crate::cli::output::Answer;
 use crate::cli::paper::{Paper, PaperArgs};
 use crate::cli::session::Session;
-use crate::cli::signing::Signers;
 use crate::key::DeviceId;
 use crate::record::{CustodianAdded, Event, Handle, KeyName, Line};
 

@@ -3,15 +3,16 @@
 
 use clap::Args;
 
-use super::{Recorded, prove, wont_say};
+use super::Recorded;
+use crate::cli::change::Change;
 use crate::cli::context::Context;
+use crate::cli::cosigners::Cosigner;
 use crate::cli::device::{ChosenKey, candidates, none_plugged_in, too_many};
-use crate::cli::enrolment::impostor;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
+use crate::cli::proof::{impostor, prove, wont_say};
 use crate::cli::session::Session;
-use crate::cli::signing::{Change, Cosigner};
 use crate::cli::unlock::{Opener, couldnt_ask, stranger_text};
 use crate::key::Device;
 use crate::key::identify::Identity;

@@ -4,9 +4,10 @@ use clap::Args;
 
 use super::report::{check_known, or_opener};
 use crate::cli::context::Context;
+use crate::cli::cosigners::Signers;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
-use crate::cli::signing::{Signers, record_events};
+use crate::cli::signing::record_events;
 use crate::record::{BagOpened, BagSealed, Event, Handle, KeyHandedOver, KeyMoved, KeyName, Line};
 
 /// `keymuster key move`

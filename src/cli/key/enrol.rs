@@ -4,13 +4,14 @@ use clap::Args;
 
 use super::Recorded;
 use crate::cli::context::Context;
-use crate::cli::enrolment::{Newcomer, new_identity, recorded};
+use crate::cli::cosigners::Signers;
+use crate::cli::enrolment::{new_identity, recorded};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
+use crate::cli::newcomer::Newcomer;
 use crate::cli::output::Answer;
 use crate::cli::paper::{Paper, PaperArgs};
 use crate::cli::session::Session;
-use crate::cli::signing::Signers;
 use crate::cli::unlock::Opener;
 use crate::key::DeviceId;
 use crate::record::{Event, Handle, KeyName, RecipientChanged};

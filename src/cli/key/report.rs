@@ -3,11 +3,12 @@
 use clap::Args;
 
 use crate::cli::context::Context;
+use crate::cli::cosigners::Signers;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
-use crate::cli::signing::{Signers, record_and_tell, record_events};
+use crate::cli::signing::{record_and_tell, record_events};
 use crate::record::{
     Event, Handle, KeyName, KeyReported, KeyRestored, KeyRetired, KeyState, Line, PAPER, State,
     Time,

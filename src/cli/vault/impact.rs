@@ -4,11 +4,11 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::context::Context;
+use crate::cli::cosigners::By;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
-use crate::cli::signing::By;
 use crate::log::{Entry, Reach, Whose, reach};
 use crate::record::{KeyName, RECORDS, Sealing, State};
 

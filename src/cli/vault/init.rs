@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use crate::cli::change::Change;
 use crate::cli::context::Context;
 use crate::cli::device::only_device;
 use crate::cli::enrolment::{Enrolment, STEPS, check_fitness, ready_key, recorded};
@@ -13,7 +14,6 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, HeadView};
 use crate::cli::paper::{Paper, PaperArgs};
 use crate::cli::session::Session;
-use crate::cli::signing::Change;
 use crate::cli::{epochs, exit};
 use crate::record::{
     CustodianAdded, Event, Handle, Hex, KeyName, Line, PAPER, RECORDS, ReaderAdded, Realm, SEEDS,

@@ -3,15 +3,16 @@
 
 use clap::Args;
 
+use crate::cli::change::Change;
 use crate::cli::context::Context;
+use crate::cli::cosigners::{Cosigner, Signers};
 use crate::cli::device::ChosenKey;
-use crate::cli::enrolment::{Enrolment, dry_copy, free_generation, new_identity, recorded};
+use crate::cli::enrolment::{Enrolment, dry_copy, new_identity, recorded};
 use crate::cli::epochs;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, count};
 use crate::cli::paper::{Paper, PaperArgs};
 use crate::cli::session::Session;
-use crate::cli::signing::{Change, Cosigner, Signers};
 use crate::cli::unlock::name_of;
 use crate::key::identify::Identity;
 use crate::record::{Event, Handle, KeyName, RecipientChanged, State};
@@ -190,7 +191,7 @@ impl<'a> Renewal<'a> {
         let (context, realm) = (session.context, session.state().realm());
         let mut identity = self.identity;
         for (Copy { name, key }, credential) in &self.keys {
-            let generation = free_generation(&location.layout, &name.owner, &name.label);
+            let generation = location.layout.free_generation(&name.owner, &name.label);
             identity = identity.renumbered(generation);
             let keys = session.keys.as_mut();
             let (vault, name) = (location.id, name.clone());
