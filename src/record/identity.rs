@@ -47,6 +47,9 @@ impl IdentitySealed {
         if !on_paper && !state.keys.contains_key(&key) {
             return Err(Rejection::Unknown("key", key.to_string()));
         }
+        if !on_paper && state.active_key(&key).is_none() {
+            return Err(Rejection::Mismatch(format!("{key} may not sign, nor open anything")));
+        }
         if on_paper == self.plugin_sha256.is_some() {
             return Err(Rejection::Mismatch(format!(
                 "the identity sealed to {key} must name a plugin identity exactly if it is sealed to a key"

@@ -167,7 +167,9 @@ impl<'a> Renewal<'a> {
         for device in session.keys.devices()? {
             let (name, key) = match session.identify(&device) {
                 _ if device.id == opener.key.device.id => (opener.name.clone(), opener.key.clone()),
-                Ok(Identity::This(name)) if name.owner == *owner => {
+                Ok(Identity::This(name))
+                    if name.owner == *owner && session.state().active_key(&name).is_some() =>
+                {
                     let key = ChosenKey::new(session.keys.as_mut(), device, name.to_string())?;
                     (name, key)
                 }
