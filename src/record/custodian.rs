@@ -1,8 +1,9 @@
 //! Custodians: the people who hold the keys, from joining to leaving.
 
+use chrono::Days;
 use serde::{Deserialize, Serialize};
 
-use super::{AgeRecipient, Handle, KeyState, Line, Rejection, Stamp, State};
+use super::{AgeRecipient, Handle, KeyState, Line, Policy, Rejection, Stamp, State, Time};
 
 /// The most lines that say how to reach somebody, or what their duties are.
 pub(super) const MAX_LINES: usize = 50;
@@ -28,6 +29,14 @@ pub struct Custodian {
     /// When a report of theirs on another's key was overruled: since then they can't make
     /// such a report alone.
     pub overruled: Option<Stamp>,
+}
+
+impl Custodian {
+    /// Until when their acknowledgement holds; `None` without one.
+    pub fn acknowledged_until(&self, policy: &Policy) -> Option<Time> {
+        let days = Days::new(policy.acknowledgement_days.into());
+        Time::new(self.acknowledged?.time.moment().checked_add_days(days)?)
+    }
 }
 
 /// A custodian joins.

@@ -37,6 +37,8 @@ struct CustodianView {
     deputy: Option<String>,
     /// When they last signed the text of their duties; null if never, or if it changed since.
     acknowledged: Option<String>,
+    /// Until when that holds by the policy.
+    acknowledged_until: Option<String>,
     /// Since when they can't report another's key alone.
     overruled: Option<String>,
     /// Copies of their identity that somebody else may open: it is to be replaced.
@@ -58,6 +60,9 @@ impl CustodianView {
             contact: custodian.contact.iter().map(Line::to_string).collect(),
             deputy: custodian.deputy.as_ref().map(Handle::to_string),
             acknowledged: custodian.acknowledged.map(|at| at.time.to_string()),
+            acknowledged_until: custodian
+                .acknowledged_until(state.policy())
+                .map(|until| until.to_string()),
             overruled: custodian.overruled.map(|at| at.time.to_string()),
             exposed: state.exposures(handle).iter().map(ToString::to_string).collect(),
         }
@@ -122,15 +127,14 @@ fn described(view: &CustodianView, state: &State) -> String {
     for (name, key) in state.keys().iter().filter(|(k, _)| k.owner.as_str() == view.custodian) {
         lines.push(("key", format!("{} {}", name.label, key.state.word())));
     }
+    let duties = match (&view.acknowledged, &view.acknowledged_until) {
+        (Some(at), Some(until)) => format!("acknowledged {at}, which holds until {until}"),
+        _ => "not acknowledged".to_owned(),
+    };
     lines.extend(view.contact.iter().map(|line| ("contact", line.clone())));
     lines.extend([
         ("deputy", or(&view.deputy, "-")),
-        (
-            "duties",
-            view.acknowledged
-                .as_ref()
-                .map_or("not acknowledged".to_owned(), |at| format!("acknowledged {at}")),
-        ),
+        ("duties", duties),
         ("identity", view.recipient.clone()),
     ]);
     if !view.exposed.is_empty() {

@@ -15,7 +15,7 @@ use crate::cli::paper::{Paper, PaperArgs};
 use crate::cli::session::Session;
 use crate::cli::unlock::name_of;
 use crate::key::identify::Identity;
-use crate::record::{Event, Handle, KeyName, RecipientChanged, State};
+use crate::record::{Event, Handle, KeyName, RecipientChanged, State, Time};
 use crate::vault::{AgeIdentity, PersonalIdentity};
 use crate::webauthn::CredentialId;
 
@@ -56,7 +56,11 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
     epochs::renew(context, &session.vault, &mut change, &opened, rekey.all)?;
     if change.events.is_empty() {
         let words = "Nothing needs a new identity or a new epoch.\n".to_owned();
-        return Ok(Answer::new("not-rekeyed", &(), words + &due_lines(session.state())));
+        return Ok(Answer::new(
+            "not-rekeyed",
+            &(),
+            words + &due_lines(session.state(), context.now()?),
+        ));
     }
     // Who must sign is known before anybody touches anything.
     let copies = identity.iter().flat_map(|renewal| &renewal.keys);
@@ -80,16 +84,16 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
     words.push_str(
         "What is written from now on is encrypted anew; what was written before is not.\n",
     );
-    words.push_str(&due_lines(session.state()));
+    words.push_str(&due_lines(session.state(), context.now()?));
     Ok(decided.answer(&session, words))
 }
 
 /// What is to be done about people and keys, a sentence each.
-pub fn due(state: &State) -> Vec<String> {
+pub fn due(state: &State, now: Time) -> Vec<String> {
     let listed =
         |names: &[KeyName]| names.iter().map(KeyName::to_string).collect::<Vec<_>>().join(", ");
     let mut all = Vec::new();
-    for custodian in state.custodians().keys() {
+    for (custodian, known) in state.custodians() {
         let copies = state.exposures(custodian);
         if !copies.is_empty() {
             let copies = listed(&copies);
@@ -100,6 +104,16 @@ pub fn due(state: &State) -> Vec<String> {
         }
         if !state.keys().iter().any(|(name, key)| name.owner == *custodian && key.is_active()) {
             all.push(format!("{custodian} has no key that may sign"));
+        }
+        match known.acknowledged_until(state.policy()) {
+            Some(until) if until >= now => {}
+            until => {
+                let since = until.map_or(String::new(), |until| format!(" since {until}"));
+                all.push(format!(
+                    "{custodian} hasn't acknowledged their duties{since}: \
+                     keymuster custodian acknowledge --by {custodian}"
+                ));
+            }
         }
     }
     let outdated: Vec<String> = state
@@ -130,8 +144,8 @@ pub fn due(state: &State) -> Vec<String> {
 }
 
 /// The same, a line each.
-fn due_lines(state: &State) -> String {
-    due(state).iter().map(|sentence| format!("due: {sentence}\n")).collect()
+fn due_lines(state: &State, now: Time) -> String {
+    due(state, now).iter().map(|sentence| format!("due: {sentence}\n")).collect()
 }
 
 /// A custodian's new identity, and the keys that it is to be sealed to.

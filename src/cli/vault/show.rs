@@ -83,7 +83,7 @@ pub fn run(context: &Context) -> Result<Answer, Failure> {
         damage: vault.damage().iter().map(ToString::to_string).collect(),
         findings: vault.findings(now),
         strays: vault.strays(),
-        due: due(state),
+        due: due(state, now),
     };
     let human = shown(&view);
     Ok(Answer::new("vault", &view, human).exiting(session.exit()))
