@@ -48,7 +48,23 @@ struct KeyView {
     fingerprint: Option<String>,
     enrolled: Option<String>,
     last_seen: Option<String>,
+    /// Who has it, if that isn't its owner.
+    holder: Option<String>,
+    place: Option<String>,
+    pin_place: Option<String>,
+    /// The serial number of the sealed bag that it is in.
+    bag: Option<String>,
     plugged_in: Option<String>,
+}
+
+impl KeyView {
+    /// Where it is, in words.
+    fn kept(&self) -> String {
+        let bag = self.bag.as_ref().map(|bag| format!("bag {bag}"));
+        let holder = self.holder.as_ref().map(|holder| format!("with {holder}"));
+        let all: Vec<String> = [holder, self.place.clone(), bag].into_iter().flatten().collect();
+        if all.is_empty() { "-".to_owned() } else { all.join(", ") }
+    }
 }
 
 pub fn run(context: &Context) -> Result<Answer, Failure> {
@@ -92,6 +108,10 @@ fn list_proved(context: &Context, mut session: Session<'_>) -> Result<Answer, Fa
             fingerprint: public_keys.get(name).map(crate::sshsig::PublicKey::fingerprint),
             enrolled: Some(key.enrolled.time.to_string()),
             last_seen: Some(key.last_seen.time.to_string()),
+            holder: (key.holder != name.owner).then(|| key.holder.to_string()),
+            place: key.place.as_ref().map(ToString::to_string),
+            pin_place: key.pin_place.as_ref().map(ToString::to_string),
+            bag: key.bag.as_ref().map(|bag| bag.serial.to_string()),
             plugged_in: place_of(&name.to_string(), &plugged_in),
         })
         .collect();
@@ -143,6 +163,10 @@ fn list_claimed(
             fingerprint: None,
             enrolled: None,
             last_seen: None,
+            holder: None,
+            place: None,
+            pin_place: None,
+            bag: None,
         }
     });
     let view = KeyList { enrolled: enrolled.collect(), plugged_in };
@@ -205,11 +229,14 @@ fn listed(view: &KeyList) -> String {
             .map(|key| {
                 let seen = or_dash(key.last_seen.as_deref());
                 let here = or_dash(key.plugged_in.as_deref());
-                vec![key.key.clone(), or_dash(key.state), seen, here]
+                vec![key.key.clone(), or_dash(key.state), seen, key.kept(), here]
             })
             .collect();
         text.push('\n');
-        text.push_str(&table(&["enrolled", "state", "last seen signing", "plugged in"], &rows));
+        text.push_str(&table(
+            &["enrolled", "state", "last seen signing", "kept", "plugged in"],
+            &rows,
+        ));
     }
     text
 }
