@@ -30,6 +30,7 @@ mod newcomer;
 mod output;
 mod paper;
 mod policy;
+mod presence;
 mod prompt;
 mod proof;
 mod reader;

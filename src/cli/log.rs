@@ -153,6 +153,8 @@ fn head(session: &Session<'_>) -> Answer {
 #[derive(Serialize)]
 struct Verdict {
     sound: bool,
+    /// What follows these entries isn't open to whoever reads.
+    closed: bool,
     entries: usize,
     signatures: usize,
     head: HeadView,
@@ -176,6 +178,7 @@ fn verify(context: &Context, session: &Session<'_>) -> Result<Answer, Failure> {
     let now = context.now()?;
     let view = Verdict {
         sound: session.exit() == exit::DONE,
+        closed: vault.is_closed(),
         entries: entries.len(),
         signatures: entries.iter().map(|entry| entry.document().signers.len()).sum(),
         head: (&vault.head()).into(),
@@ -191,7 +194,11 @@ fn verify(context: &Context, session: &Session<'_>) -> Result<Answer, Failure> {
     };
     let mut human = format!(
         "{}: {} and {} verified, each a touch of an enrolled key.\nhead: entry {}, {}\n",
-        if view.sound { "SOUND" } else { "FAULTY" },
+        match (view.sound, view.closed) {
+            (true, _) => "SOUND",
+            (false, true) => "CLOSED",
+            (false, false) => "FAULTY",
+        },
         count(view.entries, "entry", "entries"),
         count(view.signatures, "signature", "signatures"),
         view.head.number,
@@ -202,7 +209,9 @@ fn verify(context: &Context, session: &Session<'_>) -> Result<Answer, Failure> {
     human.extend(view.damage.iter().map(|damage| format!("damage: {damage}\n")));
     human.extend(view.findings.iter().map(|finding| format!("finding: {finding}\n")));
     human.extend(view.strays.iter().map(|stray| stray_line(stray)));
-    human.push_str(if view.sound {
+    human.push_str(if view.closed {
+        "What follows isn't open to this identity, so it isn't judged. Ask a custodian for a new one.\n"
+    } else if view.sound {
         "A tail that was cut off shows only against a head from elsewhere: compare this\n\
          one with the other custodians'.\n"
     } else {

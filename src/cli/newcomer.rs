@@ -60,11 +60,12 @@ impl Newcomer {
 
     /// Makes the new key's credentials and its copy of an identity: four touches.
     pub fn enrol(
-        &self,
+        &mut self,
         session: &mut Session<'_>,
         identity: PersonalIdentity,
     ) -> Result<(Change, PersonalIdentity), Failure> {
-        let Some(new) = self.signers.first() else { return Err(none_plugged_in()) };
+        let Some(new) = self.signers.first_mut() else { return Err(none_plugged_in()) };
+        session.settle(new)?;
         enrol_key(session, &new.key, &self.name, identity)
     }
 
@@ -80,7 +81,7 @@ impl Newcomer {
         let (mut change, identity) = self.enrol(session, identity)?;
         change.events.splice(0..0, first);
         let layout = session.vault.location().layout.clone();
-        let (event, file) = paper.seal(&identity, &layout)?;
+        let (event, file, identity) = paper.seal(identity, &layout)?;
         change.events.push(Event::IdentitySealed(event));
         change.files.push(file);
         let opened: Vec<&AgeIdentity> = self

@@ -42,16 +42,19 @@ impl<'a> Paper<'a> {
         Ok(Self { context, descriptor })
     }
 
-    /// Seals the identity to a new passphrase, opens it again, and gives the passphrase out.
+    /// Seals the identity to a new passphrase, under the number that the copy bears, opens it
+    /// again, and gives the passphrase out.
     pub fn seal(
         self,
-        personal: &PersonalIdentity,
+        personal: PersonalIdentity,
         layout: &Layout,
-    ) -> Result<(IdentitySealed, NewFile), Failure> {
+    ) -> Result<(IdentitySealed, NewFile, PersonalIdentity), Failure> {
         let bug = |error: UnfitValue| Failure::because(exit::FAILED, "a bug in keymuster", &error);
         let slot: Handle = PAPER.parse().map_err(bug)?;
         let custodian: Handle = personal.name().custodian.parse().map_err(bug)?;
         let generation = layout.free_generation(&custodian, &slot);
+        // The text inside repeats the number of its file.
+        let personal = personal.renumbered(generation);
         let passphrase = Passphrase::generate(&mut self.context.random_source()?);
         let bytes = personal.seal_to_passphrase(&passphrase)?;
         PersonalIdentity::open_with_passphrase(&bytes, &passphrase, &personal.name()).map_err(
@@ -72,7 +75,7 @@ impl<'a> Paper<'a> {
             sha256: sha256(&bytes),
             plugin_sha256: None,
         };
-        Ok((event, NewFile { path, bytes }))
+        Ok((event, NewFile { path, bytes }, personal))
     }
 
     fn hand_out(self, passphrase: &Passphrase, file: &str) -> Result<(), Failure> {

@@ -38,6 +38,33 @@ pub struct Session<'a> {
     pub lock: Option<Lock>,
 }
 
+/// How many copies of identities are passed over: each costs a touch.
+const MAX_PASSED_OVER: usize = 4;
+
+/// Whether the log names the copy that was opened.
+fn names(vault: &OpenVault, unlocked: &Unlocked) -> bool {
+    let sealed = vault.state().identities().get(&unlocked.name);
+    sealed.is_some_and(|sealed| sealed.sealing.generation == unlocked.generation)
+}
+
+fn unnamed(unlocked: &Unlocked) -> Failure {
+    let (name, number) = (&unlocked.name, unlocked.generation);
+    Failure::new(exit::NO, format!("no entry names copy {number} of what {name} opens"))
+        .hint("keymuster log verify --identity FILE names such files: once no other keymuster is at work, remove them")
+}
+
+fn outdated(unlocked: &Unlocked, vault: &OpenVault) -> Failure {
+    let (name, last) = (&unlocked.name, vault.head().number);
+    let message = format!(
+        "{name} opens the log up to entry {last} only: it holds an identity from before a re-key, \
+         or its owner has left"
+    );
+    Failure::new(exit::NO, message).hint(
+        "use another key of theirs; keymuster vault rekey --new-identity brings this one up to date, \
+         plugged in beside it",
+    )
+}
+
 /// Locks a vault for writing. Whoever has to wait is told so, and Ctrl-C ends the wait.
 pub fn lock(context: &Context, layout: &Layout) -> Result<Lock, Failure> {
     let deadline = Instant::now() + PATIENCE;
@@ -138,21 +165,42 @@ impl<'a> Session<'a> {
         let root = location.layout.root().to_owned();
         let realm = supposed_realm(&location.layout.identity_hints()?)?;
         let mut keys = context.keys(realm, Some(&root))?;
-        let unlocked = unlock(context, keys.as_mut(), &location, opener, aside)?;
-        let identities: Vec<&AgeIdentity> = unlocked.identity.identities().collect();
-        let known = recall(context, &location)?;
-        let vault = open_records(location, &identities)?;
-        let sealed = vault.state().identities().get(&unlocked.name);
-        let named = sealed.is_some_and(|sealed| sealed.sealing.generation == unlocked.generation);
-        if vault.state().realm() != realm || (!named && vault.fault().is_none()) {
-            let name = &unlocked.name;
-            return Err(Failure::new(
-                exit::NO,
-                format!("{name} opened the vault with an identity file that no entry names"),
-            )
-            .hint("keymuster log verify --identity FILE names such files: once no other keymuster is at work, remove them"));
+        // A copy that no entry names was left by a command that was cut short; one that opens
+        // no more than a part of the log is from before a re-key. Others may do.
+        let mut passed_over: Vec<(KeyName, u32)> = Vec::new();
+        let mut refusal: Option<Failure> = None;
+        loop {
+            let asked = unlock(context, keys.as_mut(), &location, opener, aside, &passed_over);
+            let unlocked = match (asked, refusal.take()) {
+                (Err(failure), Some(_)) if failure.exit == exit::INTERRUPTED => {
+                    return Err(failure);
+                }
+                (Err(_), Some(refusal)) => return Err(refusal),
+                (asked, _) => asked?,
+            };
+            let identities: Vec<&AgeIdentity> = unlocked.identity.identities().collect();
+            let known = recall(context, &location)?;
+            let failure = match open_records(location.clone(), &identities) {
+                Ok(vault) if vault.state().realm() != realm => {
+                    return Err(unnamed(&unlocked));
+                }
+                Ok(vault) if vault.is_closed() => outdated(&unlocked, &vault),
+                Ok(vault) if vault.fault().is_none() && !names(&vault, &unlocked) => {
+                    unnamed(&unlocked)
+                }
+                Ok(vault) => {
+                    let unlocked = Some(unlocked);
+                    return Self { context, vault, keys, unlocked, lock: None }.greeted(known);
+                }
+                Err(error) => Failure::from(error),
+            };
+            if passed_over.len() >= MAX_PASSED_OVER {
+                return Err(failure);
+            }
+            context.terminal.say(&format!("Passing over a copy: {}.", failure.message));
+            refusal = Some(failure);
+            passed_over.push((unlocked.name, unlocked.generation));
         }
-        Self { context, vault, keys, unlocked: Some(unlocked), lock: None }.greeted(known)
     }
 
     /// The same for a command that appends. It has the vault's lock from before its first
@@ -183,7 +231,13 @@ impl<'a> Session<'a> {
         if self.vault.state().realm() == Realm::Demo {
             self.context.tell_demo();
         }
-        if let Some(fault) = self.vault.fault() {
+        if let Some(fault) = self.vault.fault().filter(|_| self.vault.is_closed()) {
+            say(&format!(
+                "CLOSED LOG: what was written from entry {} on isn't open to this identity, which \
+                 was removed or replaced.",
+                fault.entry
+            ));
+        } else if let Some(fault) = self.vault.fault() {
             say(&format!("FAULTY LOG: {fault}."));
             say(&format!(
                 "What follows is as of entry {}, the last sound one.",

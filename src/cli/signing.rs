@@ -3,6 +3,8 @@
 //!
 //! Who must sign is asked of [`judge`], and decided nowhere else.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::change::Change;
@@ -13,12 +15,11 @@ use super::epochs::{check_epochs, state_after};
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, HeadView};
-use super::prompt::Question;
 use super::session::{Session, lock};
 use super::unlock::unlock_with;
 use super::words::in_words;
-use crate::key::identify::{EnrolledKey, Identity};
-use crate::record::{Event, Hex, KeyName, Stamp, State};
+use crate::key::identify::EnrolledKey;
+use crate::record::{Event, Handle, Hex, KeyName, Stamp, State};
 use crate::vault::{AgeIdentity, Lock, Prepared};
 use crate::webauthn::CredentialId;
 
@@ -86,16 +87,26 @@ impl Session<'_> {
         change: &Change,
         signers: &mut [Cosigner],
     ) -> Result<(), Failure> {
-        if !change.events.iter().any(|event| matches!(event, Event::CompartmentSealed(_))) {
-            return Ok(());
-        }
+        let members: BTreeSet<&Handle> = change
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::CompartmentSealed(sealed) => Some(&sealed.members),
+                _ => None,
+            })
+            .flatten()
+            .collect();
         let location = self.vault.location().clone();
-        for signer in signers {
+        for signer in signers.iter_mut().filter(|signer| members.contains(&signer.name.owner)) {
             if signer.identity.is_none() {
-                let (name, key) = (&signer.name, &signer.key);
+                self.settle(signer)?;
+                let sealed = self.state().identities().get(&signer.name);
+                let generation = sealed.map_or(0, |sealed| sealed.sealing.generation);
+                let copy = (&signer.name, generation);
                 let purpose = "to open what is sealed anew, as a check";
                 let keys = self.keys.as_mut();
-                let identity = unlock_with(self.context, keys, &location, name, key, purpose)?;
+                let identity =
+                    unlock_with(self.context, keys, &location, copy, &signer.key, purpose)?;
                 signer.identity = Some(identity);
             }
             if let Some(identity) = &signer.identity {
@@ -185,38 +196,6 @@ impl Session<'_> {
             }
         }
         known
-    }
-
-    /// Where a key is now, if it isn't where it was: people swap keys.
-    fn plugged_in_still(
-        &mut self,
-        key: &ChosenKey,
-        enrolled: &EnrolledKey<KeyName>,
-    ) -> Result<Option<ChosenKey>, Failure> {
-        let known = std::slice::from_ref(enrolled);
-        loop {
-            let mut devices = self.keys.devices()?;
-            // Where it was is where it is likely to be.
-            devices.sort_by_key(|device| device.id != key.device.id);
-            for device in devices {
-                match self.identify_among(&device, known) {
-                    Ok(Identity::This(_)) if device.id == key.device.id => return Ok(None),
-                    Ok(Identity::WontSay) if device.id == key.device.id => return Ok(None),
-                    Ok(Identity::This(name)) => {
-                        let keys = self.keys.as_mut();
-                        return ChosenKey::new(keys, device, name.to_string()).map(Some);
-                    }
-                    Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
-                    _ => {}
-                }
-            }
-            let name = &enrolled.name;
-            self.context.terminal.ask(&Question {
-                text: &format!("Plug in {name} again and press Enter: "),
-                about: &format!("{name} must sign, and isn't plugged in any more"),
-                instead: "leave every key that signs plugged in",
-            })?;
-        }
     }
 
     fn sign(

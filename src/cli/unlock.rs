@@ -27,10 +27,28 @@ pub enum Opener<'a> {
     Any,
     /// Any of this custodian's.
     Of(&'a Handle),
+    /// Any but this custodian's.
+    AnyBut(&'a Handle),
     /// This one.
     Key(&'a KeyName),
     /// The only one that can: what comes next is about that key.
     TheOnly,
+}
+
+impl Opener<'_> {
+    /// Whether it is a key of this custodian.
+    pub fn is_of(self, owner: &Handle) -> bool {
+        match self {
+            Self::Of(handle) => handle == owner,
+            Self::Key(key) => key.owner == *owner,
+            Self::Any | Self::AnyBut(_) | Self::TheOnly => false,
+        }
+    }
+
+    /// Whether it says who.
+    pub fn is_somebody(self) -> bool {
+        matches!(self, Self::Of(_) | Self::Key(_))
+    }
 }
 
 /// A custodian's key that opened their identity.
@@ -64,21 +82,30 @@ pub fn supposed_realm(hints: &[IdentityHint]) -> Result<Realm, Failure> {
 }
 
 /// Finds a key that can open a custodian's identity, and has it do so: one touch. `aside` is
-/// a device that isn't asked, since it is meant for something else.
+/// a device that isn't asked, since it is meant for something else; copies that were
+/// `passed_over` open nothing of use.
 pub fn unlock(
     context: &Context,
     keys: &mut dyn Authenticator,
     location: &Location,
     opener: Opener<'_>,
     aside: Option<&DeviceId>,
+    passed_over: &[(KeyName, u32)],
 ) -> Result<Unlocked, Failure> {
     let known = location.layout.identity_hints()?;
     let application = supposed_realm(&known)?.unlocking_application();
+    let is_over = |hint: &IdentityHint| {
+        passed_over
+            .iter()
+            .any(|(name, number)| *name == name_of(hint) && *number == hint.generation)
+    };
     let wanted = |hint: &&IdentityHint| {
         hint.application == application
+            && !is_over(hint)
             && match opener {
                 Opener::Any | Opener::TheOnly => true,
                 Opener::Of(owner) => hint.custodian == *owner,
+                Opener::AnyBut(other) => hint.custodian != *other,
                 Opener::Key(key) => hint.custodian == key.owner && hint.slot == key.label,
             }
     };
@@ -106,22 +133,19 @@ pub fn unlock(
     Ok(Unlocked { name: name_of(&hint), key, identity, generation: hint.generation })
 }
 
-/// Has a key that is known already open its owner's identity: one touch.
+/// Has a key that is known already open its copy of its owner's identity, the one that the log
+/// names: one touch.
 pub fn unlock_with(
     context: &Context,
     keys: &mut dyn Authenticator,
     location: &Location,
-    name: &KeyName,
+    (name, generation): (&KeyName, u32),
     key: &ChosenKey,
     purpose: &str,
 ) -> Result<PersonalIdentity, Failure> {
     let known = location.layout.identity_hints()?;
-    let application = supposed_realm(&known)?.unlocking_application();
-    let hints: Vec<IdentityHint> = known
-        .iter()
-        .filter(|hint| hint.application == application && name_of(hint) == *name)
-        .cloned()
-        .collect();
+    let is_it = |hint: &&IdentityHint| name_of(hint) == *name && hint.generation == generation;
+    let hints: Vec<IdentityHint> = known.iter().filter(is_it).cloned().collect();
     if hints.is_empty() {
         return Err(nobody_opens(Opener::Key(name), &known));
     }
@@ -140,7 +164,7 @@ fn nobody_opens(opener: Opener<'_>, known: &[IdentityHint]) -> Failure {
         Opener::Of(owner) => {
             Failure::new(exit::USAGE, format!("{owner} has no enrolled key")).hint(enrolled)
         }
-        Opener::Any | Opener::TheOnly => Failure::new(
+        Opener::Any | Opener::TheOnly | Opener::AnyBut(_) => Failure::new(
             exit::NO,
             "no key opens this vault: its .identity files are missing",
         )
@@ -204,9 +228,7 @@ fn find_unlocking(
             "the security key doesn't say which key it is without a touch, so it can't be told whose identity it opens",
         )
         .hint("open the log as a reader with --identity FILE")),
-        [] => Err(Failure::new(exit::NO, stranger_text(&devices)).hint(
-            "plug in an enrolled key, or open the log as a reader with --identity FILE",
-        )),
+        [] => Err(not_plugged_in(opener, &devices)),
         many => {
             let name = |hints: &[IdentityHint]| hints.first().map(|hint| name_of(hint).to_string());
             let listed: Vec<_> =
@@ -214,6 +236,23 @@ fn find_unlocking(
             Err(too_many("one is meant to open the vault", &listed))
         }
     }
+}
+
+/// The failure of keys that are plugged in and aren't meant.
+fn not_plugged_in(opener: Opener<'_>, devices: &[Device]) -> Failure {
+    let whose = match opener {
+        Opener::Any | Opener::TheOnly | Opener::AnyBut(_) => {
+            return Failure::new(exit::NO, stranger_text(devices))
+                .hint("plug in an enrolled key, or open the log as a reader with --identity FILE");
+        }
+        Opener::Of(owner) => format!("no key of {owner}"),
+        Opener::Key(key) => format!("no {key}"),
+    };
+    let others = match devices {
+        [one] => format!("{} ({}) is another key", one.id, device::product(one)),
+        many => format!("the {} keys plugged in are others", many.len()),
+    };
+    Failure::new(exit::NO, format!("{whose} is plugged in: {others}")).hint("plug it in")
 }
 
 /// The failure of not having found a key (`absent`) while some couldn't be asked.

@@ -7,7 +7,7 @@ use std::thread;
 
 use thiserror::Error;
 
-use super::cipher::AgeIdentity;
+use super::cipher::{AgeIdentity, OpenError};
 use super::compartment::{CompartmentError, CompartmentIdentity, CompartmentName};
 use super::identity::KeyFileError;
 use super::layout::GIT_LINE;
@@ -23,6 +23,8 @@ pub(super) const MAX_ENTRY_FILE: u64 = (MAX_ENTRY + (64 << 10)) as u64;
 /// How many files of `records` are tried beside the newest. Unnamed ones are rare; a
 /// hostile share could hold thousands.
 const MAX_CANDIDATES: usize = 8;
+/// How often it is begun anew where a new epoch begins meanwhile.
+const MAX_RETRIES: usize = 3;
 /// The most entries, and about the most bytes, that are read before they are judged.
 const MAX_BATCH: usize = 256;
 const MAX_BATCH_BYTES: u64 = 64 << 20;
@@ -36,6 +38,7 @@ pub struct OpenVault {
     damage: Vec<Damage>,
     strays: Vec<PathBuf>,
     oddity: Option<String>,
+    closed: bool,
 }
 
 /// A file that isn't what the log says it is.
@@ -81,7 +84,30 @@ pub fn open_records(
     location: Location,
     identities: &[&AgeIdentity],
 ) -> Result<OpenVault, RecordsError> {
-    let epochs = location.layout.epochs_of(RECORDS)?;
+    let mut epochs = location.layout.epochs_of(RECORDS)?;
+    for _ in 0..MAX_RETRIES {
+        let opened = open_newest(&location, &epochs, identities);
+        let now = location.layout.epochs_of(RECORDS)?;
+        // Another epoch may have begun between the two: its entries were closed to us.
+        let overtaken = now.first() > epochs.first();
+        match opened {
+            Ok(mut vault) if vault.log.closed && !overtaken => {
+                vault.closed = now.first().copied() > vault.current_epoch();
+                return Ok(vault);
+            }
+            Ok(vault) if vault.log.closed => drop(vault),
+            other => return other,
+        }
+        epochs = now;
+    }
+    open_newest(&location, &epochs, identities)
+}
+
+fn open_newest(
+    location: &Location,
+    epochs: &[u32],
+    identities: &[&AgeIdentity],
+) -> Result<OpenVault, RecordsError> {
     let Some((&newest, older)) = epochs.split_first() else { return Err(RecordsError::NoRecords) };
     let opened = open_at(location.clone(), newest, identities);
     if opened.as_ref().is_ok_and(|vault| vault.current_epoch() == Some(newest)) {
@@ -128,6 +154,8 @@ pub(super) struct ReadLog {
     pub(super) links: Vec<Digest>,
     pub(super) replay: Replay,
     pub(super) fault: Option<Fault>,
+    /// Whether the fault is an entry that isn't encrypted to what is at hand.
+    closed: bool,
     /// Digest of the newest entry's file.
     pub(super) newest_file: Option<Digest>,
 }
@@ -139,6 +167,7 @@ impl ReadLog {
             links: vec![Head::empty(location.id).link],
             replay: Replay::new(location.id),
             fault: None,
+            closed: false,
             newest_file: None,
         }
     }
@@ -197,6 +226,10 @@ fn read_log(
                 }),
                 Err(Unread::Unreadable(error)) => return Err(error),
                 Err(Unread::Wrong(reason)) => Err(log.replay.unreadable(reason)),
+                Err(Unread::Closed(reason)) => {
+                    log.closed = true;
+                    Err(log.replay.unreadable(reason))
+                }
             };
             if let Err(fault) = admitted {
                 log.fault = Some(fault);
@@ -256,6 +289,8 @@ fn read_batch(layout: &Layout, paths: &[&Path], records: &CompartmentIdentity) -
 enum Unread {
     /// What is there isn't one: the log's fault.
     Wrong(String),
+    /// It isn't encrypted to what is at hand.
+    Closed(String),
     /// It couldn't be looked at: no verdict on the log.
     Unreadable(StoreError),
 }
@@ -269,9 +304,10 @@ fn read_entry(layout: &Layout, path: &Path, records: &CompartmentIdentity) -> Re
         StoreError::NotAFile(_) => Unread::Wrong(format!("{shown} isn't a regular file")),
         other => Unread::Unreadable(other),
     })?;
-    let plaintext = records
-        .decrypt(&ciphertext, MAX_ENTRY)
-        .map_err(|error| Unread::Wrong(format!("{shown}: {error}")))?;
+    let plaintext = records.decrypt(&ciphertext, MAX_ENTRY).map_err(|error| match error {
+        OpenError::NoIdentity => Unread::Closed(format!("{shown}: {error}")),
+        error => Unread::Wrong(format!("{shown}: {error}")),
+    })?;
     let entry = Entry::parse(plaintext.to_vec())
         .map_err(|error| Unread::Wrong(format!("{shown}: {error}")))?;
     Ok((entry, sha256(&ciphertext)))
@@ -339,7 +375,8 @@ impl OpenVault {
     /// A vault of which nothing is read, or which is being founded.
     pub(super) fn unread(location: Location, records: CompartmentIdentity) -> Self {
         let log = ReadLog::empty(&location);
-        Self { location, records, log, damage: Vec::new(), strays: Vec::new(), oddity: None }
+        let (damage, strays) = (Vec::new(), Vec::new());
+        Self { location, records, log, damage, strays, oddity: None, closed: false }
     }
 
     /// Reads and replays what was appended since it was read, and holds the other files
@@ -398,6 +435,12 @@ impl OpenVault {
     /// The first fault of the log.
     pub fn fault(&self) -> Option<&Fault> {
         self.log.fault.as_ref()
+    }
+
+    /// Whether that fault may be no fault of the log's: later entries are encrypted to an epoch
+    /// that whoever opened the vault isn't, or isn't any more, a member of.
+    pub fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Files that aren't what the log says.

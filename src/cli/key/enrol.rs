@@ -6,6 +6,7 @@ use super::Recorded;
 use crate::cli::context::Context;
 use crate::cli::cosigners::Signers;
 use crate::cli::enrolment::{new_identity, recorded};
+use crate::cli::epochs;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::newcomer::Newcomer;
@@ -43,9 +44,10 @@ pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
         enrol.new_identity.then(|| Paper::new(context, enrol.paper.paper_fd)).transpose()?;
     // --device names the new key: any other may open the vault.
     let aside = context.globals.device.clone().map(DeviceId);
-    let opener = match &enrol.owner {
-        Some(owner) if paper.is_none() => Opener::Of(owner),
-        _ => enrol.signers.opener(),
+    let opener = match (&enrol.owner, enrol.signers.opener()) {
+        (Some(owner), opener) if paper.is_some() && !opener.is_somebody() => Opener::AnyBut(owner),
+        (Some(owner), opener) if paper.is_none() && !opener.is_of(owner) => Opener::Of(owner),
+        (_, opener) => opener,
     };
     let mut session = Session::open_to_write(context, opener, aside.as_ref())?;
     session.vault.check_sound()?;
@@ -55,9 +57,16 @@ pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
     let by = &enrol.signers.by;
     let decided = match (paper, opener.identity.take()) {
         (None, Some(identity)) => {
-            let new = Newcomer::gather(&mut session, name.clone(), opener, &[], by)?;
+            let mut new = Newcomer::gather(&mut session, name.clone(), opener, &[], by)?;
             let (change, _) = new.enrol(&mut session, identity)?;
             session.decide(new.signers, change)?
+        }
+        (Some(_), _) if opener.name.owner == name.owner => {
+            let owner = &name.owner;
+            let message = format!("{owner} has a key that opens the vault still");
+            return Err(Failure::new(exit::USAGE, message).hint(
+                "leave --new-identity away; keymuster vault rekey --new-identity gives another identity",
+            ));
         }
         (Some(paper), opened) => {
             opener.identity = opened;
@@ -66,6 +75,7 @@ pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
                 custodian: name.owner.clone(),
                 recipient: recorded(identity.recipient())?,
             })];
+            epochs::state_after(context, session.state(), &first, &[])?;
             let new = Newcomer::gather(&mut session, name.clone(), opener, &first, by)?;
             new.enrol_with_new_identity(&mut session, identity, first, paper)?
         }

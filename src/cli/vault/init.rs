@@ -137,7 +137,7 @@ pub fn run(context: &Context, init: &Init) -> Result<Answer, Failure> {
         Enrolment { context, keys: keys.as_mut(), key: &key, vault: id, realm, name: name.clone() };
     let new = enrolment.make_credentials(Vec::new())?;
     let (sealed, mut files) = enrolment.seal_identity(&layout, &personal, &new.unlocking, STEPS)?;
-    let (paper_event, paper_file) = paper.seal(&personal, &layout)?;
+    let (paper_event, paper_file, personal) = paper.seal(personal, &layout)?;
     files.push(paper_file);
 
     let mut events = vec![

@@ -16,7 +16,7 @@ use crate::cli::session::Session;
 use crate::cli::unlock::name_of;
 use crate::key::identify::Identity;
 use crate::record::{Event, Handle, KeyName, RecipientChanged, State, Time};
-use crate::vault::{AgeIdentity, PersonalIdentity};
+use crate::vault::{AgeIdentity, IdentityHint, PersonalIdentity};
 use crate::webauthn::CredentialId;
 
 /// `keymuster vault rekey`
@@ -46,7 +46,7 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
     let owner = opener.name.owner.clone();
     let exposed = !session.state().exposures(&owner).is_empty();
     let identity = (rekey.new_identity || exposed)
-        .then(|| Renewal::new(context, &mut session, &owner, &opener, rekey.paper.paper_fd))
+        .then(|| Renewal::new(context, &mut session, &opener, rekey.paper.paper_fd))
         .transpose()?;
 
     let mut change = Change::default();
@@ -64,7 +64,7 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
     }
     // Who must sign is known before anybody touches anything.
     let copies = identity.iter().flat_map(|renewal| &renewal.keys);
-    let dry = copies.map(|(key, _)| dry_copy(&key.name)).chain(change.events.iter().cloned());
+    let dry = copies.map(|(copy, _)| dry_copy(&copy.name)).chain(change.events.iter().cloned());
     let dry: Vec<Event> = dry.collect();
     let mut signers = session.gather(&dry, vec![opener], &rekey.signers.by)?;
     let renewed = identity.is_some();
@@ -152,47 +152,65 @@ fn due_lines(state: &State, now: Time) -> String {
 struct Renewal<'a> {
     identity: PersonalIdentity,
     event: Event,
-    keys: Vec<(Copy, CredentialId)>,
+    /// With the credential that unlocks.
+    keys: Vec<(Cosigner, CredentialId)>,
     paper: Paper<'a>,
-}
-
-/// A key that is to hold a copy.
-struct Copy {
-    name: KeyName,
-    key: ChosenKey,
 }
 
 impl<'a> Renewal<'a> {
     fn new(
         context: &'a Context,
         session: &mut Session<'_>,
-        owner: &Handle,
         opener: &Cosigner,
         paper_fd: Option<u32>,
     ) -> Result<Self, Failure> {
+        let owner = &opener.name.owner;
         let paper = Paper::new(context, paper_fd)?;
         let identity = new_identity(context, &session.vault.location().id, owner)?;
         let event = Event::RecipientChanged(RecipientChanged {
             custodian: owner.clone(),
             recipient: recorded(identity.recipient())?,
         });
-        let mut keys = Vec::new();
-        let hints = session.vault.location().layout.identity_hints()?;
+        let mut found = vec![(opener.name.clone(), opener.key.clone())];
         for device in session.keys.devices()? {
-            let (name, key) = match session.identify(&device) {
-                _ if device.id == opener.key.device.id => (opener.name.clone(), opener.key.clone()),
-                Ok(Identity::This(name))
-                    if name.owner == *owner && session.state().active_key(&name).is_some() =>
-                {
-                    let key = ChosenKey::new(session.keys.as_mut(), device, name.to_string())?;
-                    (name, key)
-                }
-                _ => continue,
-            };
-            // The newest copy of a key names the credential that unlocks.
-            if let Some(hint) = hints.iter().find(|hint| name_of(hint) == name) {
-                keys.push((Copy { name, key }, hint.credential.clone()));
+            if device.id == opener.key.device.id {
+                continue;
             }
+            let Ok(Identity::This(name)) = session.identify(&device) else { continue };
+            if name.owner == *owner && session.state().active_key(&name).is_some() {
+                let key = ChosenKey::new(session.keys.as_mut(), device, name.to_string())?;
+                found.push((name, key));
+            }
+        }
+        let hints = session.vault.location().layout.identity_hints()?;
+        let named = |name: &KeyName| {
+            let sealed = session.state().identities().get(name)?;
+            let is_it = |hint: &&IdentityHint| {
+                name_of(hint) == *name && hint.generation == sealed.sealing.generation
+            };
+            hints.iter().find(is_it).map(|hint| hint.credential.clone())
+        };
+        let keys: Vec<(Cosigner, CredentialId)> = found
+            .into_iter()
+            .filter_map(|(name, key)| {
+                let credential = named(&name)?;
+                Some((Cosigner { name, key, identity: None }, credential))
+            })
+            .collect();
+        let left_out: Vec<String> = session
+            .state()
+            .keys()
+            .iter()
+            .filter(|(name, key)| name.owner == *owner && key.is_active())
+            .filter(|(name, _)| keys.iter().all(|(known, _)| known.name != **name))
+            .map(|(name, _)| name.to_string())
+            .collect();
+        if !left_out.is_empty() {
+            context.terminal.say(&format!(
+                "{} isn't plugged in, and will open nothing new: to bring it up to date, stop here \
+                 (Ctrl-C), plug it in too, and begin anew.",
+                left_out.join(", ")
+            ));
         }
         Ok(Self { identity, event, keys, paper })
     }
@@ -206,18 +224,20 @@ impl<'a> Renewal<'a> {
         let location = session.vault.location().clone();
         let (context, realm) = (session.context, session.state().realm());
         let mut identity = self.identity;
-        for (Copy { name, key }, credential) in &self.keys {
-            let generation = location.layout.free_generation(&name.owner, &name.label);
-            identity = identity.renumbered(generation);
+        for (mut copy, credential) in self.keys {
+            session.settle(&mut copy)?;
+            let Cosigner { name, key, .. } = copy;
+            identity =
+                identity.renumbered(location.layout.free_generation(&name.owner, &name.label));
             let keys = session.keys.as_mut();
-            let (vault, name) = (location.id, name.clone());
-            let mut enrolment = Enrolment { context, keys, key, vault, realm, name };
+            let vault = location.id;
+            let mut enrolment = Enrolment { context, keys, key: &key, vault, realm, name };
             let (event, files) =
-                enrolment.seal_identity(&location.layout, &identity, credential, ["", ""])?;
+                enrolment.seal_identity(&location.layout, &identity, &credential, ["", ""])?;
             change.events.push(Event::IdentitySealed(event));
             change.files.extend(files);
         }
-        let (event, file) = self.paper.seal(&identity, &location.layout)?;
+        let (event, file, identity) = self.paper.seal(identity, &location.layout)?;
         change.events.push(Event::IdentitySealed(event));
         change.files.push(file);
         Ok(identity)
