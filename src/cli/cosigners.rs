@@ -4,6 +4,7 @@
 //! Who must sign is decided by [`judge`], and nowhere here.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::str::FromStr;
 
 use clap::Args;
@@ -31,6 +32,15 @@ pub enum By {
     Key(KeyName),
 }
 
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Custodian(owner) => write!(f, "{owner}"),
+            Self::Key(key) => write!(f, "{key}"),
+        }
+    }
+}
+
 impl By {
     fn means(&self, name: &KeyName) -> bool {
         match self {
@@ -51,8 +61,31 @@ impl FromStr for By {
     }
 }
 
+/// What is to be signed, as far as it decides who may and must.
+#[derive(Debug, Clone, Copy)]
+pub struct Matter<'a> {
+    /// The events, or such as ask the same of their signers.
+    pub events: &'a [Event],
+    /// Whether compartments are sealed anew, which each signer's key must open as a check.
+    pub reseals: bool,
+    /// Who doesn't sign, since it is about their leaving.
+    pub without: Option<&'a Handle>,
+}
+
+impl<'a> Matter<'a> {
+    /// Events that seal nothing anew.
+    pub fn of(events: &'a [Event]) -> Self {
+        Self { events, reseals: false, without: None }
+    }
+
+    /// Events that go with compartments sealed anew.
+    pub fn resealing(events: &'a [Event]) -> Self {
+        Self { events, reseals: true, without: None }
+    }
+}
+
 /// Who signs, where several of the keys that are plugged in could.
-#[derive(Debug, Args, Default)]
+#[derive(Debug, Args, Default, Clone)]
 pub struct Signers {
     /// Whose key signs, such as bob or bob/blue, where several could; may be repeated, and the
     /// first opens the vault
@@ -104,10 +137,19 @@ impl Session<'_> {
     /// several are plugged in.
     pub fn gather(
         &mut self,
-        events: &[Event],
+        matter: Matter<'_>,
         mut signers: Vec<Cosigner>,
         by: &[By],
     ) -> Result<Vec<Cosigner>, Failure> {
+        let events = matter.events;
+        let could_sign = |by: &&By| {
+            let known = self.state().keys().keys();
+            known.into_iter().any(|name| by.means(name) && may_sign(self.state(), name, events))
+        };
+        if let Some(by) = by.iter().find(|by| !could_sign(by)) {
+            let message = format!("--by {by}: no key of that name may sign this");
+            return Err(Failure::new(exit::USAGE, message).hint(self.why_nobody_else()));
+        }
         for Cosigner { name, .. } in &signers {
             // A key that isn't known yet is the one that is enrolled.
             let known = self.state().keys().get(name);
@@ -117,17 +159,17 @@ impl Session<'_> {
                 return Err(Failure::new(exit::NO, message).hint("use another key"));
             }
         }
-        while let Some(wanted) = self.missing(events, &signers)? {
-            let next = self.find_cosigner(&wanted, events, &signers, by)?;
+        while let Some(wanted) = self.missing(matter, &signers)? {
+            let next = self.find_cosigner(&wanted, matter, &signers, by)?;
             signers.push(next);
         }
         Ok(signers)
     }
 
     /// Who must sign beside those who do.
-    fn missing(&self, events: &[Event], signers: &[Cosigner]) -> Result<Option<Wanted>, Failure> {
+    fn missing(&self, matter: Matter<'_>, signers: &[Cosigner]) -> Result<Option<Wanted>, Failure> {
         let names: Vec<KeyName> = signers.iter().map(|signer| signer.name.clone()).collect();
-        for event in events {
+        for event in matter.events {
             let Err(missing) = judge(event, self.state(), &names) else { continue };
             let wanted = match &missing {
                 Unauthorised::NotTheKey { key, .. } => Wanted::Key(key.clone()),
@@ -135,7 +177,7 @@ impl Session<'_> {
                 Unauthorised::TooFew { .. } | Unauthorised::Overruled { .. } => Wanted::Another,
                 _ => return Err(refused(&missing)),
             };
-            if self.who_could(&wanted, events, signers).is_empty() {
+            if self.who_could(&wanted, matter, signers).is_empty() {
                 return Err(refused(&missing).hint(self.why_nobody_else()));
             }
             return Ok(Some(wanted));
@@ -144,11 +186,14 @@ impl Session<'_> {
     }
 
     /// The keys that would help.
-    fn who_could(&self, wanted: &Wanted, events: &[Event], signers: &[Cosigner]) -> Vec<KeyName> {
+    fn who_could(&self, wanted: &Wanted, matter: Matter<'_>, signers: &[Cosigner]) -> Vec<KeyName> {
         let state = self.state();
+        let outdated = if matter.reseals { state.outdated_copies() } else { Vec::new() };
         let signs: BTreeSet<&Handle> = signers.iter().map(|signer| &signer.name.owner).collect();
         let helps = |name: &&KeyName| {
-            may_sign(state, name, events)
+            may_sign(state, name, matter.events)
+                && matter.without != Some(&name.owner)
+                && !outdated.contains(name)
                 && match wanted {
                     Wanted::Key(key) => *name == key,
                     Wanted::Of(owner) => name.owner == *owner,
@@ -175,11 +220,11 @@ impl Session<'_> {
     fn find_cosigner(
         &mut self,
         wanted: &Wanted,
-        events: &[Event],
+        matter: Matter<'_>,
         signers: &[Cosigner],
         by: &[By],
     ) -> Result<Cosigner, Failure> {
-        let mut could = self.who_could(wanted, events, signers);
+        let mut could = self.who_could(wanted, matter, signers);
         if by.iter().any(|by| could.iter().any(|name| by.means(name))) {
             could.retain(|name| by.iter().any(|by| by.means(name)));
         }

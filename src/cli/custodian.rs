@@ -7,13 +7,14 @@ use clap::{Args, Subcommand};
 
 use super::change::Change;
 use super::context::Context;
-use super::cosigners::Signers;
+use super::cosigners::{By, Matter, Signers};
 use super::epochs;
 use super::exit;
 use super::failure::Failure;
 use super::output::Answer;
 use super::session::Session;
 use super::signing::record_events;
+use super::unlock::Opener;
 use crate::record::{
     CustodianChanged, CustodianLeft, DutiesAcknowledged, Event, Handle, Line, UnfitValue,
 };
@@ -122,38 +123,49 @@ fn change_details(context: &Context, change: &ChangeDetails) -> Result<Answer, F
 }
 
 fn leave_vault(context: &Context, leave: &Leave) -> Result<Answer, Failure> {
-    let mut session = Session::open_to_write(context, leave.signers.opener(), None)?;
+    let opener = match leave.signers.opener() {
+        named if named.is_of(&leave.custodian) => {
+            let message = format!("{} can't sign for their own leaving", leave.custodian);
+            return Err(Failure::new(exit::USAGE, message)
+                .hint("two others do: what they seal anew must open to them"));
+        }
+        named if named.is_somebody() => named,
+        _ => Opener::AnyBut(&leave.custodian),
+    };
+    let mut session = Session::open_to_write(context, opener, None)?;
     session.vault.check_sound()?;
     let opener = session.opener()?;
-    if opener.name.owner == leave.custodian {
-        return Err(Failure::new(
-            exit::USAGE,
-            format!("{} can't open the vault for their own leaving", leave.custodian),
-        )
-        .hint("another custodian's key makes the new compartments: name whose with --by"));
-    }
     let event = Event::CustodianLeft(CustodianLeft {
         custodian: leave.custodian.clone(),
         remark: leave.remark.clone(),
     });
     check_possible(&session, std::slice::from_ref(&event))?;
-    let signers = session.gather(std::slice::from_ref(&event), vec![opener], &leave.signers.by)?;
+    let events = std::slice::from_ref(&event);
+    let matter = Matter { events, reseals: true, without: Some(&leave.custodian) };
+    let signers = session.gather(matter, vec![opener], &leave.signers.by)?;
     let mut change = Change::of(event);
     let opened: Vec<&AgeIdentity> =
         signers.iter().filter_map(|s| s.identity.as_ref()).flat_map(|i| i.identities()).collect();
     epochs::renew(context, &session.vault, &mut change, &opened, false)?;
     let decided = session.decide(signers, change)?;
     let who = &leave.custodian;
-    let words = format!(
+    let mut words = format!(
         "{who} has left: no key of theirs signs any more, and what is written from now on is\n\
          closed to them. What they could open before, they may have kept:\n\
          keymuster vault impact {who} lists it.\n"
     );
+    for (key, _) in session.state().keys().iter().filter(|(_, key)| key.holder == *who) {
+        words.push_str(&format!("Take {key} back from them.\n"));
+    }
     Ok(decided.answer(&session, words))
 }
 
 fn acknowledge_duties(context: &Context, acknowledge: &Acknowledge) -> Result<Answer, Failure> {
-    record_events(context, &acknowledge.signers, |session, opener| {
+    let mut signers = acknowledge.signers.clone();
+    if let (Some(custodian), []) = (&acknowledge.custodian, signers.by.as_slice()) {
+        signers.by.push(By::Custodian(custodian.clone()));
+    }
+    record_events(context, &signers, |session, opener| {
         let custodian = acknowledge.custodian.clone().unwrap_or_else(|| opener.owner.clone());
         let shipped = || DUTIES.iter().map(|line| line.parse()).collect::<Result<Vec<Line>, _>>();
         let duties = match session.state().policy().duties.as_slice() {

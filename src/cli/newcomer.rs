@@ -2,7 +2,7 @@
 //! it, before anybody touches anything; then enrolled, and sealed to.
 
 use super::change::Change;
-use super::cosigners::{By, Cosigner};
+use super::cosigners::{By, Cosigner, Matter};
 use super::device::{ChosenKey, candidates, none_plugged_in, too_many};
 use super::enrolment::{Enrolment, STEPS, check_fitness, dry_copy, ready_key};
 use super::epochs;
@@ -54,7 +54,10 @@ impl Newcomer {
         check_fitness(&key)?;
         let new = Cosigner { name: name.clone(), key, identity: None };
         let dry: Vec<Event> = events.iter().cloned().chain([dry_copy(&name)]).collect();
-        let signers = session.gather(&dry, vec![new, opener], by)?;
+        // Events beside the enrolment are those of a new identity, for which compartments are
+        // sealed anew.
+        let matter = Matter { events: &dry, reseals: !events.is_empty(), without: None };
+        let signers = session.gather(matter, vec![new, opener], by)?;
         Ok(Self { signers, name })
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::change::Change;
 use super::context::Context;
-use super::cosigners::Signers;
+use super::cosigners::{Matter, Signers};
 use super::epochs;
 use super::exit;
 use super::failure::Failure;
@@ -105,7 +105,7 @@ fn reseal<'a>(
     let opener = session.opener()?;
     let events = std::slice::from_ref(&event);
     epochs::state_after(context, session.state(), events, &[])?;
-    let signers = session.gather(events, vec![opener], &by.by)?;
+    let signers = session.gather(Matter::resealing(events), vec![opener], &by.by)?;
     let mut change = Change::of(event);
     let opened: Vec<&AgeIdentity> =
         signers.iter().filter_map(|s| s.identity.as_ref()).flat_map(|i| i.identities()).collect();

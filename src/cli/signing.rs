@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::change::Change;
 use super::context::Context;
-use super::cosigners::{Cosigner, Signers};
+use super::cosigners::{Cosigner, Matter, Signers};
 use super::device::{ChosenKey, Signer};
 use super::epochs::{check_epochs, state_after};
 use super::exit;
@@ -238,7 +238,7 @@ pub fn record_and_tell(
     let opener = session.opener()?;
     let events = events(&session, &opener.name)?;
     state_after(context, session.state(), &events, &[])?;
-    let signers = session.gather(&events, vec![opener], &signers.by)?;
+    let signers = session.gather(Matter::of(&events), vec![opener], &signers.by)?;
     let decided = session.decide(signers, Change { events, ..Change::default() })?;
     Ok(decided.answer(&session, afterwards(session.state())))
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use super::Recorded;
 use crate::cli::change::Change;
 use crate::cli::context::Context;
-use crate::cli::cosigners::Cosigner;
+use crate::cli::cosigners::{Cosigner, Matter};
 use crate::cli::device::{ChosenKey, candidates, none_plugged_in, too_many};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
@@ -94,7 +94,7 @@ fn check_several(mut session: Session<'_>, keys: &[KeyName]) -> Result<Answer, F
     let first: Vec<Cosigner> = opener.into_iter().filter(signs).collect();
     let events: Vec<Event> =
         wanted.iter().map(|key| Event::KeyChecked(KeyChecked { key: key.clone() })).collect();
-    let signers = session.gather(&events, first, &[])?;
+    let signers = session.gather(Matter::of(&events), first, &[])?;
     let decided = session.decide(signers, Change { events, ..Change::default() })?;
     let words = wanted.iter().map(|key| format!("{key} is the key that was enrolled.\n")).collect();
     Ok(decided.answer(&session, words))

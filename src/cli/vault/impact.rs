@@ -9,7 +9,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
-use crate::log::{Entry, Reach, Whose, reach};
+use crate::log::{Document, Entry, Whose, reach};
 use crate::record::{KeyName, RECORDS, Sealing, State};
 
 /// `keymuster vault impact`
@@ -26,15 +26,19 @@ pub struct Impact {
 #[derive(Serialize)]
 struct ImpactView {
     whose: String,
-    compartments: Vec<ReachView>,
+    reach: Vec<ReachView>,
+    /// Keys of others that they have in hand.
+    holds: Vec<String>,
 }
 
 #[derive(Serialize)]
 struct ReachView {
+    /// Which copy of a key's or paper's it is that opens this; null for a person.
+    copy: Option<u32>,
     compartment: String,
     /// The newest epoch that could be opened; those before it are inside.
     epoch: u32,
-    /// The last entry that was encrypted in that epoch.
+    /// The last entry that was made in that epoch.
     until_entry: u64,
     /// Whether what is written now can be opened too.
     open_still: bool,
@@ -42,50 +46,66 @@ struct ReachView {
 
 pub fn run(context: &Context, impact: &Impact) -> Result<Answer, Failure> {
     let session = Session::open(context)?;
-    let (whose, shown) = match &impact.whose {
-        By::Custodian(handle) => (Whose::Person(handle.clone()), handle.to_string()),
-        By::Key(key) => (Whose::Copy(key.clone()), key.to_string()),
+    let state = session.state();
+    let (asked, holds) = match &impact.whose {
+        By::Custodian(handle) if state.was_used(handle) => {
+            let others = state
+                .keys()
+                .iter()
+                .filter(|(name, key)| key.holder == *handle && name.owner != *handle);
+            let holds = others.map(|(name, _)| name.to_string()).collect();
+            (vec![(None, Whose::Person(handle.clone()))], holds)
+        }
+        By::Custodian(_) => (Vec::new(), Vec::new()),
+        By::Key(slot) => (copies(state, slot), Vec::new()),
     };
-    if !is_known(session.state(), &whose) {
+    let shown = impact.whose.to_string();
+    if asked.is_empty() {
         return Err(Failure::new(exit::USAGE, format!("there was never a {shown} in this vault"))
             .hint(
                 "keymuster custodian list, reader list and key list tell who and what there is",
             ));
     }
-    let found = reach(session.vault.entries().iter().map(Entry::document), &whose);
-    let human = described(&shown, &found);
-    let compartments = found.into_iter().map(|reach| ReachView {
-        compartment: reach.compartment.to_string(),
-        epoch: reach.epoch,
-        until_entry: reach.until,
-        open_still: reach.present,
+    let documents: Vec<&Document> = session.vault.entries().iter().map(Entry::document).collect();
+    let found = asked.iter().flat_map(|(copy, whose)| {
+        let found = reach(documents.iter().copied(), whose).into_iter();
+        found.map(|reach| ReachView {
+            copy: *copy,
+            compartment: reach.compartment.to_string(),
+            epoch: reach.epoch,
+            until_entry: reach.until,
+            open_still: reach.present,
+        })
     });
-    let view = ImpactView { whose: shown, compartments: compartments.collect() };
+    let view = ImpactView { whose: shown, reach: found.collect(), holds };
+    let human = described(&view);
     Ok(Answer::new("impact", &view, human).exiting(session.exit()))
 }
 
-fn is_known(state: &State, whose: &Whose) -> bool {
-    match whose {
-        Whose::Person(handle) => state.was_used(handle),
-        Whose::Copy(key) => state.keys().contains_key(key) || was_copy(state, key),
-    }
+/// The copies of an identity that a slot ever held.
+fn copies(state: &State, slot: &KeyName) -> Vec<(Option<u32>, Whose)> {
+    let sealed = state.sealings().iter().filter_map(|sealing| match sealing {
+        Sealing::Identity(sealed)
+            if sealed.custodian == slot.owner && sealed.slot == slot.label =>
+        {
+            Some(sealed.generation)
+        }
+        _ => None,
+    });
+    let copy = |generation| (Some(generation), Whose::Copy { slot: slot.clone(), generation });
+    sealed.map(copy).collect()
 }
 
-fn was_copy(state: &State, key: &KeyName) -> bool {
-    state.sealings().iter().any(|sealing| match sealing {
-        Sealing::Identity(sealed) => sealed.custodian == key.owner && sealed.slot == key.label,
-        Sealing::Compartment(_) => false,
-    })
-}
-
-fn described(shown: &str, found: &[Reach]) -> String {
-    if found.is_empty() {
-        return format!("Nothing was ever open to {shown}.\n");
-    }
-    let mut text = format!("What {shown} could open:\n");
-    for reach in found {
-        let Reach { compartment, epoch, until, present } = reach;
-        let what = match (compartment.as_str(), *present) {
+fn described(view: &ImpactView) -> String {
+    let shown = &view.whose;
+    let mut text = if view.reach.is_empty() {
+        format!("Nothing was ever open to {shown}.\n")
+    } else {
+        format!("What {shown} could open:\n")
+    };
+    for reach in &view.reach {
+        let (until, epoch, compartment) = (reach.until_entry, reach.epoch, &reach.compartment);
+        let what = match (compartment.as_str(), reach.open_still) {
             (RECORDS, true) => format!("the whole log, to this day: entries 1 to {until}"),
             (RECORDS, false) => format!("the log up to entry {until}; closed since"),
             (_, true) => format!("all secrets in {compartment}, to this day (epoch {epoch})"),
@@ -93,7 +113,11 @@ fn described(shown: &str, found: &[Reach]) -> String {
                 format!("secrets that were put in {compartment} up to entry {until}; closed since")
             }
         };
-        text.push_str(&format!("  {what}\n"));
+        let copy = reach.copy.map_or(String::new(), |number| format!("copy {number}: "));
+        text.push_str(&format!("  {copy}{what}\n"));
+    }
+    for key in &view.holds {
+        text.push_str(&format!("They have {key} in hand too: keymuster vault impact {key}\n"));
     }
     text.push_str("No secret has been put in this vault yet, so there is none to rotate.\n");
     text

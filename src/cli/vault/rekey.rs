@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::cli::change::Change;
 use crate::cli::context::Context;
-use crate::cli::cosigners::{Cosigner, Signers};
+use crate::cli::cosigners::{Cosigner, Matter, Signers};
 use crate::cli::device::ChosenKey;
 use crate::cli::enrolment::{Enrolment, dry_copy, new_identity, recorded};
 use crate::cli::epochs;
@@ -66,7 +66,7 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
     let copies = identity.iter().flat_map(|renewal| &renewal.keys);
     let dry = copies.map(|(copy, _)| dry_copy(&copy.name)).chain(change.events.iter().cloned());
     let dry: Vec<Event> = dry.collect();
-    let mut signers = session.gather(&dry, vec![opener], &rekey.signers.by)?;
+    let mut signers = session.gather(Matter::resealing(&dry), vec![opener], &rekey.signers.by)?;
     let renewed = identity.is_some();
     if let Some(renewal) = identity {
         let new = renewal.seal(&mut session, &mut change)?;
