@@ -2,7 +2,7 @@
 //! which whoever works here reads the log without a touch. It signs nothing.
 
 use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
@@ -24,14 +24,35 @@ fn place(context: &Context, vault: &VaultId) -> Result<PathBuf, Failure> {
     Ok(config.join("keymuster/readers").join(format!("{vault}.identity")))
 }
 
-/// The identity that this machine keeps for a vault, if it does.
+/// The identity that this machine keeps for a vault, if it does. One that can't be read is no
+/// reason to fail: a key opens the vault too.
 pub fn identity(context: &Context, vault: &VaultId) -> Result<Option<AgeIdentity>, Failure> {
     let Ok(path) = place(context, vault) else { return Ok(None) };
-    if path.symlink_metadata().is_err() {
-        return Ok(None);
+    let Ok(metadata) = path.symlink_metadata() else { return Ok(None) };
+    let shown = crate::text::sanitise(&path.to_string_lossy(), 200);
+    let private = metadata.is_file() && metadata.permissions().mode() & 0o077 == 0;
+    let read = if private {
+        secret_file::read_identities(&path, context.interrupted())
+    } else {
+        Err(Failure::new(exit::FAILED, "it isn't a file that its owner alone can read"))
+    };
+    match read {
+        Ok(identities) => Ok(identities.into_iter().next()),
+        Err(failure) if failure.exit == exit::INTERRUPTED => Err(failure),
+        Err(failure) => {
+            let why = [vec![failure.message], failure.causes].concat().join(": ");
+            context.terminal.say(&format!("Passing over {shown}: {why}."));
+            Ok(None)
+        }
     }
-    let identities = secret_file::read_identities(&path, context.interrupted())?;
-    Ok(identities.into_iter().next())
+}
+
+/// Removes it: it opens nothing any more.
+pub fn forget(context: &Context, vault: &VaultId) -> Result<(), Failure> {
+    let path = place(context, vault)?;
+    std::fs::remove_file(&path).map_err(|error| {
+        Failure::because(exit::FAILED, format!("couldn't remove {}", path.display()), &error)
+    })
 }
 
 /// The same, made where there is none. One that an interrupted command left is taken up.

@@ -13,7 +13,7 @@ use super::output::{Answer, table};
 use super::session::{Session, locate};
 use super::signing::Decided;
 use super::{enrolment::recorded, machine};
-use crate::record::{AgeRecipient, Event, Handle, ReaderAdded, ReaderRemoved};
+use crate::record::{AgeRecipient, Event, Handle, ReaderAdded, ReaderRemoved, UnfitValue};
 use crate::vault::{AgeIdentity, Recipient};
 
 /// `keymuster reader …`
@@ -35,7 +35,8 @@ pub enum Command {
 )]
 pub struct Add {
     /// Their handle
-    reader: Handle,
+    // Parsed later, too: whoever mixes the two up may have typed a secret key.
+    reader: String,
     /// The recipient of an age identity that they keep, as age-keygen shows it
     // Parsed later: an error of the parser's would repeat what may be a secret key.
     recipient: Option<String>,
@@ -64,23 +65,48 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
 }
 
 fn add_reader(context: &Context, add: &Add) -> Result<Answer, Failure> {
-    let reader = &add.reader;
+    if add.reader.to_ascii_uppercase().starts_with("AGE-SECRET-KEY") {
+        let message = "this is a secret key; a reader is given by a handle and a recipient";
+        return Err(Failure::new(exit::USAGE, message)
+            .hint("keymuster reader add auditor age1…, and take the secret key out of your shell's history"));
+    }
+    let reader: &Handle = &add
+        .reader
+        .parse()
+        .map_err(|error: UnfitValue| Failure::new(exit::USAGE, error.to_string()))?;
     let recipient: AgeRecipient = match &add.recipient {
         Some(given) => {
             let unfit =
                 |error| Failure::new(exit::USAGE, format!("recipient of {reader}: {error}"));
             recorded(&Recipient::parse(given).map_err(unfit)?)?
         }
-        None => {
-            let vault = locate(context)?.id;
-            recorded(machine::identity_or_new(context, &vault)?.recipient())?
-        }
+        None => machine_recipient(context)?,
     };
     let event = Event::ReaderAdded(ReaderAdded { reader: reader.clone(), recipient });
     let (decided, session) = reseal(context, &add.signers, event)?;
     let here = if add.this_machine { ", on this machine without a key" } else { "" };
     let words = format!("{reader} may read the log{here}: all of it, from its first entry on.\n");
     Ok(decided.answer(&session, words))
+}
+
+/// The recipient of the identity that this machine keeps, or is to keep: another one where
+/// the first was let in before, and is a reader no more.
+fn machine_recipient(context: &Context) -> Result<AgeRecipient, Failure> {
+    let location = locate(context)?;
+    let recipient = recorded(machine::identity_or_new(context, &location.id)?.recipient())?;
+    let session = Session::open(context)?;
+    let state = session.state();
+    if let Some((name, _)) = state.readers().iter().find(|(_, r)| r.recipient == recipient) {
+        return Err(Failure::new(
+            exit::FAILED,
+            format!("this machine is a reader already, {name}"),
+        ));
+    }
+    if state.was_recipient(&recipient) {
+        machine::forget(context, &location.id)?;
+        return recorded(machine::identity_or_new(context, &location.id)?.recipient());
+    }
+    Ok(recipient)
 }
 
 fn remove_reader(context: &Context, remove: &Remove) -> Result<Answer, Failure> {

@@ -4,7 +4,7 @@
 
 use crate::record::{
     BagOpened, CustodianChanged, Event, Handle, KeyEnrolled, KeyMoved, KeyReported, Line, PAPER,
-    PolicyChanged, UserVerification, VaultCreated,
+    PolicyChanged, State, UserVerification, VaultCreated,
 };
 use crate::sshsig::PublicKey;
 
@@ -23,11 +23,9 @@ pub fn in_words(event: &Event) -> String {
         Event::CustodianLeft(event) => {
             format!("{} leaves{}", event.custodian, remarked(event.remark.as_ref()))
         }
-        Event::DutiesAcknowledged(event) => format!(
-            "{} acknowledges these duties: {}",
-            event.custodian,
-            joined(&event.duties, " / ")
-        ),
+        Event::DutiesAcknowledged(event) => {
+            format!("{} acknowledges these duties: {}", event.custodian, all_quoted(&event.duties))
+        }
         Event::RecipientChanged(event) => {
             format!("{} has another identity from now on, {}", event.custodian, event.recipient)
         }
@@ -46,12 +44,16 @@ pub fn in_words(event: &Event) -> String {
         }
         Event::KeyMoved(event) => moved(event),
         Event::KeyHandedOver(event) => {
-            let place = event.place.as_ref().map_or(String::new(), |place| format!(", to {place}"));
+            let place = event.place.as_ref().map(|place| format!(", to {}", quoted(place)));
+            let place = place.unwrap_or_default();
             format!("{} hands {} over to {}{place}", event.giver, event.key, event.taker)
         }
         Event::BagSealed(event) => format!(
             "{} seals {} in bag {}, before {}",
-            event.sealer, event.key, event.bag, event.witness
+            event.sealer,
+            event.key,
+            quoted(&event.bag),
+            event.witness
         ),
         Event::BagOpened(event) => opened(event),
         Event::IdentitySealed(event) if event.slot.as_str() == PAPER => {
@@ -76,9 +78,12 @@ pub fn in_words(event: &Event) -> String {
             )
         }
         Event::ActionOpened(event) => {
-            format!("{}: {}, by {} until {}", event.action, event.title, event.owner, event.due)
+            let title = quoted(&event.title);
+            format!("{}, by {} until {}: {title}", event.action, event.owner, event.due)
         }
-        Event::ActionClosed(event) => format!("{} is done: {}", event.action, event.result),
+        Event::ActionClosed(event) => {
+            format!("{} is done: {}", event.action, quoted(&event.result))
+        }
     }
 }
 
@@ -88,7 +93,7 @@ fn created(event: &VaultCreated) -> String {
         UserVerification::Required => "",
         UserVerification::Waived => ", whose signatures need no PIN or fingerprint",
     };
-    format!("{what} of {} begins{waived}", event.name)
+    format!("{what} of {} begins{waived}", quoted(&event.name))
 }
 
 fn changes(event: &PolicyChanged) -> Vec<String> {
@@ -105,15 +110,15 @@ fn changes(event: &PolicyChanged) -> Vec<String> {
         UserVerification::Waived => "SIGNATURES NEED NO PIN OR FINGERPRINT".to_owned(),
     });
     let days = days.into_iter().filter_map(|(what, days)| Some(format!("{what} {} days", days?)));
-    let duties = event.duties.as_ref().map(|lines| format!("duties are {}", joined(lines, " / ")));
+    let duties = event.duties.as_ref().map(|lines| format!("duties are {}", all_quoted(lines)));
     verification.into_iter().chain(days).chain(duties).collect()
 }
 
 fn custodian_changed(event: &CustodianChanged) -> String {
-    let name = event.name.as_ref().map(|name| format!("the name is {name}"));
+    let name = event.name.as_ref().map(|name| format!("the name is {}", quoted(name)));
     let contact = event.contact.as_ref().map(|lines| match lines.as_slice() {
         [] => "there is no contact".to_owned(),
-        lines => format!("the contact is {}", joined(lines, " / ")),
+        lines => format!("the contact is {}", all_quoted(lines)),
     });
     let deputy = event.deputy.as_ref().map(|deputy| format!("the deputy is {deputy}"));
     let changes: Vec<String> = name.into_iter().chain(contact).chain(deputy).collect();
@@ -121,10 +126,10 @@ fn custodian_changed(event: &CustodianChanged) -> String {
 }
 
 fn enrolled(event: &KeyEnrolled) -> String {
-    let product = event.product.as_ref().map_or("a key", Line::as_str);
+    let product = event.product.as_ref().map_or("no product named".to_owned(), quoted);
     let fingerprint = PublicKey::from_line(event.public_key.as_str())
         .map_or_else(|_| event.public_key.to_string(), |key| key.fingerprint());
-    format!("{} is enrolled: {product}, {fingerprint}", event.key)
+    format!("{} is enrolled: {fingerprint} ({product})", event.key)
 }
 
 fn reported(event: &KeyReported, what: &str) -> String {
@@ -134,10 +139,11 @@ fn reported(event: &KeyReported, what: &str) -> String {
 }
 
 fn moved(event: &KeyMoved) -> String {
-    let key = event.place.as_ref().map(|place| format!("{} is kept at {place}", event.key));
+    let key =
+        event.place.as_ref().map(|place| format!("{} is kept at {}", event.key, quoted(place)));
     let pin = event.pin_place.as_ref().map(|place| match &key {
-        Some(_) => format!("its PIN at {place}"),
-        None => format!("the PIN of {} is kept at {place}", event.key),
+        Some(_) => format!("its PIN at {}", quoted(place)),
+        None => format!("the PIN of {} is kept at {}", event.key, quoted(place)),
     });
     key.into_iter().chain(pin).collect::<Vec<_>>().join(", ")
 }
@@ -146,16 +152,44 @@ fn opened(event: &BagOpened) -> String {
     let seal = if event.intact { "its seal whole" } else { "ITS SEAL BROKEN" };
     format!(
         "{} takes {} out of bag {}, {seal}, before {}",
-        event.opener, event.key, event.bag, event.witness
+        event.opener,
+        event.key,
+        quoted(&event.bag),
+        event.witness
     )
 }
 
 fn named(name: Option<&Line>) -> String {
-    name.map_or(String::new(), |name| format!(" ({name})"))
+    name.map_or(String::new(), |name| format!(" ({})", quoted(name)))
 }
 
 fn remarked(remark: Option<&Line>) -> String {
-    remark.map_or(String::new(), |remark| format!(": {remark}"))
+    remark.map_or(String::new(), |remark| format!(": {}", quoted(remark)))
+}
+
+/// Somebody's own words, which must not pass for ours: in quotes that they can't end, and with
+/// no run of blanks that could look like the start of another line.
+fn quoted(line: &Line) -> String {
+    let words: Vec<&str> = line.as_str().split_whitespace().collect();
+    format!("\u{201c}{}\u{201d}", words.join(" ").replace(['\u{201c}', '\u{201d}'], "'"))
+}
+
+fn all_quoted(lines: &[Line]) -> String {
+    lines.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// The command that gives a custodian another identity: with a key of theirs, or without.
+pub fn new_identity_by(state: &State, custodian: &Handle) -> String {
+    if has_key(state, custodian) {
+        format!("keymuster vault rekey --by {custodian}")
+    } else {
+        format!("keymuster key enrol LABEL --for {custodian} --new-identity")
+    }
+}
+
+/// Whether a custodian has a key that may sign.
+pub fn has_key(state: &State, custodian: &Handle) -> bool {
+    state.keys().iter().any(|(name, key)| name.owner == *custodian && key.is_active())
 }
 
 fn joined<T: ToString>(items: &[T], by: &str) -> String {

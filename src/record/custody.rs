@@ -1,5 +1,7 @@
 //! Where a key is: who has it, its place, its sealed bag, the envelope with its PIN.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Handle, KeyName, Line, Rejection, Stamp, State};
@@ -45,7 +47,7 @@ impl KeyMoved {
 pub struct KeyHandedOver {
     /// Which key.
     pub key: KeyName,
-    /// Who gives it: whoever has it.
+    /// Who gives it: whoever has it, or its owner if that one has left.
     pub giver: Handle,
     /// Who takes it.
     pub taker: Handle,
@@ -57,8 +59,10 @@ pub struct KeyHandedOver {
 impl KeyHandedOver {
     pub(super) fn apply(&self, state: &mut State) -> Result<(), Rejection> {
         two_people(state, &self.giver, &self.taker)?;
+        let known = state.custodians.keys().cloned().collect::<BTreeSet<_>>();
         let key = state.key_mut(&self.key)?;
-        if key.holder != self.giver {
+        let gone = !known.contains(&key.holder) && self.giver == self.key.owner;
+        if key.holder != self.giver && !gone {
             return Err(Rejection::Mismatch(format!(
                 "{} is with {}, not with {}",
                 self.key, key.holder, self.giver

@@ -30,6 +30,9 @@ pub struct Key {
     /// Reports of other custodians that couldn't suspend it, since too few custodians would
     /// have been left who can sign.
     pub claims: Vec<Report>,
+    /// The report that it may be in somebody else's hands, whatever became of it since; not one
+    /// that was found wrong.
+    pub astray: Option<Report>,
     /// When it was enrolled.
     pub enrolled: Stamp,
     /// When it last signed an entry, and so was last seen in its owner's hand.
@@ -105,6 +108,7 @@ impl KeyEnrolled {
             enrolment: self.clone(),
             state: KeyState::Active,
             claims: Vec::new(),
+            astray: None,
             enrolled: at,
             last_seen: at,
             holder: self.key.owner.clone(),

@@ -104,6 +104,18 @@ impl PolicyChanged {
         if self.duties.as_ref().is_some_and(|lines| lines.len() > MAX_LINES) {
             return Err(too_many_lines());
         }
+        let before = &state.policy;
+        let warn = self.warn_days.unwrap_or(before.warn_days);
+        let shortest = [
+            self.check_days.unwrap_or(before.check_days),
+            self.acknowledgement_days.unwrap_or(before.acknowledgement_days),
+            self.contacts_days.unwrap_or(before.contacts_days),
+        ];
+        if shortest.iter().any(|days| *days <= warn) {
+            return Err(Rejection::Mismatch(format!(
+                "what is due is announced {warn} days before it, and so must be due less often"
+            )));
+        }
         let policy = &mut state.policy;
         let set = |value: &mut u32, to: Option<u32>| *value = to.unwrap_or(*value);
         policy.user_verification = self.user_verification.unwrap_or(policy.user_verification);

@@ -88,6 +88,7 @@ impl KeyReported {
         match &key.state {
             KeyState::Active | KeyState::Suspended(_) if own => {
                 key.claims.clear();
+                key.astray = Some(report.clone());
                 key.state = KeyState::Reported(report);
             }
             // A lost key may turn up in wrong hands.
@@ -96,7 +97,10 @@ impl KeyReported {
             {
                 key.state = KeyState::Reported(report);
             }
-            KeyState::Active if floor_holds => key.state = KeyState::Suspended(report),
+            KeyState::Active if floor_holds => {
+                key.astray = Some(report.clone());
+                key.state = KeyState::Suspended(report);
+            }
             KeyState::Active => {
                 if key.claims.iter().any(|claim| claim.reporter == self.reporter) {
                     let reporter = &self.reporter;
@@ -143,6 +147,7 @@ impl KeyRestored {
         };
         let reports = std::mem::take(&mut key.claims).into_iter().chain(suspending);
         key.state = KeyState::Active;
+        key.astray = None;
         let agree: BTreeSet<&Handle> = signers.iter().map(|signer| &signer.owner).collect();
         for report in reports {
             if !agree.contains(&report.reporter)
@@ -204,10 +209,5 @@ impl Key {
     /// Whether it may sign anything.
     pub fn is_active(&self) -> bool {
         self.state == KeyState::Active
-    }
-
-    /// Whether somebody else may have it in hand, by a report that isn't a mere claim.
-    pub fn is_astray(&self) -> bool {
-        matches!(self.state, KeyState::Suspended(_) | KeyState::Reported(_))
     }
 }

@@ -291,7 +291,8 @@ impl State {
         let is_exposed = |slot: &KeyName, sealed: &SealedIdentity| {
             slot.owner == *custodian
                 && sealed.recipient == *recipient
-                && (sealed.exposed.is_some() || self.keys.get(slot).is_some_and(Key::is_astray))
+                && (sealed.exposed.is_some()
+                    || self.keys.get(slot).is_some_and(|key| key.astray.is_some()))
         };
         let slots = self.identities.iter().filter(|(slot, sealed)| is_exposed(slot, sealed));
         slots.map(|(slot, _)| slot.clone()).collect()
@@ -340,6 +341,11 @@ impl State {
     /// Whether a custodian or reader ever had this handle.
     pub fn was_used(&self, handle: &Handle) -> bool {
         self.used_handles.contains(handle)
+    }
+
+    /// Whether a custodian, a reader or a compartment ever had this recipient.
+    pub fn was_recipient(&self, recipient: &AgeRecipient) -> bool {
+        self.used_recipients.contains(recipient)
     }
 
     /// The recipient of a custodian or reader.

@@ -1,6 +1,8 @@
 //! `keymuster key check`: which enrolled key is this? A check is a signature: the key proves
 //! itself by signing the entry that says so.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use super::Recorded;
@@ -16,7 +18,7 @@ use crate::cli::session::Session;
 use crate::cli::unlock::{Opener, couldnt_ask, stranger_text};
 use crate::key::Device;
 use crate::key::identify::Identity;
-use crate::record::{Event, KeyChecked, KeyName};
+use crate::record::{Event, Key, KeyChecked, KeyName};
 
 /// `keymuster key check`
 #[derive(Debug, Args)]
@@ -61,14 +63,34 @@ fn check_due(mut session: Session<'_>) -> Result<Answer, Failure> {
         let policy = session.state().policy();
         policy.check_days.saturating_sub(policy.warn_days)
     };
+    let is_due =
+        |key: &Key| (now.moment() - key.last_seen.time.moment()).num_days() >= i64::from(days);
+    let mut absent: BTreeSet<KeyName> = session
+        .state()
+        .keys()
+        .iter()
+        .filter(|(_, key)| key.is_active() && is_due(key))
+        .map(|(name, _)| name.clone())
+        .collect();
     let mut due: Vec<KeyName> = Vec::new();
     for device in session.keys.devices()? {
-        let Identity::This(name) = session.identify(&device)? else { continue };
-        let seen = session.state().active_key(&name).map(|key| key.last_seen.time);
-        let age = seen.map(|seen| (now.moment() - seen.moment()).num_days());
-        if age.is_some_and(|age| age >= i64::from(days)) {
-            due.push(name);
+        match session.identify(&device) {
+            Ok(Identity::This(name)) => due.extend(absent.take(&name)),
+            Ok(Identity::Stranger) => {}
+            Ok(Identity::Impostor(name)) => return Err(impostor(&device, &name)),
+            Ok(Identity::WontSay) => session.context.terminal.say(&format!(
+                "Passing over {}: it doesn't say which key it is without a touch.",
+                device.id
+            )),
+            Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
+            Err(failure) => {
+                let passed = format!("Passing over {}: {}.", device.id, failure.message);
+                session.context.terminal.say(&passed);
+            }
         }
+    }
+    for name in &absent {
+        session.context.terminal.say(&format!("{name} is due too, and isn't plugged in."));
     }
     due.sort();
     if due.is_empty() {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::report::{check_known, or_opener};
+use super::report::{check_enrolled, or_opener};
 use crate::cli::context::Context;
 use crate::cli::cosigners::Signers;
 use crate::cli::failure::Failure;
@@ -95,7 +95,7 @@ pub struct OpenBag {
 
 pub fn move_key(context: &Context, moved: &Move) -> Result<Answer, Failure> {
     record_events(context, &moved.signers, |session, _| {
-        check_known(session.state(), &moved.key)?;
+        check_enrolled(session.state(), &moved.key)?;
         Ok(vec![Event::KeyMoved(KeyMoved {
             key: moved.key.clone(),
             place: moved.to.clone(),
@@ -106,8 +106,11 @@ pub fn move_key(context: &Context, moved: &Move) -> Result<Answer, Failure> {
 
 pub fn hand_over(context: &Context, over: &HandOver) -> Result<Answer, Failure> {
     record_events(context, &over.signers, |session, opener| {
-        check_known(session.state(), &over.key)?;
-        let holder = session.state().keys().get(&over.key).map(|key| key.holder.clone());
+        check_enrolled(session.state(), &over.key)?;
+        let state = session.state();
+        let holder = state.keys().get(&over.key).map(|key| key.holder.clone());
+        let has_left = |holder: &Handle| !state.custodians().contains_key(holder);
+        let holder = holder.filter(|holder| !has_left(holder)).or(Some(over.key.owner.clone()));
         Ok(vec![Event::KeyHandedOver(KeyHandedOver {
             key: over.key.clone(),
             giver: or_opener(holder.as_ref(), opener),
@@ -119,7 +122,7 @@ pub fn hand_over(context: &Context, over: &HandOver) -> Result<Answer, Failure> 
 
 pub fn seal(context: &Context, seal: &Seal) -> Result<Answer, Failure> {
     record_events(context, &seal.signers, |session, opener| {
-        check_known(session.state(), &seal.key)?;
+        check_enrolled(session.state(), &seal.key)?;
         Ok(vec![Event::BagSealed(BagSealed {
             key: seal.key.clone(),
             bag: seal.bag.clone(),
@@ -131,7 +134,7 @@ pub fn seal(context: &Context, seal: &Seal) -> Result<Answer, Failure> {
 
 pub fn open_bag(context: &Context, open: &OpenBag) -> Result<Answer, Failure> {
     record_events(context, &open.signers, |session, opener| {
-        check_known(session.state(), &open.key)?;
+        check_enrolled(session.state(), &open.key)?;
         Ok(vec![Event::BagOpened(BagOpened {
             key: open.key.clone(),
             bag: open.bag.clone(),

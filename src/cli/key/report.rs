@@ -4,11 +4,13 @@ use clap::Args;
 
 use crate::cli::context::Context;
 use crate::cli::cosigners::Signers;
+use crate::cli::epochs::state_after;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
 use crate::cli::signing::{record_and_tell, record_events};
+use crate::cli::words::new_identity_by;
 use crate::record::{
     Event, Handle, KeyName, KeyReported, KeyRestored, KeyRetired, KeyState, Line, PAPER, State,
     Time,
@@ -70,14 +72,39 @@ fn reported(
 ) -> Result<Answer, Failure> {
     let events = |session: &Session<'_>, opener: &KeyName| {
         check_known(session.state(), &report.key)?;
-        Ok(vec![event(KeyReported {
+        let events = vec![event(KeyReported {
             key: report.key.clone(),
             reporter: opener.owner.clone(),
             since: report.since,
             remark: report.remark.clone(),
-        })])
+        })];
+        warn_of_finality(session, &events, &report.key, &opener.owner)?;
+        Ok(events)
     };
     record_and_tell(context, &report.signers, events, |state| consequences(state, &report.key))
+}
+
+/// Says, before anybody touches anything, that an owner's report can't be taken back, and what
+/// the vault loses by it.
+fn warn_of_finality(
+    session: &Session<'_>,
+    events: &[Event],
+    key: &KeyName,
+    reporter: &Handle,
+) -> Result<(), Failure> {
+    if *reporter != key.owner || key.label.as_str() == PAPER {
+        return Ok(());
+    }
+    let say = |line: &str| session.context.terminal.say(line);
+    say(&format!("An owner's report is final: {key} will never sign again."));
+    let after = state_after(session.context, session.state(), events, &[])?;
+    if after.able_custodians() < after.quorum() {
+        say(
+            "AFTER IT, TOO FEW CUSTODIANS CAN SIGN: nothing that needs two can be signed again, and a \
+             new vault must be founded. Enrol another key first, if you can.",
+        );
+    }
+    Ok(())
 }
 
 /// What is so after a report, and what is to be done.
@@ -96,8 +123,8 @@ fn consequences(state: &State, key: &KeyName) -> String {
     if state.exposures(&key.owner).contains(key) {
         let owner = &key.owner;
         text.push_str(&format!(
-            "It can still open what is encrypted to {owner}. Have {owner} replace their identity:\n  \
-             keymuster vault rekey --by {owner}\n"
+            "It can still open what is encrypted to {owner}, who needs another identity:\n  {}\n",
+            new_identity_by(state, owner)
         ));
     }
     text
@@ -105,23 +132,40 @@ fn consequences(state: &State, key: &KeyName) -> String {
 
 pub fn restored(context: &Context, restore: &Restore) -> Result<Answer, Failure> {
     record_events(context, &restore.signers, |session, _| {
-        check_known(session.state(), &restore.key)?;
+        check_enrolled(session.state(), &restore.key)?;
         Ok(vec![Event::KeyRestored(KeyRestored { key: restore.key.clone() })])
     })
 }
 
 pub fn retired(context: &Context, retire: &Retire) -> Result<Answer, Failure> {
-    record_events(context, &retire.signers, |session, _| {
-        check_known(session.state(), &retire.key)?;
+    let events = |session: &Session<'_>, _: &KeyName| {
+        check_enrolled(session.state(), &retire.key)?;
         let (key, remark) = (retire.key.clone(), retire.remark.clone());
         Ok(vec![Event::KeyRetired(KeyRetired { key, remark })])
+    };
+    record_and_tell(context, &retire.signers, events, |state| {
+        let (key, owner) = (&retire.key, &retire.key.owner);
+        let present = state.custodians().get(owner).map(|custodian| &custodian.recipient);
+        match state.identities().get(key) {
+            Some(copy) if Some(&copy.recipient) == present => format!(
+                "{key} signs nothing any more. It can open what is encrypted to {owner} still: reset\n\
+                 it, or give {owner} another identity: {}\n",
+                new_identity_by(state, owner)
+            ),
+            _ => format!("{key} signs nothing any more.\n"),
+        }
     })
 }
 
 /// Fails, naming those that are, if there is no such key or paper copy.
-pub fn check_known(state: &State, key: &KeyName) -> Result<(), Failure> {
+fn check_known(state: &State, key: &KeyName) -> Result<(), Failure> {
     let is_paper = key.label.as_str() == PAPER && state.identities().contains_key(key);
-    if is_paper || state.keys().contains_key(key) {
+    if is_paper { Ok(()) } else { check_enrolled(state, key) }
+}
+
+/// Fails, naming those that are, if there is no such key.
+pub fn check_enrolled(state: &State, key: &KeyName) -> Result<(), Failure> {
+    if state.keys().contains_key(key) {
         return Ok(());
     }
     let known: Vec<String> = state.keys().keys().map(KeyName::to_string).collect();

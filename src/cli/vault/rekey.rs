@@ -14,6 +14,7 @@ use crate::cli::output::{Answer, count};
 use crate::cli::paper::{Paper, PaperArgs};
 use crate::cli::session::Session;
 use crate::cli::unlock::name_of;
+use crate::cli::words::{has_key, new_identity_by};
 use crate::key::identify::Identity;
 use crate::record::{Event, Handle, KeyName, RecipientChanged, State, Time};
 use crate::vault::{AgeIdentity, IdentityHint, PersonalIdentity};
@@ -98,12 +99,12 @@ pub fn due(state: &State, now: Time) -> Vec<String> {
         if !copies.is_empty() {
             let copies = listed(&copies);
             all.push(format!(
-                "{custodian} needs a new identity, since {copies} was reported: \
-                 keymuster vault rekey --by {custodian}"
+                "{custodian} needs a new identity, since {copies} was reported: {}",
+                new_identity_by(state, custodian)
             ));
-        }
-        if !state.keys().iter().any(|(name, key)| name.owner == *custodian && key.is_active()) {
-            all.push(format!("{custodian} has no key that may sign"));
+        } else if !has_key(state, custodian) {
+            let how = new_identity_by(state, custodian);
+            all.push(format!("{custodian} has no key that may sign: {how}"));
         }
         match known.acknowledged_until(state.policy()) {
             Some(until) if until >= now => {}
@@ -129,16 +130,26 @@ pub fn due(state: &State, now: Time) -> Vec<String> {
     let copies = state.outdated_copies();
     if !copies.is_empty() {
         all.push(format!(
-            "an older identity is sealed to {}, which opens nothing new: with it plugged in, \
-             keymuster vault rekey --new-identity",
+            "an older identity is sealed to {}, which opens nothing new: plugged in beside another \
+             key of its owner's, keymuster vault rekey --new-identity --by THAT KEY",
             listed(&copies)
         ));
     }
-    if state.able_custodians() < 3 {
-        let able = count(state.able_custodians(), "custodian", "custodians");
+    let able = count(state.able_custodians(), "custodian", "custodians");
+    if state.able_custodians() < state.quorum() {
+        all.push(format!(
+            "{able} can sign, and two must: nothing that needs two can be signed again, so found a \
+             new vault"
+        ));
+    } else if state.able_custodians() < 3 {
         all.push(format!(
             "{able} can sign: with three, and a key in a safe, the vault survives a loss"
         ));
+    }
+    for (name, key) in state.keys() {
+        if !state.custodians().contains_key(&key.holder) {
+            all.push(format!("take {name} back from {}, who has left", key.holder));
+        }
     }
     all
 }
