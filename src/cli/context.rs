@@ -86,6 +86,8 @@ pub struct Context {
     /// Fingerprints of the vaults that this process founded or had confirmed.
     met: Rc<RefCell<BTreeSet<Digest>>>,
     pin_fd_read: Cell<bool>,
+    /// Whose keys a file of a PIN has served.
+    pin_files_serve: RefCell<BTreeMap<PathBuf, String>>,
 }
 
 impl Context {
@@ -106,6 +108,7 @@ impl Context {
             demo_told: Rc::default(),
             met: Rc::default(),
             pin_fd_read: Cell::default(),
+            pin_files_serve: RefCell::default(),
         })
     }
 
@@ -120,6 +123,7 @@ impl Context {
             demo_told: Rc::clone(&self.demo_told),
             met: Rc::clone(&self.met),
             pin_fd_read: Cell::default(),
+            pin_files_serve: RefCell::default(),
         }
     }
 
@@ -341,6 +345,19 @@ impl Context {
         let files = &self.globals.pin_file;
         let file =
             files.iter().find(named).or_else(|| files.iter().find(|file| file.key.is_none()));
-        file.map(|file| secret_file::read_pin(&file.file, &self.interrupted)).transpose()
+        let Some(file) = file else { return Ok(None) };
+        if let (Some((owner, _)), false) = (key.split_once('/'), file.key.as_deref() == Some(key)) {
+            // A PIN is shown to no key of somebody else's: it would cost that key an attempt.
+            let mut served = self.pin_files_serve.borrow_mut();
+            let first = served.entry(file.file.clone()).or_insert_with(|| owner.to_owned());
+            if first != owner {
+                let shown = crate::text::sanitise(&file.file.to_string_lossy(), 200);
+                let message =
+                    format!("{shown} holds the PIN of {first}, and that of {key} is needed too");
+                return Err(Failure::new(exit::USAGE, message)
+                    .hint(format!("give it with --pin-file {key}=FILE")));
+            }
+        }
+        secret_file::read_pin(&file.file, &self.interrupted).map(Some)
     }
 }

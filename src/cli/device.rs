@@ -132,7 +132,17 @@ impl ChosenKey {
                 let done = context.with_pin(&self.device.id, &self.name, ask, |pin| {
                     request(UserVerification::Pin(pin))
                 })?;
-                Ok(done?)
+                done.map_err(|error| match error {
+                    // Several keys may be at work.
+                    KeyError::PinWrong { .. } => {
+                        let failure = Failure::from(error);
+                        Failure {
+                            message: format!("{}: {}", self.name, failure.message),
+                            ..failure
+                        }
+                    }
+                    error => error.into(),
+                })
             }
             PinState::NotSet => Err(KeyError::PinNotSet.into()),
             PinState::Unsupported => Err(Failure::new(

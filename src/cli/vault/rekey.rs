@@ -16,7 +16,7 @@ use crate::cli::session::Session;
 use crate::cli::unlock::name_of;
 use crate::cli::words::{has_key, new_identity_by};
 use crate::key::identify::Identity;
-use crate::record::{Event, Handle, KeyName, RecipientChanged, State, Time};
+use crate::record::{Event, Handle, KeyName, KeyState, RecipientChanged, State, Time};
 use crate::vault::{AgeIdentity, IdentityHint, PersonalIdentity};
 use crate::webauthn::CredentialId;
 
@@ -147,7 +147,8 @@ pub fn due(state: &State, now: Time) -> Vec<String> {
         ));
     }
     for (name, key) in state.keys() {
-        if !state.custodians().contains_key(&key.holder) {
+        let findable = !matches!(key.state, KeyState::Reported(_));
+        if findable && !state.custodians().contains_key(&key.holder) {
             all.push(format!("take {name} back from {}, who has left", key.holder));
         }
     }
