@@ -7,6 +7,7 @@ use super::device::ChosenKey;
 use super::exit;
 use super::failure::Failure;
 use super::prompt::Question;
+use super::proof::impostor;
 use super::session::Session;
 use crate::key::identify::{EnrolledKey, Identity};
 use crate::record::KeyName;
@@ -46,6 +47,7 @@ impl Session<'_> {
                         let keys = self.keys.as_mut();
                         return ChosenKey::new(keys, device, name.to_string()).map(Some);
                     }
+                    Ok(Identity::Impostor(name)) => return Err(impostor(&device, &name)),
                     Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
                     _ => {}
                 }
@@ -77,6 +79,7 @@ impl Session<'_> {
                         let keys = self.keys.as_mut();
                         return ChosenKey::new(keys, device, name.to_string()).map(Some);
                     }
+                    Ok(Identity::Impostor(name)) => return Err(impostor(&device, &name)),
                     Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
                     _ => {}
                 }
