@@ -5,4 +5,5 @@
 mod authority;
 mod fixture;
 mod laws;
+mod people;
 mod rules;
