@@ -2,8 +2,11 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod attacks;
 mod authority;
+mod custody;
 mod fixture;
+mod joining;
 mod laws;
 mod people;
 mod rules;

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use keymuster::log::Fault;
+use keymuster::log::{Fault, Rule};
 use keymuster::record::{
     ActionClosed, ActionOpened, BagOpened, BagSealed, CustodianChanged, CustodianLeft,
-    DutiesAcknowledged, Event, KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired, Line,
-    PolicyChanged, ReaderRemoved, RecipientChanged, UserVerification as Policy, WaiverGiven,
+    DutiesAcknowledged, Event, KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired,
+    KeyState, Line, PolicyChanged, ReaderRemoved, RecipientChanged, State,
+    UserVerification as Policy, WaiverGiven,
 };
 
 use super::fixture::{TestKey, TestLog, compartment, created, custodian, handle, name, recipient};
@@ -59,6 +60,12 @@ impl People {
         }
     }
 
+    /// The same key, to be enrolled under another name.
+    pub fn alias(&mut self, key: &str, other: &str) {
+        let alias = self.keys[key].named(other);
+        self.keys.insert(other.to_owned(), alias);
+    }
+
     /// What replay says to an entry with genuine signatures. It isn't kept.
     pub fn try_out(&mut self, signers: &[&str], events: Vec<Event>) -> Result<(), Fault> {
         let replay = self.log.replay.clone();
@@ -79,6 +86,26 @@ impl People {
         let kinds: Vec<_> = events.iter().map(Event::kind).collect();
         let outcome = self.appends(signers, events);
         assert_eq!(outcome, Ok(()), "{kinds:?} by {signers:?}");
+    }
+
+    /// The rule that an entry breaks.
+    pub fn refused(&mut self, signers: &[&str], events: Vec<Event>) -> Rule {
+        let kinds: Vec<_> = events.iter().map(Event::kind).collect();
+        let outcome = self.try_out(signers, events);
+        outcome.expect_err(&format!("{kinds:?} by {signers:?} should be refused")).rule
+    }
+
+    pub fn state(&self) -> &State {
+        self.log.replay.state()
+    }
+
+    /// The state of a key, in one word.
+    pub fn word(&self, key: &str) -> &'static str {
+        self.state().keys()[&name(key)].state.word()
+    }
+
+    pub fn is_active(&self, key: &str) -> bool {
+        self.state().keys()[&name(key)].state == KeyState::Active
     }
 }
 
@@ -157,6 +184,11 @@ pub fn opened(key: &str, bag: &str, intact: bool, people: [&str; 2]) -> Event {
 /// Policy with keys checked so often.
 pub fn checks_every(days: u32) -> Event {
     Event::PolicyChanged(PolicyChanged { check_days: Some(days), ..PolicyChanged::default() })
+}
+
+pub fn duties(text: &[&str]) -> Event {
+    let duties = Some(text.iter().map(|text| line(text)).collect());
+    Event::PolicyChanged(PolicyChanged { duties, ..PolicyChanged::default() })
 }
 
 pub fn waiver(id: &str) -> Event {
