@@ -5,8 +5,10 @@
 mod attacks;
 mod authority;
 mod custody;
+mod findings;
 mod fixture;
 mod joining;
 mod laws;
 mod people;
+mod reports;
 mod rules;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use keymuster::log::{Fault, Rule};
+use keymuster::log::{Fault, FindingKind, Rule};
 use keymuster::record::{
     ActionClosed, ActionOpened, BagOpened, BagSealed, CustodianChanged, CustodianLeft,
     DutiesAcknowledged, Event, KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired,
@@ -106,6 +106,13 @@ impl People {
 
     pub fn is_active(&self, key: &str) -> bool {
         self.state().keys()[&name(key)].state == KeyState::Active
+    }
+
+    /// The findings of the last entry.
+    pub fn found(&self) -> Vec<FindingKind> {
+        let last = self.log.replay.head().number;
+        let findings = self.log.replay.findings().iter();
+        findings.filter(|finding| finding.entry == last).map(|f| f.kind.clone()).collect()
     }
 }
 

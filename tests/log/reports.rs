@@ -1,0 +1,244 @@
+//! Reports on keys: an owner's is final, another's suspends until two say otherwise, and
+//! never below the floor. And what a dishonest reporter, or a thief, makes of that.
+
+use keymuster::log::{FindingKind, Rule};
+
+use super::attacks::{MALLORY, WITH_BOB, three, two};
+use super::fixture::{checked, handle, name, reader, sealed};
+use super::people::{
+    People, acknowledged, action, checks_every, compromised, handed, left, lost, moved, rekeyed,
+    restored, retired,
+};
+
+const HONEST: &[&str] = &["alice/primary", "bob/primary"];
+
+fn overruled(people: &People, who: &str) -> bool {
+    people.state().custodians()[&handle(who)].overruled.is_some()
+}
+
+/// The copies of somebody's identity that others may open.
+fn exposed(people: &People, who: &str) -> Vec<String> {
+    people.state().exposures(&handle(who)).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn an_owners_own_report_is_final() {
+    let mut people = three();
+    people.does(&["alice/blue"], vec![lost("alice/primary", "alice")]);
+    assert_eq!(people.word("alice/primary"), "lost");
+    let others = ["alice/blue", "bob/primary", "mallory/primary"];
+    for event in [
+        restored("alice/primary"),
+        retired("alice/primary"),
+        lost("alice/primary", "alice"),
+        lost("alice/primary", "mallory"),
+        compromised("alice/primary", "bob"),
+    ] {
+        assert_eq!(people.refused(&others, vec![event]), Rule::Event);
+    }
+    for event in [checked("alice/primary"), restored("alice/primary")] {
+        assert_eq!(people.refused(&["alice/primary"], vec![event]), Rule::Signers);
+    }
+}
+
+#[test]
+fn a_lost_key_may_turn_up_in_wrong_hands_and_not_the_other_way_round() {
+    let mut people = three();
+    people.does(&["alice/blue"], vec![lost("alice/primary", "alice")]);
+    people.does(&["alice/blue"], vec![compromised("alice/primary", "alice")]);
+    assert_eq!(people.word("alice/primary"), "compromised");
+    let back = vec![lost("alice/primary", "alice")];
+    assert_eq!(people.refused(&["alice/blue"], back), Rule::Event);
+}
+
+#[test]
+fn an_own_report_is_never_refused_for_the_floor() {
+    let mut people = two();
+    people.does(MALLORY, vec![lost("mallory/primary", "mallory"), lost("mallory/blue", "mallory")]);
+    assert_eq!(people.state().able_custodians(), 1);
+    people.does(&["alice/primary"], vec![compromised("alice/primary", "alice")]);
+    assert_eq!(people.state().able_custodians(), 0);
+}
+
+#[test]
+fn an_owner_confirms_a_report_and_nobody_is_overruled() {
+    let mut people = three();
+    people.does(MALLORY, vec![compromised("alice/primary", "mallory")]);
+    people.does(&["alice/blue"], vec![compromised("alice/primary", "alice")]);
+    assert_eq!(people.word("alice/primary"), "compromised");
+    assert!(!overruled(&people, "mallory"));
+}
+
+#[test]
+fn a_suspended_key_signs_that_keys_are_restored_and_nothing_else() {
+    let mut people = three();
+    people.does(MALLORY, vec![lost("bob/primary", "mallory"), lost("alice/blue", "mallory")]);
+    let suspended = ["bob/primary", "alice/primary"];
+    for more in [
+        reader("friend"),
+        checked("bob/primary"),
+        checks_every(3660),
+        lost("bob/primary", "bob"),
+        acknowledged("bob", &["I keep my keys"]),
+        moved("alice/blue", "here"),
+    ] {
+        let alone = people.refused(&["bob/primary"], vec![more.clone()]);
+        let with_alice = people.refused(&suspended, vec![more.clone()]);
+        let beside = people.refused(&suspended, vec![restored("bob/primary"), more]);
+        assert_eq!([alone, with_alice, beside], [Rule::Signers; 3]);
+    }
+    people.does(&suspended, vec![restored("alice/blue"), restored("bob/primary")]);
+    assert!(people.is_active("bob/primary") && people.is_active("alice/blue"));
+}
+
+#[test]
+fn restores_their_own_suspended_key_alone() {
+    let mut people = three();
+    people.does(HONEST, vec![compromised("mallory/primary", "bob")]);
+    for signers in [&["mallory/primary"] as &[&str], &["mallory/blue"], MALLORY] {
+        let event = restored("mallory/primary");
+        assert_eq!(people.refused(signers, vec![event]), Rule::Authority, "{signers:?}");
+    }
+}
+
+#[test]
+fn a_reporter_who_takes_it_back_is_not_overruled() {
+    let mut people = three();
+    people.does(&["bob/primary"], vec![lost("alice/blue", "bob")]);
+    people.does(&["alice/primary", "bob/primary"], vec![restored("alice/blue")]);
+    assert!(!overruled(&people, "bob"));
+    people.does(&["bob/primary"], vec![lost("alice/blue", "bob")]);
+    people.does(&["alice/primary", "mallory/primary"], vec![restored("alice/blue")]);
+    assert!(overruled(&people, "bob"));
+    people.does(&["bob/primary"], vec![lost("bob/primary", "bob")]);
+}
+
+#[test]
+fn everyone_whose_report_is_undone_is_overruled() {
+    let mut people = People::with(&["alice/primary", "bob/primary", "mallory/primary"]);
+    people.does(&["mallory/primary"], vec![lost("bob/primary", "mallory")]);
+    people.does(&["mallory/primary"], vec![lost("alice/primary", "mallory")]);
+    assert_eq!(people.state().keys()[&name("alice/primary")].claims.len(), 1);
+    people.does(&["alice/primary", "bob/primary"], vec![restored("alice/primary")]);
+    assert!(overruled(&people, "mallory"), "a claim counts as a report");
+    assert_eq!(people.word("bob/primary"), "suspended", "each key is restored by itself");
+}
+
+#[test]
+fn a_key_that_nobody_reported_is_not_restored() {
+    let mut people = three();
+    people.does(HONEST, vec![retired("mallory/blue")]);
+    for key in ["alice/primary", "mallory/blue", "alice/green"] {
+        assert_eq!(people.refused(HONEST, vec![restored(key)]), Rule::Event, "{key}");
+    }
+}
+
+#[test]
+fn reports_in_anothers_name() {
+    let mut people = three();
+    for reporter in ["alice", "bob"] {
+        for key in ["alice/primary", "mallory/blue", "bob/primary"] {
+            let events = vec![lost(key, reporter)];
+            assert_eq!(people.refused(MALLORY, events), Rule::Authority, "{key} {reporter}");
+        }
+    }
+    for reporter in ["auditor", "zoe"] {
+        let events = vec![lost("alice/primary", reporter)];
+        assert_eq!(people.refused(WITH_BOB, events), Rule::Authority, "{reporter}");
+    }
+}
+
+#[test]
+fn reports_again_after_being_overruled() {
+    let mut people = three();
+    people.does(MALLORY, vec![lost("alice/blue", "mallory")]);
+    people.does(HONEST, vec![restored("alice/blue")]);
+    for report in [lost, compromised] {
+        for key in ["alice/blue", "alice/primary", "bob/primary", "alice/paper"] {
+            for signers in [&["mallory/primary"] as &[&str], &["mallory/blue"], MALLORY] {
+                let rule = people.refused(signers, vec![report(key, "mallory")]);
+                assert_eq!(rule, Rule::Authority, "{key}");
+            }
+        }
+    }
+    // With a new key, and with a second custodian who vouches for it.
+    let green = people.enrolment("mallory/green");
+    people.does(&["mallory/green", "mallory/primary", "alice/blue"], vec![green]);
+    let again = vec![lost("alice/blue", "mallory")];
+    assert_eq!(people.refused(&["mallory/green"], again.clone()), Rule::Authority);
+    people.does(WITH_BOB, again);
+    assert_eq!(people.word("alice/blue"), "suspended");
+}
+
+#[test]
+fn reports_one_key_many_times() {
+    let mut people = three();
+    people.does(MALLORY, vec![lost("alice/blue", "mallory")]);
+    for event in [lost("alice/blue", "mallory"), compromised("alice/blue", "mallory")] {
+        assert_eq!(people.refused(MALLORY, vec![event]), Rule::Event);
+    }
+    let twice = vec![lost("alice/primary", "mallory"), compromised("alice/primary", "mallory")];
+    assert_eq!(people.refused(MALLORY, twice), Rule::Event);
+    for key in ["alice/green", "zoe/primary", "zoe/paper", "auditor/paper"] {
+        assert_eq!(people.refused(MALLORY, vec![lost(key, "mallory")]), Rule::Event, "{key}");
+    }
+}
+
+#[test]
+fn a_report_at_the_floor_is_found_to_be_a_claim() {
+    let mut people = two();
+    people.does(MALLORY, vec![lost("alice/primary", "mallory")]);
+    let claimed =
+        FindingKind::OnlyClaimed { key: name("alice/primary"), reporter: handle("mallory") };
+    assert_eq!(people.found(), [claimed]);
+    people.does(&["alice/primary"], vec![compromised("alice/primary", "alice")]);
+    assert_eq!(people.found(), [], "the owner's own report is no claim");
+}
+
+#[test]
+fn an_owners_own_report_settles_what_others_claimed() {
+    let mut people = two();
+    people.does(MALLORY, vec![lost("alice/primary", "mallory")]);
+    people.does(&["alice/primary"], vec![lost("alice/primary", "alice")]);
+    assert_eq!(people.state().keys()[&name("alice/primary")].claims, []);
+}
+
+#[test]
+fn where_the_floor_is_lost_already_who_has_no_key_may_leave() {
+    let mut people = two();
+    let events = vec![lost("alice/primary", "alice"), left("alice")];
+    people.does(&["alice/primary", "mallory/primary"], events);
+    assert_eq!((people.state().quorum(), people.state().able_custodians()), (2, 1));
+}
+
+#[test]
+fn a_thief_of_one_key_changes_nothing_that_needs_two() {
+    let mut people = three();
+    let thief = &["alice/primary"] as &[&str];
+    let key = people.enrolment("alice/green");
+    assert_eq!(people.refused(&["alice/primary", "alice/green"], vec![key]), Rule::Authority);
+    for event in [
+        rekeyed("alice", "thief's"),
+        sealed("alice", "paper", 2),
+        retired("alice/blue"),
+        left("alice"),
+        checked("alice/blue"),
+        handed("alice/blue", "alice", "mallory"),
+    ] {
+        assert_eq!(people.refused(thief, vec![event]), Rule::Authority);
+    }
+    people.does(&["bob/primary"], vec![compromised("alice/primary", "bob")]);
+    for event in [restored("alice/primary"), action("late", "alice"), lost("alice/blue", "alice")] {
+        let rule = people.refused(thief, vec![event]);
+        assert!(matches!(rule, Rule::Authority | Rule::Signers));
+    }
+}
+
+#[test]
+fn a_restored_key_exposes_nothing() {
+    let mut people = three();
+    people.does(MALLORY, vec![compromised("alice/primary", "mallory")]);
+    people.does(HONEST, vec![restored("alice/primary")]);
+    people.does(&["alice/blue", "bob/primary"], vec![retired("alice/primary")]);
+    assert_eq!(exposed(&people, "alice"), [] as [&str; 0]);
+}
