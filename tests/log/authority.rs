@@ -10,7 +10,8 @@ use keymuster::log::Rule;
 use keymuster::record::authority::{Unauthorised, judge_founding};
 use keymuster::record::{Event, State};
 
-use super::people::People;
+use super::fixture::custodian;
+use super::people::{People, acknowledged, left, lost};
 use rows::{
     alone, alone_rows, counted, founding, joining, many, overruled, overruled_reports, personal,
     reports,
@@ -199,4 +200,19 @@ fn a_founding_without_founders_or_compartments_is_refused() {
         assert_eq!(founding_with(but, Vec::new()), Err(reason.to_owned()));
     }
     assert_eq!(judge_founding(&State::default(), &[]), Err(Unauthorised::NoFounder));
+}
+
+#[test]
+fn a_founder_without_a_key_that_may_sign_is_refused() {
+    let keyless = |who| Err(format!("{who} founds the vault and has no key in it"));
+    let reports = vec![lost("alice/primary", "alice"), lost("alice/blue", "alice")];
+    assert_eq!(founding_with("nothing", reports), keyless("alice"));
+    assert_eq!(founding_with("nothing", vec![custodian("bob")]), keyless("bob"));
+    let by_nobody = vec![lost("alice/blue", "zoe")];
+    assert_eq!(
+        founding_with("nothing", by_nobody),
+        Err("key-lost: there is no custodian zoe".into())
+    );
+    let and_left = vec![custodian("bob"), acknowledged("bob", &["I keep my keys"]), left("bob")];
+    assert_eq!(founding_with("nothing", and_left), keyless("bob"));
 }

@@ -393,6 +393,7 @@ pub fn founding(people: &mut People) -> Row {
         &[
             (&["alice/primary", "alice/blue"], "bob founds it too"),
             (&["bob/primary"], "alice founds it too"),
+            (&["alice/primary", "bob/primary"], "without one of the keys that it enrols"),
             (&["alice/primary", "alice/blue", "bob/primary", "carol/primary"], "no founder"),
             (&["alice/primary", "alice/blue", "bob/primary", "bob/primary"], "a key named twice"),
             (&[], "nobody"),
