@@ -113,7 +113,7 @@ impl KeyEnrolled {
             bag: None,
         };
         state.keys.insert(self.key.clone(), key);
-        state.had_two_custodians |= state.able_custodians() >= 2;
+        state.had_two_custodians |= state.keys.keys().any(|key| key.owner != self.key.owner);
         Ok(())
     }
 }

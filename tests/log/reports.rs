@@ -4,7 +4,7 @@
 use keymuster::log::{FindingKind, Rule};
 
 use super::attacks::{MALLORY, WITH_BOB, three, two};
-use super::fixture::{checked, handle, name, reader, sealed};
+use super::fixture::{checked, custodian, handle, name, reader, sealed};
 use super::people::{
     People, acknowledged, action, checks_every, compromised, handed, left, lost, moved, rekeyed,
     restored, retired,
@@ -209,6 +209,20 @@ fn where_the_floor_is_lost_already_who_has_no_key_may_leave() {
     let events = vec![lost("alice/primary", "alice"), left("alice")];
     people.does(&["alice/primary", "mallory/primary"], events);
     assert_eq!((people.state().quorum(), people.state().able_custodians()), (2, 1));
+}
+
+#[test]
+fn two_is_two_for_good_even_where_the_first_gives_up_their_key_at_once() {
+    let mut people = People::with(&["alice/primary"]);
+    let events = vec![
+        lost("alice/primary", "alice"),
+        custodian("mallory"),
+        people.enrolment("mallory/primary"),
+    ];
+    people.does(&["alice/primary", "mallory/primary"], events);
+    assert_eq!(people.state().quorum(), 2);
+    let alone = people.refused(&["mallory/primary"], vec![left("alice")]);
+    assert_eq!(alone, Rule::Authority);
 }
 
 #[test]
