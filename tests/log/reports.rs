@@ -185,6 +185,19 @@ fn reports_one_key_many_times() {
 }
 
 #[test]
+fn a_claim_becomes_a_suspension_only_by_a_new_report() {
+    let mut people = two();
+    people.does(MALLORY, vec![lost("alice/primary", "mallory")]);
+    let both = ["alice/primary", "mallory/primary", "bob/primary"];
+    let bob = [custodian("bob"), people.enrolment("bob/primary")];
+    people.does(&both, bob.to_vec());
+    assert!(people.is_active("alice/primary"));
+    people.does(MALLORY, vec![compromised("alice/primary", "mallory")]);
+    assert_eq!(people.word("alice/primary"), "suspended");
+    assert_eq!(people.found(), [], "this one suspends, whatever was only claimed before");
+}
+
+#[test]
 fn a_report_at_the_floor_is_found_to_be_a_claim() {
     let mut people = two();
     people.does(MALLORY, vec![lost("alice/primary", "mallory")]);
