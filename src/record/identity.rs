@@ -18,7 +18,8 @@ pub struct SealedIdentity {
     pub sealed: Stamp,
     /// The recipient of the identity that is inside.
     pub recipient: AgeRecipient,
-    /// For the copy on paper: that it was lost, or that somebody else may have read it.
+    /// For the copy on paper: that it, or one of this identity before it, was lost, or that
+    /// somebody else may have read it.
     pub exposed: Option<Report>,
 }
 
@@ -52,10 +53,14 @@ impl IdentitySealed {
                 "the identity sealed to {key} must name a plugin identity exactly if it is sealed to a key"
             )));
         }
-        let known = state.identities.get(&key).map_or(0, |known| known.sealing.generation);
+        let known = state.identities.get(&key);
+        // What opened the sheet before opens the same identity still.
+        let exposed = known.filter(|known| known.recipient == recipient);
+        let exposed = exposed.and_then(|known| known.exposed.clone());
+        let known = known.map_or(0, |known| known.sealing.generation);
         follows(self.generation, known, &format!("generation of the identity sealed to {key}"))?;
         state.sealings.push(Sealing::Identity(self.clone()));
-        let sealed = SealedIdentity { sealing: self.clone(), sealed: at, recipient, exposed: None };
+        let sealed = SealedIdentity { sealing: self.clone(), sealed: at, recipient, exposed };
         state.identities.insert(key, sealed);
         Ok(())
     }

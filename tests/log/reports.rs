@@ -262,6 +262,17 @@ fn a_thief_of_one_key_changes_nothing_that_needs_two() {
 }
 
 #[test]
+fn a_leaked_paper_stays_leaked_until_there_is_another_identity() {
+    let mut people = three();
+    people.does(&["alice/blue"], vec![compromised("alice/paper", "alice")]);
+    assert_eq!(exposed(&people, "alice"), ["alice/paper"]);
+    people.does(HONEST, vec![sealed("alice", "paper", 2)]);
+    assert_eq!(exposed(&people, "alice"), ["alice/paper"], "the old sheet opens it still");
+    people.does(HONEST, vec![rekeyed("alice", "new"), sealed("alice", "paper", 3)]);
+    assert_eq!(exposed(&people, "alice"), [] as [&str; 0]);
+}
+
+#[test]
 fn a_restored_key_exposes_nothing() {
     let mut people = three();
     people.does(MALLORY, vec![compromised("alice/primary", "mallory")]);
