@@ -45,8 +45,10 @@ impl IdentitySealed {
         let recipient = state.present(&self.custodian)?.recipient.clone();
         let on_paper = self.slot.as_str() == PAPER;
         let key = KeyName { owner: self.custodian.clone(), label: self.slot.clone() };
-        if !on_paper && !state.keys.contains_key(&key) {
-            return Err(Rejection::Unknown("key", key.to_string()));
+        if !on_paper && !state.key_mut(&key)?.is_active() {
+            return Err(Rejection::Mismatch(format!(
+                "{key} may not sign: nothing is sealed to it"
+            )));
         }
         if on_paper == self.plugin_sha256.is_some() {
             return Err(Rejection::Mismatch(format!(

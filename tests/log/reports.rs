@@ -280,3 +280,17 @@ fn a_restored_key_exposes_nothing() {
     people.does(&["alice/blue", "bob/primary"], vec![retired("alice/primary")]);
     assert_eq!(exposed(&people, "alice"), [] as [&str; 0]);
 }
+
+#[test]
+fn no_identity_is_sealed_to_a_key_that_may_not_sign() {
+    let mut people = three();
+    let keys = ["alice/one", "alice/two", "alice/three"].map(|key| people.enrolment(key));
+    let signers = ["alice/one", "alice/two", "alice/three", "alice/primary", "bob/primary"];
+    people.does(&signers, keys.to_vec());
+    people.does(MALLORY, vec![lost("alice/one", "mallory")]);
+    people.does(HONEST, vec![lost("alice/two", "alice"), retired("alice/three")]);
+    for slot in ["one", "two", "three"] {
+        let rule = people.refused(HONEST, vec![sealed("alice", slot, 1)]);
+        assert_eq!(rule, Rule::Event, "{slot}");
+    }
+}
