@@ -27,8 +27,8 @@ pub struct Key {
     pub enrolment: KeyEnrolled,
     /// Whether it may sign.
     pub state: KeyState,
-    /// Reports of other custodians that couldn't suspend it, since too few custodians would
-    /// have been left who can sign.
+    /// Reports of other custodians that don't suspend it: too few custodians would have been
+    /// left who can sign, or it was retired then.
     pub claims: Vec<Report>,
     /// When it was enrolled.
     pub enrolled: Stamp,

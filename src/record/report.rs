@@ -172,7 +172,7 @@ impl KeyRetired {
         let key = state.key_mut(&self.key)?;
         match &key.state {
             KeyState::Active => floor?,
-            KeyState::Suspended(_) => {}
+            KeyState::Suspended(report) => key.claims.push(report.clone()),
             state => {
                 return Err(Rejection::Mismatch(format!(
                     "{} is {} already",
@@ -181,7 +181,6 @@ impl KeyRetired {
                 )));
             }
         }
-        key.claims.clear();
         key.state = KeyState::Retired(at);
         Ok(())
     }
@@ -206,8 +205,13 @@ impl Key {
         self.state == KeyState::Active
     }
 
-    /// Whether somebody else may have it in hand, by a report that isn't a mere claim.
+    /// Whether somebody else may have it in hand, by a report that isn't a mere claim. Who
+    /// retire a key that was reported don't say that the report was wrong.
     pub fn is_astray(&self) -> bool {
-        matches!(self.state, KeyState::Suspended(_) | KeyState::Reported(_))
+        match self.state {
+            KeyState::Active => false,
+            KeyState::Suspended(_) | KeyState::Reported(_) => true,
+            KeyState::Retired(_) => !self.claims.is_empty(),
+        }
     }
 }

@@ -273,6 +273,18 @@ fn a_leaked_paper_stays_leaked_until_there_is_another_identity() {
 }
 
 #[test]
+fn a_reported_key_exposes_an_identity_even_once_it_is_retired() {
+    let mut people = three();
+    people.does(&["bob/primary"], vec![compromised("alice/primary", "bob")]);
+    assert_eq!(exposed(&people, "alice"), ["alice/primary"]);
+    people.does(&["alice/blue", "bob/primary"], vec![retired("alice/primary")]);
+    assert_eq!(people.word("alice/primary"), "retired");
+    assert_eq!(exposed(&people, "alice"), ["alice/primary"], "two said that it was right");
+    people.does(&["alice/blue", "bob/primary"], vec![rekeyed("alice", "new")]);
+    assert_eq!(exposed(&people, "alice"), [] as [&str; 0]);
+}
+
+#[test]
 fn a_restored_key_exposes_nothing() {
     let mut people = three();
     people.does(MALLORY, vec![compromised("alice/primary", "mallory")]);
