@@ -86,7 +86,7 @@ impl KeyReported {
             Err(Rejection::Mismatch(format!("{} is {} already", self.key, state.word())))
         };
         match &key.state {
-            KeyState::Active | KeyState::Suspended(_) if own => {
+            KeyState::Active | KeyState::Suspended(_) | KeyState::Retired(_) if own => {
                 key.claims.clear();
                 key.state = KeyState::Reported(report);
             }

@@ -285,6 +285,18 @@ fn a_reported_key_exposes_an_identity_even_once_it_is_retired() {
 }
 
 #[test]
+fn an_owner_reports_a_retired_key_which_holds_their_identity_still() {
+    let mut people = three();
+    people.does(HONEST, vec![retired("alice/primary")]);
+    assert_eq!(exposed(&people, "alice"), [] as [&str; 0]);
+    let not_mallorys = vec![lost("alice/primary", "mallory")];
+    assert_eq!(people.refused(MALLORY, not_mallorys), Rule::Event);
+    people.does(&["alice/blue"], vec![lost("alice/primary", "alice")]);
+    assert_eq!(people.word("alice/primary"), "lost");
+    assert_eq!(exposed(&people, "alice"), ["alice/primary"]);
+}
+
+#[test]
 fn a_restored_key_exposes_nothing() {
     let mut people = three();
     people.does(MALLORY, vec![compromised("alice/primary", "mallory")]);
