@@ -271,12 +271,17 @@ impl State {
         self.keys.get_mut(name).ok_or_else(|| Rejection::Unknown("key", name.to_string()))
     }
 
-    /// Notes that a paper copy isn't its owner's alone any more.
+    /// Notes that a paper copy isn't its owner's alone any more. Its owner knows best, and a
+    /// lost one may turn up in wrong hands.
     pub(super) fn expose_paper(&mut self, slot: &KeyName, report: Report) -> Result<(), Rejection> {
         let sealed = self.identities.get_mut(slot);
         let sealed = sealed.ok_or_else(|| Rejection::Unknown("paper copy", slot.to_string()))?;
-        if sealed.exposed.is_some() {
-            return Err(Rejection::Mismatch(format!("{slot} is reported already")));
+        if let Some(before) = &sealed.exposed {
+            let by_owner = |report: &Report| report.reporter == slot.owner;
+            let worse = (before.kind, report.kind) == (ReportKind::Lost, ReportKind::Compromised);
+            if !by_owner(&report) || (by_owner(before) && !worse) {
+                return Err(Rejection::Mismatch(format!("{slot} is reported already")));
+            }
         }
         sealed.exposed = Some(report);
         Ok(())

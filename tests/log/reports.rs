@@ -2,6 +2,7 @@
 //! never below the floor. And what a dishonest reporter, or a thief, makes of that.
 
 use keymuster::log::{FindingKind, Rule};
+use keymuster::record::Handle;
 
 use super::attacks::{MALLORY, WITH_BOB, three, two};
 use super::fixture::{checked, custodian, handle, name, reader, sealed};
@@ -259,6 +260,21 @@ fn a_thief_of_one_key_changes_nothing_that_needs_two() {
         let rule = people.refused(thief, vec![event]);
         assert!(matches!(rule, Rule::Authority | Rule::Signers));
     }
+}
+
+#[test]
+fn reports_a_paper_first_so_that_its_owner_cannot() {
+    let mut people = three();
+    people.does(MALLORY, vec![lost("alice/paper", "mallory")]);
+    people.does(&["alice/blue"], vec![compromised("alice/paper", "alice")]);
+    let slot = name("alice/paper");
+    let by: &Handle = &people.state().identities()[&slot].exposed.as_ref().unwrap().reporter;
+    assert_eq!(by, &handle("alice"));
+    for again in [compromised("alice/paper", "mallory"), lost("alice/paper", "bob")] {
+        assert_eq!(people.refused(WITH_BOB, vec![again]), Rule::Event);
+    }
+    let less = vec![lost("alice/paper", "alice")];
+    assert_eq!(people.refused(&["alice/blue"], less), Rule::Event);
 }
 
 #[test]
