@@ -113,8 +113,8 @@ impl KeyReported {
     }
 }
 
-/// A key that another custodian reported is well: it may sign again. The reporter was wrong,
-/// unless they sign this too.
+/// A key, or a paper copy, that another custodian reported is well: the key may sign again.
+/// The reporter was wrong, unless they sign this too.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyRestored {
@@ -129,6 +129,24 @@ impl KeyRestored {
         at: Stamp,
         signers: &[KeyName],
     ) -> Result<(), Rejection> {
+        let reports = if self.key.label.as_str() == PAPER {
+            vec![state.clear_paper(&self.key)?]
+        } else {
+            self.restore_key(state)?
+        };
+        let agree: BTreeSet<&Handle> = signers.iter().map(|signer| &signer.owner).collect();
+        for report in reports {
+            if !agree.contains(&report.reporter)
+                && let Some(reporter) = state.custodians.get_mut(&report.reporter)
+            {
+                reporter.overruled = Some(at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the key active, and returns the reports that were wrong.
+    fn restore_key(&self, state: &mut State) -> Result<Vec<Report>, Rejection> {
         let key = state.key_mut(&self.key)?;
         let suspending = match &key.state {
             KeyState::Suspended(report) => Some(report.clone()),
@@ -141,17 +159,8 @@ impl KeyRestored {
                 )));
             }
         };
-        let reports = std::mem::take(&mut key.claims).into_iter().chain(suspending);
         key.state = KeyState::Active;
-        let agree: BTreeSet<&Handle> = signers.iter().map(|signer| &signer.owner).collect();
-        for report in reports {
-            if !agree.contains(&report.reporter)
-                && let Some(reporter) = state.custodians.get_mut(&report.reporter)
-            {
-                reporter.overruled = Some(at);
-            }
-        }
-        Ok(())
+        Ok(std::mem::take(&mut key.claims).into_iter().chain(suspending).collect())
     }
 }
 

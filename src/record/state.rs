@@ -287,6 +287,14 @@ impl State {
         Ok(())
     }
 
+    /// Notes that a paper copy is its owner's alone after all, and returns the report that said
+    /// otherwise: another's, since an owner's own is final.
+    pub(super) fn clear_paper(&mut self, slot: &KeyName) -> Result<Report, Rejection> {
+        let exposed = self.identities.get_mut(slot).map(|sealed| &mut sealed.exposed);
+        let by_another = exposed.and_then(|e| e.take_if(|report| report.reporter != slot.owner));
+        by_another.ok_or_else(|| Rejection::Mismatch(format!("{slot} was reported by nobody else")))
+    }
+
     /// The sealed copies of a custodian's present identity that somebody else may open: then
     /// they need another identity.
     pub fn exposures(&self, custodian: &Handle) -> Vec<KeyName> {

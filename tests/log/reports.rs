@@ -278,6 +278,24 @@ fn reports_a_paper_first_so_that_its_owner_cannot() {
 }
 
 #[test]
+fn reports_papers_without_end() {
+    let mut people = three();
+    assert_eq!(people.refused(HONEST, vec![restored("alice/paper")]), Rule::Event);
+    people.does(MALLORY, vec![lost("alice/paper", "mallory")]);
+    assert_eq!(people.refused(&["alice/blue"], vec![restored("alice/paper")]), Rule::Authority);
+    people.does(HONEST, vec![restored("alice/paper")]);
+    assert_eq!(exposed(&people, "alice"), [] as [&str; 0]);
+    let again = vec![compromised("alice/paper", "mallory")];
+    assert_eq!(people.refused(MALLORY, again), Rule::Authority);
+    people.does(&["alice/blue"], vec![lost("alice/paper", "alice")]);
+    assert_eq!(
+        people.refused(HONEST, vec![restored("alice/paper")]),
+        Rule::Event,
+        "her own is final"
+    );
+}
+
+#[test]
 fn a_leaked_paper_stays_leaked_until_there_is_another_identity() {
     let mut people = three();
     people.does(&["alice/blue"], vec![compromised("alice/paper", "alice")]);
