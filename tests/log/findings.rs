@@ -5,7 +5,9 @@ use keymuster::record::{Event, Policy, PolicyChanged, UserVerification};
 
 use super::attacks::{WITH_BOB, three};
 use super::fixture::name;
-use super::people::{People, bagged, checks_every, compromised, line, lost, opened, restored};
+use super::people::{
+    People, bagged, checks_every, compromised, duties, line, lost, opened, restored,
+};
 
 fn loosened(people: &People) -> Vec<&'static str> {
     let how = |kind: FindingKind| match kind {
@@ -62,6 +64,20 @@ fn waived_verification_loosens_the_policy_once() {
     assert_eq!(loosened(&people), [] as [&str; 0]);
     people.does(WITH_BOB, set(UserVerification::Required));
     assert_eq!(loosened(&people), [] as [&str; 0]);
+}
+
+#[test]
+fn dropping_the_text_of_duties_loosens_the_policy_and_another_text_does_not() {
+    let mut people = three();
+    for (text, expected) in [
+        (&[] as &[&str], &[] as &[&str]),
+        (&["I keep my keys apart"], &[]),
+        (&["I keep them together"], &[]),
+        (&[], &["any text of duties may be acknowledged"]),
+    ] {
+        people.does(WITH_BOB, vec![duties(text)]);
+        assert_eq!(loosened(&people), expected, "{text:?}");
+    }
 }
 
 #[test]
