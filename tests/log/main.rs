@@ -12,3 +12,4 @@ mod laws;
 mod people;
 mod reports;
 mod rules;
+mod sequences;
