@@ -441,7 +441,7 @@ fn odd_afterwards(event: &Event, after: &State) -> Option<FindingKind> {
     let (Event::KeyLost(report) | Event::KeyCompromised(report)) = event else { return None };
     let key = after.keys().get(&report.key)?;
     let claimed = key.claims.iter().any(|claim| claim.reporter == report.reporter);
-    claimed.then(|| FindingKind::OnlyClaimed {
+    (claimed && key.is_active()).then(|| FindingKind::OnlyClaimed {
         key: report.key.clone(),
         reporter: report.reporter.clone(),
     })

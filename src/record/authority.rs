@@ -136,9 +136,12 @@ pub enum Unauthorised {
     /// A founding custodian didn't sign.
     #[error("{0} founds the vault and must sign")]
     NotEveryFounder(Handle),
-    /// A founding custodian has no key.
+    /// A founding custodian has no key that may sign.
     #[error("{0} founds the vault and has no key in it")]
     KeylessFounder(Handle),
+    /// A key of a founder's didn't sign its own enrolment.
+    #[error("{0} is enrolled by the founding and must sign it")]
+    NotEveryKey(KeyName),
     /// A compartment that every vault has is missing.
     #[error("a vault is founded with its compartment {0}")]
     NoCompartment(&'static str),
@@ -205,20 +208,24 @@ pub fn judge(event: &Event, before: &State, signers: &[KeyName]) -> Result<(), U
 }
 
 /// Judges the first entry. `after` is the state that it makes: every custodian it adds
-/// must have signed, with a key of theirs that it enrols, and there must be the compartments
-/// that the log and its secrets are encrypted to.
+/// must have signed, with every key that it enrols, one of which stays active, and there must
+/// be the compartments that the log and its secrets are encrypted to. So nothing else in the
+/// entry lacks a signature that the table asks for.
 pub fn judge_founding(after: &State, signers: &[KeyName]) -> Result<(), Unauthorised> {
     if after.custodians().is_empty() {
         return Err(Unauthorised::NoFounder);
     }
     let signed: BTreeSet<&Handle> = signers.iter().map(|signer| &signer.owner).collect();
-    for founder in after.custodians().keys() {
-        if !after.keys().keys().any(|key| key.owner == *founder) {
+    for founder in after.custodians().keys().chain(after.former_custodians().keys()) {
+        if !after.keys().iter().any(|(name, key)| name.owner == *founder && key.is_active()) {
             return Err(Unauthorised::KeylessFounder(founder.clone()));
         }
         if !signed.contains(founder) {
             return Err(Unauthorised::NotEveryFounder(founder.clone()));
         }
+    }
+    if let Some(silent) = after.keys().keys().find(|key| !signers.contains(key)) {
+        return Err(Unauthorised::NotEveryKey(silent.clone()));
     }
     let sealed = |name: &str| after.compartments().keys().any(|known| known.as_str() == name);
     match [RECORDS, SEEDS].into_iter().find(|name| !sealed(name)) {

@@ -18,7 +18,8 @@ pub struct SealedIdentity {
     pub sealed: Stamp,
     /// The recipient of the identity that is inside.
     pub recipient: AgeRecipient,
-    /// For the copy on paper: that it was lost, or that somebody else may have read it.
+    /// For the copy on paper: that it, or one of this identity before it, was lost, or that
+    /// somebody else may have read it.
     pub exposed: Option<Report>,
 }
 
@@ -44,21 +45,24 @@ impl IdentitySealed {
         let recipient = state.present(&self.custodian)?.recipient.clone();
         let on_paper = self.slot.as_str() == PAPER;
         let key = KeyName { owner: self.custodian.clone(), label: self.slot.clone() };
-        if !on_paper && !state.keys.contains_key(&key) {
-            return Err(Rejection::Unknown("key", key.to_string()));
-        }
-        if !on_paper && state.active_key(&key).is_none() {
-            return Err(Rejection::Mismatch(format!("{key} may not sign, nor open anything")));
+        if !on_paper && !state.key_mut(&key)?.is_active() {
+            return Err(Rejection::Mismatch(format!(
+                "{key} may not sign: nothing is sealed to it"
+            )));
         }
         if on_paper == self.plugin_sha256.is_some() {
             return Err(Rejection::Mismatch(format!(
                 "the identity sealed to {key} must name a plugin identity exactly if it is sealed to a key"
             )));
         }
-        let known = state.identities.get(&key).map_or(0, |known| known.sealing.generation);
+        let known = state.identities.get(&key);
+        // What opened the sheet before opens the same identity still.
+        let exposed = known.filter(|known| known.recipient == recipient);
+        let exposed = exposed.and_then(|known| known.exposed.clone());
+        let known = known.map_or(0, |known| known.sealing.generation);
         follows(self.generation, known, &format!("generation of the identity sealed to {key}"))?;
         state.sealings.push(Sealing::Identity(self.clone()));
-        let sealed = SealedIdentity { sealing: self.clone(), sealed: at, recipient, exposed: None };
+        let sealed = SealedIdentity { sealing: self.clone(), sealed: at, recipient, exposed };
         state.identities.insert(key, sealed);
         Ok(())
     }

@@ -27,12 +27,9 @@ pub struct Key {
     pub enrolment: KeyEnrolled,
     /// Whether it may sign.
     pub state: KeyState,
-    /// Reports of other custodians that couldn't suspend it, since too few custodians would
-    /// have been left who can sign.
+    /// Reports of other custodians that don't suspend it: too few custodians would have been
+    /// left who can sign, or it was retired then.
     pub claims: Vec<Report>,
-    /// The report that it may be in somebody else's hands, whatever became of it since; not one
-    /// that was found wrong.
-    pub astray: Option<Report>,
     /// When it was enrolled.
     pub enrolled: Stamp,
     /// When it last signed an entry, and so was last seen in its owner's hand.
@@ -108,7 +105,6 @@ impl KeyEnrolled {
             enrolment: self.clone(),
             state: KeyState::Active,
             claims: Vec::new(),
-            astray: None,
             enrolled: at,
             last_seen: at,
             holder: self.key.owner.clone(),
@@ -117,7 +113,7 @@ impl KeyEnrolled {
             bag: None,
         };
         state.keys.insert(self.key.clone(), key);
-        state.had_two_custodians |= state.able_custodians() >= 2;
+        state.had_two_custodians |= state.keys.keys().any(|key| key.owner != self.key.owner);
         Ok(())
     }
 }

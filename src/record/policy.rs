@@ -140,6 +140,8 @@ impl PolicyChanged {
     pub fn loosens(&self, before: &Policy) -> Vec<&'static str> {
         let waives = self.user_verification == Some(UserVerification::Waived)
             && before.user_verification == UserVerification::Required;
+        let drops_duties =
+            self.duties.as_ref().is_some_and(Vec::is_empty) && !before.duties.is_empty();
         let longer = |to: Option<u32>, from: u32| to.is_some_and(|days| days > from);
         let loosened = [
             (waives, "signatures need no PIN or fingerprint"),
@@ -151,6 +153,7 @@ impl PolicyChanged {
             (longer(self.contacts_days, before.contacts_days), "contacts are reviewed less often"),
             (longer(self.slip_days, before.slip_days), "slips are admitted for longer"),
             (longer(self.grace_days, before.grace_days), "what is late is overdue later"),
+            (drops_duties, "any text of duties may be acknowledged"),
         ];
         loosened.into_iter().filter(|(is, _)| *is).map(|(_, words)| words).collect()
     }

@@ -86,9 +86,8 @@ impl KeyReported {
             Err(Rejection::Mismatch(format!("{} is {} already", self.key, state.word())))
         };
         match &key.state {
-            KeyState::Active | KeyState::Suspended(_) if own => {
+            KeyState::Active | KeyState::Suspended(_) | KeyState::Retired(_) if own => {
                 key.claims.clear();
-                key.astray = Some(report.clone());
                 key.state = KeyState::Reported(report);
             }
             // A lost key may turn up in wrong hands.
@@ -97,10 +96,7 @@ impl KeyReported {
             {
                 key.state = KeyState::Reported(report);
             }
-            KeyState::Active if floor_holds => {
-                key.astray = Some(report.clone());
-                key.state = KeyState::Suspended(report);
-            }
+            KeyState::Active if floor_holds => key.state = KeyState::Suspended(report),
             KeyState::Active => {
                 if key.claims.iter().any(|claim| claim.reporter == self.reporter) {
                     let reporter = &self.reporter;
@@ -117,8 +113,8 @@ impl KeyReported {
     }
 }
 
-/// A key that another custodian reported is well: it may sign again. The reporter was wrong,
-/// unless they sign this too.
+/// A key, or a paper copy, that another custodian reported is well: the key may sign again.
+/// The reporter was wrong, unless they sign this too.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyRestored {
@@ -133,6 +129,24 @@ impl KeyRestored {
         at: Stamp,
         signers: &[KeyName],
     ) -> Result<(), Rejection> {
+        let reports = if self.key.label.as_str() == PAPER {
+            vec![state.clear_paper(&self.key)?]
+        } else {
+            self.restore_key(state)?
+        };
+        let agree: BTreeSet<&Handle> = signers.iter().map(|signer| &signer.owner).collect();
+        for report in reports {
+            if !agree.contains(&report.reporter)
+                && let Some(reporter) = state.custodians.get_mut(&report.reporter)
+            {
+                reporter.overruled = Some(at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the key active, and returns the reports that were wrong.
+    fn restore_key(&self, state: &mut State) -> Result<Vec<Report>, Rejection> {
         let key = state.key_mut(&self.key)?;
         let suspending = match &key.state {
             KeyState::Suspended(report) => Some(report.clone()),
@@ -145,18 +159,8 @@ impl KeyRestored {
                 )));
             }
         };
-        let reports = std::mem::take(&mut key.claims).into_iter().chain(suspending);
         key.state = KeyState::Active;
-        key.astray = None;
-        let agree: BTreeSet<&Handle> = signers.iter().map(|signer| &signer.owner).collect();
-        for report in reports {
-            if !agree.contains(&report.reporter)
-                && let Some(reporter) = state.custodians.get_mut(&report.reporter)
-            {
-                reporter.overruled = Some(at);
-            }
-        }
-        Ok(())
+        Ok(std::mem::take(&mut key.claims).into_iter().chain(suspending).collect())
     }
 }
 
@@ -177,7 +181,7 @@ impl KeyRetired {
         let key = state.key_mut(&self.key)?;
         match &key.state {
             KeyState::Active => floor?,
-            KeyState::Suspended(_) => {}
+            KeyState::Suspended(report) => key.claims.push(report.clone()),
             state => {
                 return Err(Rejection::Mismatch(format!(
                     "{} is {} already",
@@ -186,7 +190,6 @@ impl KeyRetired {
                 )));
             }
         }
-        key.claims.clear();
         key.state = KeyState::Retired(at);
         Ok(())
     }
@@ -209,5 +212,15 @@ impl Key {
     /// Whether it may sign anything.
     pub fn is_active(&self) -> bool {
         self.state == KeyState::Active
+    }
+
+    /// Whether somebody else may have it in hand, by a report that isn't a mere claim. Who
+    /// retire a key that was reported don't say that the report was wrong.
+    pub fn is_astray(&self) -> bool {
+        match self.state {
+            KeyState::Active => false,
+            KeyState::Suspended(_) | KeyState::Reported(_) => true,
+            KeyState::Retired(_) => !self.claims.is_empty(),
+        }
     }
 }

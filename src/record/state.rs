@@ -271,15 +271,28 @@ impl State {
         self.keys.get_mut(name).ok_or_else(|| Rejection::Unknown("key", name.to_string()))
     }
 
-    /// Notes that a paper copy isn't its owner's alone any more.
+    /// Notes that a paper copy isn't its owner's alone any more. Its owner knows best, and a
+    /// lost one may turn up in wrong hands.
     pub(super) fn expose_paper(&mut self, slot: &KeyName, report: Report) -> Result<(), Rejection> {
         let sealed = self.identities.get_mut(slot);
         let sealed = sealed.ok_or_else(|| Rejection::Unknown("paper copy", slot.to_string()))?;
-        if sealed.exposed.is_some() {
-            return Err(Rejection::Mismatch(format!("{slot} is reported already")));
+        if let Some(before) = &sealed.exposed {
+            let by_owner = |report: &Report| report.reporter == slot.owner;
+            let worse = (before.kind, report.kind) == (ReportKind::Lost, ReportKind::Compromised);
+            if !by_owner(&report) || (by_owner(before) && !worse) {
+                return Err(Rejection::Mismatch(format!("{slot} is reported already")));
+            }
         }
         sealed.exposed = Some(report);
         Ok(())
+    }
+
+    /// Notes that a paper copy is its owner's alone after all, and returns the report that said
+    /// otherwise: another's, since an owner's own is final.
+    pub(super) fn clear_paper(&mut self, slot: &KeyName) -> Result<Report, Rejection> {
+        let exposed = self.identities.get_mut(slot).map(|sealed| &mut sealed.exposed);
+        let by_another = exposed.and_then(|e| e.take_if(|report| report.reporter != slot.owner));
+        by_another.ok_or_else(|| Rejection::Mismatch(format!("{slot} was reported by nobody else")))
     }
 
     /// The sealed copies of a custodian's present identity that somebody else may open: then
@@ -291,8 +304,7 @@ impl State {
         let is_exposed = |slot: &KeyName, sealed: &SealedIdentity| {
             slot.owner == *custodian
                 && sealed.recipient == *recipient
-                && (sealed.exposed.is_some()
-                    || self.keys.get(slot).is_some_and(|key| key.astray.is_some()))
+                && (sealed.exposed.is_some() || self.keys.get(slot).is_some_and(Key::is_astray))
         };
         let slots = self.identities.iter().filter(|(slot, sealed)| is_exposed(slot, sealed));
         slots.map(|(slot, _)| slot.clone()).collect()

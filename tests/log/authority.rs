@@ -1,178 +1,218 @@
-//! The authority table, row by row, written by hand from the rules and not from the code.
+//! The authority table, row by row, written by hand from the rules and not from the code:
+//! every event, with the signers that suffice and with those that don't, as whole entries
+//! with genuine signatures.
 
-use keymuster::record::authority::{Unauthorised, judge, judge_founding};
-use keymuster::record::{Event, KeyName, Stamp, State, UserVerification as Policy};
+mod rows;
 
-use super::fixture::{
-    TestLog, checked, compartment, created, custodian, name, reader, sealed, time,
+use std::collections::BTreeSet;
+
+use keymuster::log::Rule;
+use keymuster::record::authority::{Unauthorised, judge_founding};
+use keymuster::record::{Event, State};
+
+use super::fixture::custodian;
+use super::people::{People, acknowledged, left, lost};
+use rows::{
+    alone, alone_rows, counted, founding, joining, many, overruled, overruled_reports, personal,
+    reports,
 };
 
-struct People {
-    log: TestLog,
-    state: State,
-}
-
-/// Alice with two keys, and bob with one if `two`.
-fn people(two: bool) -> People {
-    let mut log = TestLog::new();
-    let mut state = State::default();
-    let at = Stamp { entry: 1, time: time(0) };
-    let mut events = vec![created(false, Policy::Required), custodian("alice")];
-    let mut names = vec!["alice/primary", "alice/blue"];
-    if two {
-        events.push(custodian("bob"));
-        names.push("bob/primary");
-    }
-    for key in names {
-        events.push(log.new_key(key).enrolled());
-    }
-    let members: &[&str] = if two { &["alice", "bob"] } else { &["alice"] };
-    events.extend([compartment("records", 1, members), compartment("seeds", 1, members)]);
-    for event in &events {
-        state.apply(event, at, &[]).unwrap();
-    }
-    People { log, state }
-}
-
-impl People {
-    fn allows(&self, event: &Event, signers: &[&str]) -> bool {
-        self.judge(event, signers).is_ok()
-    }
-
-    fn judge(&self, event: &Event, signers: &[&str]) -> Result<(), Unauthorised> {
-        let signers: Vec<KeyName> = signers.iter().map(|signer| name(signer)).collect();
-        judge(event, &self.state, &signers)
-    }
-
-    fn new_key(&mut self, key: &str) -> Event {
-        self.log.new_key(key).enrolled()
-    }
-}
-
-#[test]
-fn a_check_is_signed_by_that_very_key() {
-    let people = people(true);
-    let event = checked("alice/primary");
-    assert!(people.allows(&event, &["alice/primary"]));
-    assert!(people.allows(&event, &["bob/primary", "alice/primary"]));
-    assert!(!people.allows(&event, &[]));
-    assert!(!people.allows(&event, &["alice/blue"]), "another key of hers");
-    assert!(!people.allows(&event, &["bob/primary"]));
-    assert!(!people.allows(&checked("alice/lost"), &["alice/lost"]), "a key that isn't enrolled");
-}
-
-#[test]
-fn a_lone_custodian_enrols_their_own_second_key() {
-    let mut people = people(false);
-    let event = people.new_key("alice/green");
-    assert!(people.allows(&event, &["alice/primary"]));
-    assert!(people.allows(&event, &["alice/green", "alice/blue"]));
-    assert!(!people.allows(&event, &["alice/green"]), "the new key alone has no authority");
-    assert!(!people.allows(&event, &[]));
-}
-
-#[test]
-fn once_there_are_two_custodians_an_enrolment_needs_both() {
-    let mut people = people(true);
-    let event = people.new_key("alice/green");
-    assert!(people.allows(&event, &["alice/primary", "bob/primary"]));
-    assert!(people.allows(&event, &["alice/green", "alice/primary", "bob/primary"]));
-    assert!(!people.allows(&event, &["alice/primary"]));
-    assert!(!people.allows(&event, &["alice/primary", "alice/blue"]), "two keys of one person");
-    assert!(!people.allows(&event, &["alice/green", "bob/primary"]), "a new key is no custodian's");
-    assert!(!people.allows(&event, &["bob/primary"]));
-}
-
-#[test]
-fn nobody_enrols_a_key_in_anothers_name_without_that_person_or_key() {
-    let mut people = people(true);
-    let event = people.new_key("bob/blue");
-    assert!(!people.allows(&event, &["alice/primary", "alice/blue"]));
-    assert_eq!(
-        people.judge(&event, &["alice/primary"]),
-        Err(Unauthorised::NotTheKey { event: "key-enrolled", key: name("bob/blue") })
-    );
-    assert!(people.allows(&event, &["alice/primary", "bob/primary"]));
-}
-
-#[test]
-fn sealing_an_identity_needs_its_owner_and_two_custodians() {
-    let people = people(true);
-    for slot in ["primary", "paper"] {
-        let event = sealed("alice", slot, 2);
-        assert!(people.allows(&event, &["alice/blue", "bob/primary"]), "{slot}");
-        assert!(!people.allows(&event, &["alice/blue"]), "{slot}");
-        assert!(!people.allows(&event, &["bob/primary"]), "{slot}");
-    }
-}
-
-#[test]
-fn custodians_readers_and_compartments_need_two_different_custodians() {
-    let people = people(true);
-    for event in [custodian("carol"), reader("auditor"), compartment("seeds", 2, &["alice", "bob"])]
-    {
-        assert!(people.allows(&event, &["alice/primary", "bob/primary"]), "{}", event.kind());
-        assert!(people.allows(&event, &["bob/primary", "alice/blue"]), "{}", event.kind());
-        assert_eq!(
-            people.judge(&event, &["alice/primary", "alice/blue"]),
-            Err(Unauthorised::TooFew { event: event.kind(), needed: 2, signed: 1 })
-        );
-        assert!(!people.allows(&event, &["alice/primary"]), "{}", event.kind());
-        assert!(!people.allows(&event, &["alice/primary", "carol/primary"]), "{}", event.kind());
-        assert!(!people.allows(&event, &[]), "{}", event.kind());
-    }
-}
-
-#[test]
-fn one_custodian_suffices_while_there_was_never_a_second() {
-    let people = people(false);
-    for event in [custodian("bob"), reader("auditor"), compartment("seeds", 2, &["alice"])] {
-        assert!(people.allows(&event, &["alice/primary"]), "{}", event.kind());
-        assert!(!people.allows(&event, &[]), "{}", event.kind());
-        assert!(!people.allows(&event, &["bob/primary"]), "{}", event.kind());
-    }
-}
-
-#[test]
-fn a_vault_is_founded_once() {
-    let people = people(true);
-    let event = created(false, Policy::Required);
-    assert_eq!(
-        people.judge(&event, &["alice/primary", "bob/primary"]),
-        Err(Unauthorised::FoundingOnly("vault-created"))
-    );
-}
-
-#[test]
-fn every_founder_signs_the_founding() {
-    let people = people(true);
-    let founded = |signers: &[&str]| {
-        let signers: Vec<KeyName> = signers.iter().map(|signer| name(signer)).collect();
-        judge_founding(&people.state, &signers)
+/// Names every kind of event, and fails to compile where one is missing.
+macro_rules! kinds {
+    ($($variant:ident => $kind:literal,)*) => {
+        const KINDS: &[&str] = &[$($kind),*];
+        fn kind(event: &Event) -> &'static str {
+            match event { $(Event::$variant(_) => $kind,)* }
+        }
     };
-    assert_eq!(founded(&["alice/primary", "bob/primary"]), Ok(()));
-    assert_eq!(founded(&["bob/primary", "alice/blue"]), Ok(()));
-    assert!(matches!(founded(&["alice/primary"]), Err(Unauthorised::NotEveryFounder(_))));
-    assert!(matches!(
-        founded(&["alice/primary", "alice/blue"]),
-        Err(Unauthorised::NotEveryFounder(_))
-    ));
+}
+
+kinds! {
+    VaultCreated => "vault-created",
+    PolicyChanged => "policy-changed",
+    CustodianAdded => "custodian-added",
+    CustodianChanged => "custodian-changed",
+    CustodianLeft => "custodian-left",
+    DutiesAcknowledged => "duties-acknowledged",
+    RecipientChanged => "recipient-changed",
+    ReaderAdded => "reader-added",
+    ReaderRemoved => "reader-removed",
+    KeyEnrolled => "key-enrolled",
+    KeyChecked => "key-checked",
+    KeyLost => "key-lost",
+    KeyCompromised => "key-compromised",
+    KeyRestored => "key-restored",
+    KeyRetired => "key-retired",
+    KeyMoved => "key-moved",
+    KeyHandedOver => "key-handed-over",
+    BagSealed => "bag-sealed",
+    BagOpened => "bag-opened",
+    IdentitySealed => "identity-sealed",
+    CompartmentSealed => "compartment-sealed",
+    WaiverGiven => "waiver-given",
+    ActionOpened => "action-opened",
+    ActionClosed => "action-closed",
+}
+
+type Signers = &'static [&'static str];
+type Why = &'static str;
+
+/// An event, who may sign it, and who may not, and why. An event that nobody may sign has an
+/// empty `suffices`.
+struct Row {
+    event: Event,
+    /// What comes before it and after it in the same entry.
+    around: (Vec<Event>, Vec<Event>),
+    suffices: Vec<Signers>,
+    fails: Vec<(Signers, Why)>,
+}
+
+fn row(event: Event, suffices: &[Signers], fails: &[(Signers, Why)]) -> Row {
+    let (suffices, fails) = (suffices.to_vec(), fails.to_vec());
+    Row { event, around: (Vec::new(), Vec::new()), suffices, fails }
+}
+
+impl Row {
+    fn after(mut self, event: Event) -> Self {
+        self.around.0.push(event);
+        self
+    }
+
+    fn before(mut self, events: Vec<Event>) -> Self {
+        self.around.1 = events;
+        self
+    }
+
+    fn fails_with(mut self, fails: &[(Signers, Why)]) -> Self {
+        self.fails.extend(fails);
+        self
+    }
+
+    fn events(&self) -> Vec<Event> {
+        [&self.around.0[..], std::slice::from_ref(&self.event), &self.around.1].concat()
+    }
+}
+
+/// Holds rows against replay, and returns what went otherwise.
+fn otherwise(people: &mut People, rows: &[Row]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for row in rows {
+        let about = format!("{:?}", row.event).chars().take(100).collect::<String>();
+        for signers in &row.suffices {
+            if let Err(fault) = people.try_out(signers, row.events()) {
+                wrong.push(format!("{about} by {signers:?}, which suffices: {fault}"));
+            }
+        }
+        for (signers, why) in &row.fails {
+            let said = match people.try_out(signers, row.events()) {
+                Ok(_) => "it was admitted".to_owned(),
+                Err(fault) if matches!(fault.rule, Rule::Signers | Rule::Authority) => continue,
+                Err(fault) => fault.to_string(),
+            };
+            wrong.push(format!("{about} by {signers:?}, which fails ({why}): {said}"));
+        }
+    }
+    wrong
+}
+
+/// Fails with all rows that went otherwise.
+fn hold(people: &mut People, rows: &[Row]) {
+    let wrong = otherwise(people, rows);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_needs_a_number_of_custodians_needs_that_many_different_ones() {
+    hold(&mut many(), &counted());
+}
+
+#[test]
+fn what_is_somebodys_to_sign_nobody_else_signs() {
+    hold(&mut many(), &personal());
+}
+
+#[test]
+fn what_joins_needs_the_key_or_its_owner_and_two_custodians() {
+    let mut people = many();
+    let rows = joining(&mut people);
+    hold(&mut people, &rows);
+}
+
+#[test]
+fn a_report_is_its_reporters_to_sign() {
+    hold(&mut many(), &reports());
+}
+
+#[test]
+fn an_overruled_reporter_reports_anothers_key_with_a_second_custodian_only() {
+    hold(&mut overruled(), &overruled_reports());
+}
+
+#[test]
+fn one_custodian_suffices_while_nobody_else_ever_had_a_key() {
+    let mut people = alone();
+    let rows = alone_rows(&mut people);
+    hold(&mut people, &rows);
+}
+
+#[test]
+fn a_vault_is_founded_by_every_key_of_every_founder() {
+    let mut people = People::before_founding();
+    let row = founding(&mut people);
+    hold(&mut people, &[row]);
+}
+
+#[test]
+fn the_table_has_every_kind_of_event_both_signed_and_refused() {
+    let (mut many, mut alone) = (many(), alone());
+    let mut rows = Vec::new();
+    rows.extend(counted().into_iter().chain(personal()).chain(joining(&mut many)));
+    rows.extend(reports().into_iter().chain(overruled_reports()).chain(alone_rows(&mut alone)));
+    rows.push(founding(&mut People::before_founding()));
+    let kinds = |has: fn(&Row) -> bool| -> BTreeSet<&str> {
+        rows.iter().filter(|row| has(row)).map(|row| kind(&row.event)).collect()
+    };
+    let all: BTreeSet<&str> = KINDS.iter().copied().collect();
+    assert_eq!(kinds(|row| !row.suffices.is_empty()), all);
+    assert_eq!(kinds(|row| !row.fails.is_empty()), all);
+    assert!(rows.iter().all(|row| row.event.kind() == kind(&row.event)));
+}
+
+/// A founding by alice with both her keys, without the events of some kind, and with more.
+fn founding_with(but: &str, more: Vec<Event>) -> Result<(), String> {
+    let mut people = People::before_founding();
+    let mut events = people.founding(&["alice/primary", "alice/blue"]);
+    events.retain(|event| event.kind() != but);
+    events.extend(more);
+    let signers: &[&str] =
+        if but == "key-enrolled" { &[] } else { &["alice/primary", "alice/blue"] };
+    people.try_out(signers, events).map_err(|fault| fault.reason)
+}
+
+#[test]
+fn a_founding_without_founders_or_compartments_is_refused() {
+    assert_eq!(founding_with("nothing", Vec::new()), Ok(()));
+    for (but, reason) in [
+        ("vault-created", "the first event of a log is vault-created"),
+        ("compartment-sealed", "a vault is founded with its compartment records"),
+        ("key-enrolled", "nobody signed it"),
+    ] {
+        assert_eq!(founding_with(but, Vec::new()), Err(reason.to_owned()));
+    }
     assert_eq!(judge_founding(&State::default(), &[]), Err(Unauthorised::NoFounder));
 }
 
 #[test]
-fn a_founding_without_compartments_or_with_a_keyless_founder_is_refused() {
-    let mut log = TestLog::new();
-    let at = Stamp { entry: 1, time: time(0) };
-    let mut state = State::default();
-    state.apply(&created(false, Policy::Required), at, &[]).unwrap();
-    state.apply(&custodian("alice"), at, &[]).unwrap();
-    let signers = [name("alice/primary")];
-    assert!(matches!(judge_founding(&state, &signers), Err(Unauthorised::KeylessFounder(_))));
-    state.apply(&log.new_key("alice/primary").enrolled(), at, &[]).unwrap();
-    assert_eq!(judge_founding(&state, &signers), Err(Unauthorised::NoCompartment("records")));
-    state.apply(&compartment("records", 1, &["alice"]), at, &[]).unwrap();
-    assert_eq!(judge_founding(&state, &signers), Err(Unauthorised::NoCompartment("seeds")));
-    state.apply(&compartment("seeds", 1, &["alice"]), at, &[]).unwrap();
-    assert_eq!(judge_founding(&state, &signers), Ok(()));
+fn a_founder_without_a_key_that_may_sign_is_refused() {
+    let keyless = |who| Err(format!("{who} founds the vault and has no key in it"));
+    let reports = vec![lost("alice/primary", "alice"), lost("alice/blue", "alice")];
+    assert_eq!(founding_with("nothing", reports), keyless("alice"));
+    assert_eq!(founding_with("nothing", vec![custodian("bob")]), keyless("bob"));
+    let by_nobody = vec![lost("alice/blue", "zoe")];
+    assert_eq!(
+        founding_with("nothing", by_nobody),
+        Err("key-lost: there is no custodian zoe".into())
+    );
+    let and_left = vec![custodian("bob"), acknowledged("bob", &["I keep my keys"]), left("bob")];
+    assert_eq!(founding_with("nothing", and_left), keyless("bob"));
 }

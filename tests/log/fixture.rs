@@ -237,15 +237,22 @@ impl TestLog {
 }
 
 impl TestKey {
+    /// The same key under another name.
+    pub fn named(&self, key: &str) -> Self {
+        let enrolment = KeyEnrolled { key: name(key), ..self.enrolment.clone() };
+        let (device, credential) = (self.device.clone(), self.credential.clone());
+        Self { name: name(key), device, credential, public_key: self.public_key.clone(), enrolment }
+    }
+
     pub fn enrolled(&self) -> Event {
         Event::KeyEnrolled(Box::new(self.enrolment.clone()))
     }
 }
 
+/// So many seconds after the first midnight of these logs.
 pub fn time(seconds: u32) -> Time {
-    let text =
-        format!("2026-11-22T{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60);
-    text.parse().unwrap()
+    let midnight: Time = "2026-11-22T00:00:00Z".parse().unwrap();
+    Time::new(midnight.moment() + Duration::from_secs(seconds.into())).unwrap()
 }
 
 /// Replays entries in order, up to the first fault.

@@ -2,7 +2,14 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod attacks;
 mod authority;
+mod custody;
+mod findings;
 mod fixture;
+mod joining;
 mod laws;
+mod people;
+mod reports;
 mod rules;
+mod sequences;

@@ -2,7 +2,7 @@
 
 use keymuster::key::{Algorithm, UserVerification};
 use keymuster::log::{Document, Entry, Fault, Finding, FindingKind, Head, Malformed, Rule};
-use keymuster::record::{Event, Hex, Realm, UserVerification as Policy};
+use keymuster::record::{Hex, Realm, UserVerification as Policy};
 
 use super::fixture::{
     TestKey, TestLog, checked, compartment, created, custodian, name, reader, replay, sealed, time,
@@ -200,14 +200,12 @@ fn a_name_and_a_key_are_used_once() {
     let (mut log, primary) = TestLog::founded();
     let same_name =
         log.new_key_for("alice/primary-2", Realm::Real.signing_application(), Algorithm::Es256);
-    let mut renamed = same_name.enrolment.clone();
-    renamed.key = name("alice/primary");
-    let entry = log.entry(&[&primary], vec![Event::KeyEnrolled(Box::new(renamed))]);
+    let renamed = same_name.named("alice/primary");
+    let entry = log.entry(&[&primary], vec![renamed.enrolled()]);
     assert!(refusal(&mut log, &entry).reason.contains("taken"));
 
-    let mut twin = primary.enrolment.clone();
-    twin.key = name("alice/twin");
-    let entry = log.entry(&[&primary], vec![Event::KeyEnrolled(Box::new(twin))]);
+    let twin = primary.named("alice/twin");
+    let entry = log.entry(&[&primary, &twin], vec![twin.enrolled()]);
     assert!(refusal(&mut log, &entry).reason.contains("the same key"));
 
     for event in [custodian("alice"), reader("auditor"), reader("alice"), custodian("auditor")] {
