@@ -268,11 +268,7 @@ impl Session<'_> {
                     }
                 }
                 Ok(_) => {}
-                Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
-                Err(failure) => {
-                    let passed = format!("Passing over {}: {}.", device.id, failure.message);
-                    self.context.terminal.say(&passed);
-                }
+                Err(failure) => self.pass_over(&device, failure)?,
             }
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
@@ -318,6 +314,16 @@ impl Session<'_> {
             })
         })
         .collect()
+    }
+
+    /// Says why a device can't be asked which key it is: the others may do.
+    fn pass_over(&self, device: &Device, failure: Failure) -> Result<(), Failure> {
+        if failure.exit == exit::INTERRUPTED {
+            return Err(failure);
+        }
+        let passed = format!("Passing over {}: {}.", device.id, failure.message);
+        self.context.terminal.say(&passed);
+        Ok(())
     }
 
     /// The same among some keys.
@@ -431,8 +437,8 @@ impl Session<'_> {
                         let keys = self.keys.as_mut();
                         return ChosenKey::new(keys, device, name.to_string()).map(Some);
                     }
-                    Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
-                    _ => {}
+                    Err(failure) => self.pass_over(&device, failure)?,
+                    Ok(_) => {}
                 }
             }
             let name = &enrolled.name;
