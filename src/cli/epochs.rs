@@ -7,7 +7,8 @@ use super::failure::Failure;
 use super::signing::Change;
 use crate::log::sha256;
 use crate::record::{
-    CompartmentSealed, Event, Handle, KeyName, RECORDS, Sealing, Stamp, State, UnfitValue,
+    CompartmentSealed, Event, Handle, KeyName, RECORDS, Rejection, Sealing, Stamp, State,
+    UnfitValue,
 };
 use crate::vault::{
     AgeIdentity, CompartmentIdentity, CompartmentName, Layout, NewFile, OpenVault, Recipient,
@@ -25,11 +26,32 @@ pub fn state_after(
     let mut state = before.clone();
     let at = Stamp { entry: 0, time: context.now()? };
     for event in events {
-        state
-            .apply(event, at, signers)
-            .map_err(|reason| Failure::because(exit::FAILED, "this can't be recorded", &reason))?;
+        state.apply(event, at, signers).map_err(|reason| impossible(before, &reason))?;
     }
     Ok(state)
+}
+
+/// The failure of an event that can't happen. Whoever named nobody and nothing is told what
+/// there is.
+fn impossible(state: &State, reason: &Rejection) -> Failure {
+    let because = |code| Failure::because(code, "this can't be recorded", reason);
+    let listed = |what: &str, handles: Vec<&Handle>| {
+        let handles: Vec<String> = handles.into_iter().map(Handle::to_string).collect();
+        let all = if handles.is_empty() { "nobody".to_owned() } else { handles.join(", ") };
+        because(exit::USAGE).hint(format!("{what} are: {all}"))
+    };
+    match reason {
+        Rejection::Unknown("custodian", _) => {
+            listed("custodians", state.custodians().keys().collect())
+        }
+        Rejection::Unknown("reader", _) => listed("readers", state.readers().keys().collect()),
+        Rejection::Unknown("action", _) => {
+            because(exit::USAGE).hint("keymuster action list tells which there are")
+        }
+        Rejection::BelowFloor(_) => because(exit::FAILED)
+            .hint("let somebody join first: keymuster custodian add; or enrol a key"),
+        _ => because(exit::FAILED),
+    }
 }
 
 /// Adds, to a change, a new epoch of each compartment whose members are others after it, or

@@ -47,10 +47,9 @@ pub fn run(context: &Context, impact: &Impact) -> Result<Answer, Failure> {
         By::Key(key) => (Whose::Copy(key.clone()), key.to_string()),
     };
     if !is_known(session.state(), &whose) {
-        return Err(Failure::new(exit::USAGE, format!("there was never a {shown} in this vault"))
-            .hint(
-                "keymuster custodian list, reader list and key list tell who and what there is",
-            ));
+        return Err(Failure::new(exit::USAGE, format!("{shown} was never in this vault")).hint(
+            "keymuster custodian list, reader list and key list tell who and what there is",
+        ));
     }
     let found = reach(session.vault.entries().iter().map(Entry::document), &whose);
     let human = described(&shown, &found);
