@@ -101,11 +101,6 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
     }
 }
 
-/// Fails, before anybody is asked for anything, if events can't happen.
-fn check_possible(session: &Session<'_>, events: &[Event]) -> Result<(), Failure> {
-    epochs::state_after(session.context, session.state(), events, &[]).map(drop)
-}
-
 fn change_details(context: &Context, change: &ChangeDetails) -> Result<Answer, Failure> {
     record_events(context, &change.signers, |_, _| {
         let contact =
@@ -134,8 +129,9 @@ fn leave_vault(context: &Context, leave: &Leave) -> Result<Answer, Failure> {
         custodian: leave.custodian.clone(),
         remark: leave.remark.clone(),
     });
-    check_possible(&session, std::slice::from_ref(&event))?;
-    let signers = session.gather(std::slice::from_ref(&event), vec![opener], &leave.signers.by)?;
+    let events = std::slice::from_ref(&event);
+    epochs::state_after(context, session.state(), events, &[])?;
+    let signers = session.gather(events, vec![opener], &leave.signers.by)?;
     let mut change = Change::of(event);
     let opened: Vec<&AgeIdentity> =
         signers.iter().filter_map(|s| s.identity.as_ref()).flat_map(|i| i.identities()).collect();

@@ -120,7 +120,7 @@ pub struct Newcomer {
 
 impl Newcomer {
     /// Finds the new key and whoever must sign for it. `events` are those beside the
-    /// enrolment itself.
+    /// enrolment itself, which must be possible.
     pub fn gather(
         session: &mut Session<'_>,
         name: KeyName,
@@ -134,6 +134,7 @@ impl Newcomer {
                 "a key can't be called paper: that is the copy in the safe",
             ));
         }
+        epochs::state_after(session.context, session.state(), events, &[])?;
         if session.state().keys().contains_key(&name) {
             return Err(Failure::new(
                 exit::FAILED,

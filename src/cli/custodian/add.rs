@@ -48,7 +48,6 @@ pub fn run(context: &Context, add: &Add) -> Result<Answer, Failure> {
         name: add.name.clone(),
         recipient: recorded(identity.recipient())?,
     })];
-    super::check_possible(&session, &first)?;
     let name = KeyName { owner: add.custodian.clone(), label: add.key.clone() };
     let new = Newcomer::gather(&mut session, name.clone(), opener, &first, &add.signers.by)?;
     let decided = new.enrol_with_new_identity(&mut session, identity, first, paper)?;
