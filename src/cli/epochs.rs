@@ -34,16 +34,20 @@ pub fn state_after(
 /// there is.
 fn impossible(state: &State, reason: &Rejection) -> Failure {
     let because = |code| Failure::because(code, "this can't be recorded", reason);
-    let listed = |what: &str, handles: Vec<&Handle>| {
-        let handles: Vec<String> = handles.into_iter().map(Handle::to_string).collect();
-        let all = if handles.is_empty() { "nobody".to_owned() } else { handles.join(", ") };
+    let listed = |what: &str, names: Vec<String>| {
+        let all = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
         because(exit::USAGE).hint(format!("{what} are: {all}"))
     };
     match reason {
         Rejection::Unknown("custodian", _) => {
-            listed("custodians", state.custodians().keys().collect())
+            listed("custodians", state.custodians().keys().map(Handle::to_string).collect())
         }
-        Rejection::Unknown("reader", _) => listed("readers", state.readers().keys().collect()),
+        Rejection::Unknown("reader", _) => {
+            listed("readers", state.readers().keys().map(Handle::to_string).collect())
+        }
+        Rejection::Unknown("key", _) => {
+            listed("enrolled", state.keys().keys().map(KeyName::to_string).collect())
+        }
         Rejection::Unknown("action", _) => {
             because(exit::USAGE).hint("keymuster action list tells which there are")
         }
