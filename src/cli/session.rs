@@ -9,7 +9,7 @@ use super::exit;
 use super::failure::Failure;
 use super::machine;
 use super::prompt::Question;
-use super::unlock::{Opener, Unlocked, supposed_realm, unlock};
+use super::unlock::{Opener, Unlocked, choose, supposed_realm};
 use crate::key::identify::Identity;
 use crate::key::{Authenticator, Device, DeviceId};
 use crate::log::Head;
@@ -137,20 +137,29 @@ impl<'a> Session<'a> {
         let root = location.layout.root().to_owned();
         let realm = supposed_realm(&location.layout.identity_hints()?)?;
         let mut keys = context.keys(realm, Some(&root))?;
-        let unlocked = unlock(context, keys.as_mut(), &location, opener, aside)?;
-        let identities: Vec<&AgeIdentity> = unlocked.identity.identities().collect();
+        let mut choice = choose(context, keys.as_mut(), &location, opener, aside)?;
         let known = recall(context, &location)?;
-        let vault = open_records(location, &identities)?;
-        let sealed = vault.state().identities().get(&unlocked.name);
-        let named = sealed.is_some_and(|sealed| sealed.sealing.generation == unlocked.generation);
-        if vault.state().realm() != realm || (!named && vault.fault().is_none()) {
-            let name = &unlocked.name;
-            return Err(Failure::new(
-                exit::NO,
-                format!("{name} opened the vault with an identity file that no entry names"),
-            )
-            .hint("keymuster log verify --identity FILE names such files: once no other keymuster is at work, remove them"));
-        }
+        let mut refusal: Option<Failure> = None;
+        let (vault, unlocked) = loop {
+            let unlocked = match choice.open(context, keys.as_mut(), &location) {
+                Ok(unlocked) => unlocked,
+                Err(failure) if failure.exit != exit::NO => return Err(failure),
+                Err(failure) => return Err(refusal.unwrap_or(failure)),
+            };
+            let failure = match open_with(&location, &unlocked, realm, refusal.is_some()) {
+                Ok(vault) => break (vault, unlocked),
+                Err(failure) => failure,
+            };
+            // The newest copy may be of a command that was interrupted: then the one before it
+            // counts.
+            if failure.exit != exit::NO || !choice.has_others() {
+                return Err(refusal.unwrap_or(failure));
+            }
+            let Unlocked { name, generation, .. } = &unlocked;
+            let said = format!("Copy {generation} of what {name} opens doesn't open this log.");
+            context.terminal.say(&format!("{said} Trying the one before it."));
+            refusal.get_or_insert(failure);
+        };
         Self { context, vault, keys, unlocked: Some(unlocked), lock: None }.greeted(known)
     }
 
@@ -326,6 +335,30 @@ impl<'a> Session<'a> {
             self.context.terminal.say(&told(&why));
         }
     }
+}
+
+/// Opens the log with what a key opened, which an entry must name: a faulty log may lack that
+/// entry, but then no `older` copy is taken for the newest.
+fn open_with(
+    location: &Location,
+    unlocked: &Unlocked,
+    realm: Realm,
+    older: bool,
+) -> Result<OpenVault, Failure> {
+    let identities: Vec<&AgeIdentity> = unlocked.identity.identities().collect();
+    let vault = open_records(location.clone(), &identities)?;
+    let name = &unlocked.name;
+    let sealed = vault.state().identities().get(name);
+    let named = sealed.is_some_and(|sealed| sealed.sealing.generation == unlocked.generation);
+    let explained = vault.fault().is_some() && !older;
+    if vault.state().realm() == realm && (named || explained) {
+        return Ok(vault);
+    }
+    let message = format!("{name} opened the vault with an identity file that no entry names");
+    Err(Failure::new(exit::NO, message).hint(
+        "keymuster log verify --identity FILE names such files: once no other keymuster is at \
+         work, remove them",
+    ))
 }
 
 fn other_fingerprint(fingerprint: &Digest) -> Failure {

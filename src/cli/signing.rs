@@ -282,16 +282,22 @@ impl Session<'_> {
         change: &Change,
         signers: &mut [Cosigner],
     ) -> Result<(), Failure> {
-        if !change.events.iter().any(|event| matches!(event, Event::CompartmentSealed(_))) {
-            return Ok(());
-        }
+        let may_open = |who: &Handle| {
+            change.events.iter().any(|event| match event {
+                Event::CompartmentSealed(sealed) => sealed.members.contains(who),
+                _ => false,
+            })
+        };
         let location = self.vault.location().clone();
-        for signer in signers {
+        // Who signs for their own leaving opens nothing new.
+        for signer in signers.iter_mut().filter(|signer| may_open(&signer.name.owner)) {
             if signer.identity.is_none() {
-                let (name, key) = (&signer.name, &signer.key);
+                let known = self.state().identities().get(&signer.name);
+                let generation = known.map_or(0, |known| known.sealing.generation);
+                let (copy, key) = ((&signer.name, generation), &signer.key);
                 let purpose = "to open what is sealed anew, as a check";
                 let keys = self.keys.as_mut();
-                let identity = unlock_with(self.context, keys, &location, name, key, purpose)?;
+                let identity = unlock_with(self.context, keys, &location, copy, key, purpose)?;
                 signer.identity = Some(identity);
             }
             if let Some(identity) = &signer.identity {

@@ -4,6 +4,8 @@
 //! The log is closed here, so that nothing the files say is believed: they are hints at
 //! which key to ask, and the identity that opens is the proof.
 
+use std::collections::BTreeSet;
+
 use super::context::Context;
 use super::device::{self, ChosenKey, candidates, none_plugged_in, too_many};
 use super::exit;
@@ -63,15 +65,47 @@ pub fn supposed_realm(hints: &[IdentityHint]) -> Result<Realm, Failure> {
     }
 }
 
-/// Finds a key that can open a custodian's identity, and has it do so: one touch. `aside` is
-/// a device that isn't asked, since it is meant for something else.
-pub fn unlock(
+/// A key that says it can open a custodian's identity.
+pub struct Choice {
+    key: ChosenKey,
+    /// The files it may open, the newest first: an interrupted command may have left one that
+    /// counts for nothing.
+    hints: Vec<IdentityHint>,
+}
+
+impl Choice {
+    /// Has the key open the newest file that it can and wasn't asked for yet: one touch.
+    pub fn open(
+        &mut self,
+        context: &Context,
+        keys: &mut dyn Authenticator,
+        location: &Location,
+    ) -> Result<Unlocked, Failure> {
+        let purpose = "to open the vault";
+        let (identity, hint) =
+            open_identity(context, keys, &self.key, location, &self.hints, purpose)?;
+        let (name, generation) = (name_of(&hint), hint.generation);
+        let is_it = |other: &IdentityHint| other.generation == generation && name_of(other) == name;
+        let tried = self.hints.iter().position(is_it).map_or(0, |place| place + 1);
+        self.hints.drain(..tried);
+        Ok(Unlocked { name, key: self.key.clone(), identity, generation })
+    }
+
+    /// Whether there is an older file.
+    pub fn has_others(&self) -> bool {
+        !self.hints.is_empty()
+    }
+}
+
+/// Finds a key that can open a custodian's identity. `aside` is a device that isn't asked,
+/// since it is meant for something else.
+pub fn choose(
     context: &Context,
     keys: &mut dyn Authenticator,
     location: &Location,
     opener: Opener<'_>,
     aside: Option<&DeviceId>,
-) -> Result<Unlocked, Failure> {
+) -> Result<Choice, Failure> {
     let known = location.layout.identity_hints()?;
     let application = supposed_realm(&known)?.unlocking_application();
     let wanted = |hint: &&IdentityHint| {
@@ -100,18 +134,16 @@ pub fn unlock(
     let name = named(&hints)?;
     let agreed = hints.iter().all(|hint| name_of(hint) == name);
     let name = if agreed { name.to_string() } else { device::product(&device).to_owned() };
-    let key = ChosenKey::new(keys, device, name)?;
-    let (identity, hint) =
-        open_identity(context, keys, &key, location, &hints, "to open the vault")?;
-    Ok(Unlocked { name: name_of(&hint), key, identity, generation: hint.generation })
+    Ok(Choice { key: ChosenKey::new(keys, device, name)?, hints })
 }
 
-/// Has a key that is known already open its owner's identity: one touch.
+/// Has a key that is known already open its owner's identity, in the copy of this number: one
+/// touch.
 pub fn unlock_with(
     context: &Context,
     keys: &mut dyn Authenticator,
     location: &Location,
-    name: &KeyName,
+    (name, generation): (&KeyName, u32),
     key: &ChosenKey,
     purpose: &str,
 ) -> Result<PersonalIdentity, Failure> {
@@ -119,7 +151,10 @@ pub fn unlock_with(
     let application = supposed_realm(&known)?.unlocking_application();
     let hints: Vec<IdentityHint> = known
         .iter()
-        .filter(|hint| hint.application == application && name_of(hint) == *name)
+        .filter(|hint| {
+            let is_it = hint.generation == generation && name_of(hint) == *name;
+            is_it && hint.application == application
+        })
         .cloned()
         .collect();
     if hints.is_empty() {
@@ -130,8 +165,8 @@ pub fn unlock_with(
 
 /// The failure of naming a key or a custodian of whom the vault knows nothing.
 fn nobody_opens(opener: Opener<'_>, known: &[IdentityHint]) -> Failure {
-    let names: Vec<String> =
-        known.iter().map(|hint| format!("{}/{}", hint.custodian, hint.slot)).collect();
+    let names: BTreeSet<String> = known.iter().map(|hint| name_of(hint).to_string()).collect();
+    let names: Vec<String> = names.into_iter().collect();
     let enrolled = format!("enrolled are: {}", names.join(", "));
     match opener {
         Opener::Key(key) => {

@@ -15,7 +15,7 @@ use crate::cli::signing::{Change, Cosigner, Signers};
 use crate::cli::unlock::name_of;
 use crate::key::identify::Identity;
 use crate::record::{Event, Handle, KeyName, RecipientChanged, State};
-use crate::vault::{AgeIdentity, PersonalIdentity};
+use crate::vault::{AgeIdentity, IdentityHint, PersonalIdentity};
 use crate::webauthn::CredentialId;
 
 /// `keymuster vault rekey`
@@ -172,8 +172,12 @@ impl<'a> Renewal<'a> {
                 }
                 _ => continue,
             };
-            // The newest copy of a key names the credential that unlocks.
-            if let Some(hint) = hints.iter().find(|hint| name_of(hint) == name) {
+            // The copy on record names the credential that unlocks.
+            let known = session.state().identities().get(&name);
+            let generation = known.map(|known| known.sealing.generation);
+            let is_it =
+                |hint: &&IdentityHint| name_of(hint) == name && Some(hint.generation) == generation;
+            if let Some(hint) = hints.iter().find(is_it) {
                 keys.push((Copy { name, key }, hint.credential.clone()));
             }
         }
