@@ -39,13 +39,20 @@ pub struct Rekey {
 }
 
 pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
+    let paper_fd = rekey.paper.paper_fd;
+    // Whether there must be one the log tells, unless it is asked for.
+    let asked = rekey.new_identity.then(|| Paper::new(context, paper_fd)).transpose()?;
     let mut session = Session::open_to_write(context, rekey.signers.opener(), None)?;
     session.vault.check_sound()?;
     let opener = session.opener()?;
     let owner = opener.name.owner.clone();
     let exposed = !session.state().exposures(&owner).is_empty();
-    let identity = (rekey.new_identity || exposed)
-        .then(|| Renewal::new(context, &mut session, &owner, &opener, rekey.paper.paper_fd))
+    let paper = match asked {
+        None if exposed => Some(Paper::new(context, paper_fd)?),
+        asked => asked,
+    };
+    let identity = paper
+        .map(|paper| Renewal::new(context, &mut session, &owner, &opener, paper))
         .transpose()?;
 
     let mut change = Change::default();
@@ -153,9 +160,8 @@ impl<'a> Renewal<'a> {
         session: &mut Session<'_>,
         owner: &Handle,
         opener: &Cosigner,
-        paper_fd: Option<u32>,
+        paper: Paper<'a>,
     ) -> Result<Self, Failure> {
-        let paper = Paper::new(context, paper_fd)?;
         let identity = new_identity(context, &session.vault.location().id, owner)?;
         let event = Event::RecipientChanged(RecipientChanged {
             custodian: owner.clone(),
@@ -166,7 +172,10 @@ impl<'a> Renewal<'a> {
         for device in session.keys.devices()? {
             let (name, key) = match session.identify(&device) {
                 _ if device.id == opener.key.device.id => (opener.name.clone(), opener.key.clone()),
-                Ok(Identity::This(name)) if name.owner == *owner => {
+                // What was reported may be in other hands still, or again.
+                Ok(Identity::This(name))
+                    if name.owner == *owner && session.state().active_key(&name).is_some() =>
+                {
                     let key = ChosenKey::new(session.keys.as_mut(), device, name.to_string())?;
                     (name, key)
                 }
