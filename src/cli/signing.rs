@@ -4,6 +4,7 @@
 //! Who must sign is asked of [`judge`], and decided nowhere else.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::str::FromStr;
 
 use clap::Args;
@@ -125,18 +126,42 @@ impl Session<'_> {
     ) -> Result<Vec<Cosigner>, Failure> {
         for Cosigner { name, .. } in &signers {
             // A key that isn't known yet is the one that is enrolled.
-            let known = self.state().keys().get(name);
-            if let Some(key) = known.filter(|_| !may_sign(self.state(), name, events)) {
-                let is = key.state.word();
-                let message = format!("{name} is {is}, and may not sign this");
-                return Err(Failure::new(exit::NO, message).hint("use another key"));
+            if self.state().keys().contains_key(name) {
+                self.check_able(|key| key == name, name, events)?;
             }
+        }
+        for by in by {
+            self.check_able(|key| by.means(key), by, events)?;
         }
         while let Some(wanted) = self.missing(events, &signers)? {
             let next = self.find_cosigner(&wanted, events, &signers, by)?;
             signers.push(next);
         }
         Ok(signers)
+    }
+
+    /// Fails if none of the keys that are `meant` may sign: whoever was named isn't replaced by
+    /// somebody else without a word.
+    fn check_able(
+        &self,
+        meant: impl Fn(&KeyName) -> bool,
+        named: &impl ToString,
+        events: &[Event],
+    ) -> Result<(), Failure> {
+        let (state, named) = (self.state(), named.to_string());
+        let keys: Vec<_> = state.keys().iter().filter(|(name, _)| meant(name)).collect();
+        if keys.iter().any(|(name, _)| may_sign(state, name, events)) {
+            return Ok(());
+        }
+        let failure = match keys.first() {
+            None => Failure::new(exit::USAGE, format!("no key of {named} is enrolled")),
+            Some((name, key)) => {
+                let is = key.state.word();
+                Failure::new(exit::NO, format!("{name} is {is}, and may not sign this"))
+            }
+        };
+        let hint = format!("name another key with --by; {}", self.why_nobody_else());
+        Err(failure.hint(hint))
     }
 
     /// Has a change signed by those who were gathered for it, and appends it.
@@ -520,6 +545,15 @@ impl By {
         match self {
             Self::Custodian(owner) => name.owner == *owner,
             Self::Key(key) => name == key,
+        }
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Custodian(owner) => owner.fmt(f),
+            Self::Key(key) => key.fmt(f),
         }
     }
 }

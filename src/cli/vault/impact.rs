@@ -42,9 +42,10 @@ struct ReachView {
 
 pub fn run(context: &Context, impact: &Impact) -> Result<Answer, Failure> {
     let session = Session::open(context)?;
-    let (whose, shown) = match &impact.whose {
-        By::Custodian(handle) => (Whose::Person(handle.clone()), handle.to_string()),
-        By::Key(key) => (Whose::Copy(key.clone()), key.to_string()),
+    let shown = impact.whose.to_string();
+    let whose = match &impact.whose {
+        By::Custodian(handle) => Whose::Person(handle.clone()),
+        By::Key(key) => Whose::Copy(key.clone()),
     };
     if !is_known(session.state(), &whose) {
         return Err(Failure::new(exit::USAGE, format!("{shown} was never in this vault")).hint(
