@@ -10,6 +10,7 @@ use clap::Subcommand;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Answer;
+pub use rekey::how_to_renew;
 
 /// `keymuster vault …`
 #[derive(Debug, Subcommand)]

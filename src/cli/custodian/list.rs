@@ -8,6 +8,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, table};
 use crate::cli::session::Session;
+use crate::cli::vault::how_to_renew;
 use crate::record::{Custodian, Handle, Line, State};
 
 /// `keymuster custodian show`
@@ -107,11 +108,11 @@ pub fn show(context: &Context, show: &Show) -> Result<Answer, Failure> {
             .hint(format!("custodians are: {}", all.join(", "))));
     };
     let view = CustodianView::new(handle, custodian, state);
-    let human = described(&view, state);
+    let human = described(&view, handle, state);
     Ok(Answer::new("custodian", &view, human).exiting(session.exit()))
 }
 
-fn described(view: &CustodianView, state: &State) -> String {
+fn described(view: &CustodianView, handle: &Handle, state: &State) -> String {
     let or = |value: &Option<String>, absent: &str| value.clone().unwrap_or(absent.to_owned());
     let mut lines = vec![
         ("custodian", view.custodian.clone()),
@@ -135,7 +136,8 @@ fn described(view: &CustodianView, state: &State) -> String {
     ]);
     if !view.exposed.is_empty() {
         let copies = view.exposed.join(", ");
-        lines.push(("EXPOSED", format!("{copies}: have them run keymuster vault rekey")));
+        let how = how_to_renew(state, handle);
+        lines.push(("EXPOSED", format!("{copies}: they need a new identity, by {how}")));
     }
     if let Some(since) = &view.overruled {
         lines

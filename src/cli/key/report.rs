@@ -8,6 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
 use crate::cli::signing::{Signers, record_and_tell, record_events};
+use crate::cli::vault::how_to_renew;
 use crate::record::{
     Event, Handle, KeyName, KeyReported, KeyRestored, KeyRetired, KeyState, Line, PAPER, State,
     Time,
@@ -94,9 +95,10 @@ fn consequences(state: &State, key: &KeyName) -> String {
     };
     if state.exposures(&key.owner).contains(key) {
         let owner = &key.owner;
+        let how = how_to_renew(state, owner);
         text.push_str(&format!(
             "It can still open what is encrypted to {owner}. Have {owner} replace their identity:\n  \
-             keymuster vault rekey --by {owner}\n"
+             {how}\n"
         ));
     }
     text

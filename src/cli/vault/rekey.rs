@@ -99,9 +99,9 @@ pub fn due(state: &State) -> Vec<String> {
         let copies = state.exposures(custodian);
         if !copies.is_empty() {
             let copies = listed(&copies);
+            let how = how_to_renew(state, custodian);
             all.push(format!(
-                "{custodian} needs a new identity, since {copies} was reported: \
-                 keymuster vault rekey --by {custodian}"
+                "{custodian} needs a new identity, since {copies} was reported: {how}"
             ));
         }
         if !state.keys().iter().any(|(name, key)| name.owner == *custodian && key.is_active()) {
@@ -133,6 +133,19 @@ pub fn due(state: &State) -> Vec<String> {
         ));
     }
     all
+}
+
+/// The command that gives a custodian a new identity. A key that may not sign can't do it.
+pub fn how_to_renew(state: &State, owner: &Handle) -> String {
+    let own = || state.keys().iter().filter(|(name, _)| name.owner == *owner);
+    let able = own().find(|(_, key)| key.is_active());
+    match able {
+        Some(_) if own().all(|(_, key)| key.is_active()) => {
+            format!("keymuster vault rekey --by {owner}")
+        }
+        Some((name, _)) => format!("keymuster vault rekey --by {name}"),
+        None => format!("keymuster key enrol LABEL --for {owner} --new-identity"),
+    }
 }
 
 /// The same, a line each.
