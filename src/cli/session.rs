@@ -197,6 +197,12 @@ impl<'a> Session<'a> {
                 "What follows is as of entry {}, the last sound one.",
                 self.vault.head().number
             ));
+            if let Some(file) = self.vault.unopened_records() {
+                say(&format!(
+                    "{file} wasn't opened: it was changed, or isn't for this key or identity, whose\n\
+                     owner may have left, or have a newer one. Another may tell."
+                ));
+            }
         }
         for damage in self.vault.damage() {
             say(&format!("DAMAGED VAULT: {damage}."));

@@ -424,6 +424,15 @@ impl OpenVault {
         self.log.links.get(1).copied()
     }
 
+    /// The newest file of `records`, where another was opened. No entry may name it; or it
+    /// isn't for whoever opened the log, or was replaced.
+    pub fn unopened_records(&self) -> Option<String> {
+        let layout = &self.location.layout;
+        let newest = *layout.epochs_of(RECORDS).ok()?.first()?;
+        let path = layout.compartment(RECORDS, newest);
+        (newest != self.records.name().epoch).then(|| layout.shown(&path))
+    }
+
     fn current_epoch(&self) -> Option<u32> {
         let records = self.state().compartments().iter().find(|(name, _)| name.as_str() == RECORDS);
         records.map(|(_, compartment)| compartment.sealing.epoch)
