@@ -34,6 +34,14 @@ pub fn identity(context: &Context, vault: &VaultId) -> Result<Option<AgeIdentity
     Ok(identities.into_iter().next())
 }
 
+/// Removes it, once it is of no use: another is made when one is needed.
+pub fn forget(context: &Context, vault: &VaultId) -> Result<(), Failure> {
+    let path = place(context, vault)?;
+    std::fs::remove_file(&path).map_err(|error| {
+        Failure::because(exit::FAILED, format!("couldn't remove {}", path.display()), &error)
+    })
+}
+
 /// The same, made where there is none. One that an interrupted command left is taken up.
 pub fn identity_or_new(context: &Context, vault: &VaultId) -> Result<AgeIdentity, Failure> {
     if let Some(identity) = identity(context, vault)? {

@@ -11,7 +11,7 @@ use super::output::{Answer, table};
 use super::session::{Session, locate};
 use super::signing::{Change, Decided, Signers};
 use super::{enrolment::recorded, machine};
-use crate::record::{AgeRecipient, Event, Handle, ReaderAdded, ReaderRemoved};
+use crate::record::{AgeRecipient, Event, Handle, ReaderAdded, ReaderRemoved, State};
 use crate::vault::{AgeIdentity, Recipient};
 
 /// `keymuster reader …`
@@ -63,28 +63,58 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
 
 fn add_reader(context: &Context, add: &Add) -> Result<Answer, Failure> {
     let reader = &add.reader;
-    let recipient: AgeRecipient = match &add.recipient {
-        Some(given) => {
-            let unfit =
-                |error| Failure::new(exit::USAGE, format!("recipient of {reader}: {error}"));
-            recorded(&Recipient::parse(given).map_err(unfit)?)?
-        }
-        None => {
-            let vault = locate(context)?.id;
-            recorded(machine::identity_or_new(context, &vault)?.recipient())?
-        }
-    };
-    let event = Event::ReaderAdded(ReaderAdded { reader: reader.clone(), recipient });
-    let (decided, session) = reseal(context, &add.signers, event)?;
+    let unfit = |error| Failure::new(exit::USAGE, format!("recipient of {reader}: {error}"));
+    let given = add.recipient.as_deref().map(Recipient::parse).transpose().map_err(unfit)?;
+    if given.is_none() {
+        check_not_reader(context)?;
+    }
+    let (decided, session) = reseal(context, &add.signers, |session| {
+        let recipient = match &given {
+            Some(given) => recorded(given)?,
+            None => own_recipient(context, session)?,
+        };
+        Ok(Event::ReaderAdded(ReaderAdded { reader: reader.clone(), recipient }))
+    })?;
     let here = if add.this_machine { ", on this machine without a key" } else { "" };
     let words = format!("{reader} may read the log{here}: all of it, from its first entry on.\n");
     Ok(decided.answer(&session, words))
 }
 
+/// Fails, without a touch, if this machine is a reader.
+fn check_not_reader(context: &Context) -> Result<(), Failure> {
+    let Some(identity) = machine::identity(context, &locate(context)?.id)? else { return Ok(()) };
+    let Some(session) = Session::open_without_key(context)? else { return Ok(()) };
+    match reader_with(session.state(), &recorded(identity.recipient())?) {
+        None => Ok(()),
+        Some(reader) => {
+            let message = format!("this machine reads the log already, as {reader}");
+            Err(Failure::new(exit::FAILED, message))
+        }
+    }
+}
+
+fn reader_with<'a>(state: &'a State, recipient: &AgeRecipient) -> Option<&'a Handle> {
+    let mut readers = state.readers().iter();
+    readers.find(|(_, known)| known.recipient == *recipient).map(|(reader, _)| reader)
+}
+
+/// The recipient of this machine's identity. One of a reader that was removed is spent: then
+/// the machine gets another.
+fn own_recipient(context: &Context, session: &Session<'_>) -> Result<AgeRecipient, Failure> {
+    let (state, vault) = (session.state(), session.vault.location().id);
+    let own = recorded(machine::identity_or_new(context, &vault)?.recipient())?;
+    if !state.was_recipient(&own) || reader_with(state, &own).is_some() {
+        return Ok(own);
+    }
+    machine::forget(context, &vault)?;
+    recorded(machine::identity_or_new(context, &vault)?.recipient())
+}
+
 fn remove_reader(context: &Context, remove: &Remove) -> Result<Answer, Failure> {
     let reader = &remove.reader;
-    let event = Event::ReaderRemoved(ReaderRemoved { reader: reader.clone() });
-    let (decided, session) = reseal(context, &remove.signers, event)?;
+    let (decided, session) = reseal(context, &remove.signers, |_| {
+        Ok(Event::ReaderRemoved(ReaderRemoved { reader: reader.clone() }))
+    })?;
     let words = format!(
         "What is written from now on is closed to {reader}. What they could read before, they\n\
          may have kept.\n"
@@ -96,11 +126,12 @@ fn remove_reader(context: &Context, remove: &Remove) -> Result<Answer, Failure> 
 fn reseal<'a>(
     context: &'a Context,
     by: &Signers,
-    event: Event,
+    event: impl FnOnce(&Session<'_>) -> Result<Event, Failure>,
 ) -> Result<(Decided, Session<'a>), Failure> {
     let mut session = Session::open_to_write(context, by.opener(), None)?;
     session.vault.check_sound()?;
     let opener = session.opener()?;
+    let event = event(&session)?;
     let events = std::slice::from_ref(&event);
     epochs::state_after(context, session.state(), events, &[])?;
     let signers = session.gather(events, vec![opener], &by.by)?;

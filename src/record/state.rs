@@ -342,6 +342,11 @@ impl State {
         self.used_handles.contains(handle)
     }
 
+    /// Whether a custodian, reader or compartment ever had this recipient.
+    pub fn was_recipient(&self, recipient: &AgeRecipient) -> bool {
+        self.used_recipients.contains(recipient)
+    }
+
     /// The recipient of a custodian or reader.
     pub fn recipient_of(&self, member: &Handle) -> Option<&AgeRecipient> {
         let custodian = self.custodians.get(member).map(|custodian| &custodian.recipient);
