@@ -48,6 +48,11 @@ struct KeyView {
     fingerprint: Option<String>,
     enrolled: Option<String>,
     last_seen: Option<String>,
+    /// Who has it, where it and its PIN are kept, and the serial number of its bag.
+    holder: Option<String>,
+    place: Option<String>,
+    pin_place: Option<String>,
+    bag: Option<String>,
     plugged_in: Option<String>,
 }
 
@@ -92,6 +97,10 @@ fn list_proved(context: &Context, mut session: Session<'_>) -> Result<Answer, Fa
             fingerprint: public_keys.get(name).map(crate::sshsig::PublicKey::fingerprint),
             enrolled: Some(key.enrolled.time.to_string()),
             last_seen: Some(key.last_seen.time.to_string()),
+            holder: Some(key.holder.to_string()),
+            place: key.place.as_ref().map(ToString::to_string),
+            pin_place: key.pin_place.as_ref().map(ToString::to_string),
+            bag: key.bag.as_ref().map(|bag| bag.serial.to_string()),
             plugged_in: place_of(&name.to_string(), &plugged_in),
         })
         .collect();
@@ -143,6 +152,10 @@ fn list_claimed(
             fingerprint: None,
             enrolled: None,
             last_seen: None,
+            holder: None,
+            place: None,
+            pin_place: None,
+            bag: None,
         }
     });
     let view = KeyList { enrolled: enrolled.collect(), plugged_in };
@@ -210,6 +223,20 @@ fn listed(view: &KeyList) -> String {
             .collect();
         text.push('\n');
         text.push_str(&table(&["enrolled", "state", "last seen signing", "plugged in"], &rows));
+        text.extend(view.enrolled.iter().filter_map(custody));
     }
     text
+}
+
+/// `alice/blue is with bob, kept at safe 2, its PIN at safe 1, in bag 0047113`; nothing of a
+/// key that its owner has, wherever.
+fn custody(key: &KeyView) -> Option<String> {
+    let owner = key.key.split('/').next();
+    let with = key.holder.as_deref().filter(|holder| Some(*holder) != owner);
+    let told = [("with", with), ("kept at", key.place.as_deref())];
+    let told = told.into_iter().chain([("its PIN at", key.pin_place.as_deref())]);
+    let told = told.chain([("in bag", key.bag.as_deref())]);
+    let told: Vec<String> =
+        told.filter_map(|(what, value)| Some(format!("{what} {}", value?))).collect();
+    (!told.is_empty()).then(|| format!("{} is {}\n", key.key, told.join(", ")))
 }
