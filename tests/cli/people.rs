@@ -2,6 +2,12 @@
 //! What each command answers, and each way in which it refuses.
 
 mod custodians;
+mod custody;
+mod policy;
+mod readers;
+mod rekey;
+mod reports;
+mod signers;
 
 use serde_json::{Value, json};
 
