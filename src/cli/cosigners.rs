@@ -20,7 +20,7 @@ use super::words::one_of;
 use crate::key::Device;
 use crate::key::identify::Identity;
 use crate::record::authority::{Unauthorised, judge, may_sign};
-use crate::record::{Event, Handle, KeyName, UnfitValue};
+use crate::record::{Event, Handle, Key, KeyName, UnfitValue};
 use crate::vault::PersonalIdentity;
 
 /// `--by bob` or `--by bob/blue`: who signs, where several could.
@@ -142,21 +142,25 @@ impl Session<'_> {
         by: &[By],
     ) -> Result<Vec<Cosigner>, Failure> {
         let events = matter.events;
-        let could_sign = |by: &&By| {
-            let known = self.state().keys().keys();
-            known.into_iter().any(|name| by.means(name) && may_sign(self.state(), name, events))
-        };
-        if let Some(by) = by.iter().find(|by| !could_sign(by)) {
-            let message = format!("--by {by}: no key of that name may sign this");
-            return Err(Failure::new(exit::USAGE, message).hint(self.why_nobody_else()));
+        for by in by {
+            let named = || self.state().keys().iter().filter(|(name, _)| by.means(name));
+            let Some((name, key)) = named().next() else {
+                let whose = match by {
+                    By::Custodian(owner) => format!("no key of {owner}"),
+                    By::Key(key) => format!("no key {key}"),
+                };
+                return Err(Failure::new(exit::USAGE, format!("{whose} is enrolled"))
+                    .hint(self.another_by()));
+            };
+            if !named().any(|(name, _)| may_sign(self.state(), name, events)) {
+                return Err(self.may_not(name, key));
+            }
         }
         for Cosigner { name, .. } in &signers {
             // A key that isn't known yet is the one that is enrolled.
             let known = self.state().keys().get(name);
             if let Some(key) = known.filter(|_| !may_sign(self.state(), name, events)) {
-                let is = key.state.word();
-                let message = format!("{name} is {is}, and may not sign this");
-                return Err(Failure::new(exit::NO, message).hint("use another key"));
+                return Err(self.may_not(name, key));
             }
         }
         while let Some(wanted) = self.missing(matter, &signers)? {
@@ -201,6 +205,16 @@ impl Session<'_> {
                 }
         };
         state.keys().keys().filter(helps).cloned().collect()
+    }
+
+    fn may_not(&self, name: &KeyName, key: &Key) -> Failure {
+        let is = key.state.word();
+        Failure::new(exit::NO, format!("{name} is {is}, and may not sign this"))
+            .hint(self.another_by())
+    }
+
+    fn another_by(&self) -> String {
+        format!("name another key with --by; {}", self.why_nobody_else())
     }
 
     /// Each custodian's keys and why they may or may not sign.

@@ -9,7 +9,7 @@ use super::exit;
 use super::failure::Failure;
 use super::machine;
 use super::prompt::Question;
-use super::unlock::{Opener, Unlocked, supposed_realm, unlock};
+use super::unlock::{Opener, Unlocked, name_of, supposed_realm, unlock};
 use crate::key::identify::{EnrolledKey, Identity, identify};
 use crate::key::{Authenticator, Device, DeviceId};
 use crate::log::Head;
@@ -180,6 +180,10 @@ impl<'a> Session<'a> {
             };
             let identities: Vec<&AgeIdentity> = unlocked.identity.identities().collect();
             let known = recall(context, &location)?;
+            // An older copy of the same key's may open what this one doesn't.
+            let mut others = location.layout.identity_hints()?.into_iter().filter(|hint| {
+                name_of(hint) == unlocked.name && hint.generation < unlocked.generation
+            });
             let failure = match open_records(location.clone(), &identities) {
                 Ok(vault) if vault.state().realm() != realm => {
                     return Err(unnamed(&unlocked));
@@ -192,13 +196,14 @@ impl<'a> Session<'a> {
                     let unlocked = Some(unlocked);
                     return Self { context, vault, keys, unlocked, lock: None }.greeted(known);
                 }
-                Err(error) => Failure::from(error),
+                Err(error) if others.next().is_some() => Failure::from(error),
+                Err(error) => return Err(refusal.unwrap_or(Failure::from(error))),
             };
             if passed_over.len() >= MAX_PASSED_OVER {
                 return Err(failure);
             }
             context.terminal.say(&format!("Passing over a copy: {}.", failure.message));
-            refusal = Some(failure);
+            refusal.get_or_insert(failure);
             passed_over.push((unlocked.name, unlocked.generation));
         }
     }

@@ -111,7 +111,8 @@ impl Session<'_> {
             }
             if let Some(identity) = &signer.identity {
                 let identities: Vec<&AgeIdentity> = identity.identities().collect();
-                check_epochs(&self.vault, change, &signer.name, &identities)?;
+                let sealings = self.state().sealings();
+                check_epochs(&location, sealings, change, &signer.name, &identities)?;
             }
         }
         Ok(())

@@ -92,7 +92,8 @@ pub fn open_records(
         let overtaken = now.first() > epochs.first();
         match opened {
             Ok(mut vault) if vault.log.closed && !overtaken => {
-                vault.closed = now.first().copied() > vault.current_epoch();
+                // The newest epoch's file is there, and it isn't the one that was opened.
+                vault.closed = now.first().copied() > Some(vault.records.name().epoch);
                 return Ok(vault);
             }
             Ok(vault) if vault.log.closed => drop(vault),
