@@ -349,7 +349,7 @@ impl Session<'_> {
     }
 
     /// Says why a device can't be asked which key it is: the others may do.
-    fn pass_over(&self, device: &Device, failure: Failure) -> Result<(), Failure> {
+    pub fn pass_over(&self, device: &Device, failure: Failure) -> Result<(), Failure> {
         if failure.exit == exit::INTERRUPTED {
             return Err(failure);
         }

@@ -192,7 +192,11 @@ impl<'a> Renewal<'a> {
                     let key = ChosenKey::new(session.keys.as_mut(), device, name.to_string())?;
                     (name, key)
                 }
-                _ => continue,
+                Ok(_) => continue,
+                Err(failure) => {
+                    session.pass_over(&device, failure)?;
+                    continue;
+                }
             };
             // The copy on record names the credential that unlocks.
             let known = session.state().identities().get(&name);
