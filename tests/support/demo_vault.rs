@@ -98,30 +98,27 @@ pub fn tool(program: &str, arguments: &[&str], stdin: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-fn original() -> &'static Path {
-    static ORIGINAL: OnceLock<TempDir> = OnceLock::new();
-    ORIGINAL
-        .get_or_init(|| {
-            let folder = tempfile::tempdir().unwrap();
-            keymuster_in(folder.path(), &["demo", "demo"]).exits(0);
-            folder
-        })
-        .path()
+/// The demo, made once by the binary.
+fn original() -> &'static Demo {
+    static ORIGINAL: OnceLock<Demo> = OnceLock::new();
+    ORIGINAL.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        keymuster_in(folder.path(), &["demo", "demo"]).exits(0);
+        Demo { folder }
+    })
 }
 
 /// The same with bob and carol, who have a key each: two custodians sign what matters.
-fn original_people() -> &'static Path {
-    static ORIGINAL: OnceLock<TempDir> = OnceLock::new();
-    ORIGINAL
-        .get_or_init(|| {
-            let demo = Demo::new();
-            let bob = ["custodian", "add", "bob", "--name", "Bob B.", "--key", "primary"];
-            demo.run_with_paper(&bob, "bob.paper.txt").exits(0);
-            let carol = ["custodian", "add", "carol", "--key", "primary"];
-            demo.run_with_paper(&carol, "carol.paper.txt").exits(0);
-            demo.folder
-        })
-        .path()
+fn original_people() -> &'static Demo {
+    static ORIGINAL: OnceLock<Demo> = OnceLock::new();
+    ORIGINAL.get_or_init(|| {
+        let demo = Demo::new();
+        let bob = ["custodian", "add", "bob", "--name", "Bob B.", "--key", "primary"];
+        demo.run_with_paper(&bob, "bob.paper.txt").exits(0);
+        let carol = ["custodian", "add", "carol", "--key", "primary"];
+        demo.run_with_paper(&carol, "carol.paper.txt").exits(0);
+        demo
+    })
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -139,15 +136,18 @@ fn copy(from: &Path, to: &Path) {
 
 impl Demo {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        copy(original(), folder.path());
-        Self { folder }
+        original().copied()
     }
 
     /// The demo with bob and carol, 6 entries. Their keys are `demo-key-3` and `demo-key-4`.
     pub fn people() -> Self {
+        original_people().copied()
+    }
+
+    /// Another one, as this one is now.
+    pub fn copied(&self) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        copy(original_people(), folder.path());
+        copy(self.folder.path(), folder.path());
         Self { folder }
     }
 

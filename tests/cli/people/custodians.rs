@@ -44,7 +44,9 @@ fn who_joins_signs_and_from_then_on_two_custodians_sign() {
     assert_eq!(carol["events"], json!(events));
     let vault = read(&demo, &["vault", "show"]);
     assert_eq!(vault["compartments"][1]["members"], json!(["alice", "bob", "carol"]));
-    assert_eq!((&vault["compartments"][0]["epoch"], &vault["due"]), (&json!(3), &json!([])));
+    assert_eq!(vault["compartments"][0]["epoch"], 3);
+    let due = vault["due"].as_array().unwrap();
+    assert!(due.len() == 3 && due.iter().all(|due| due.to_string().contains("acknowledged")));
     demo.read(&["log", "verify"]).exits(0).answers(&["SOUND: 6 entries and 10 signatures"]);
     let papers = std::fs::read_to_string(demo.path("paper")).unwrap();
     let words: Vec<usize> = papers.lines().map(|line| line.split('-').count()).collect();

@@ -206,7 +206,11 @@ fn a_compartment_replaced_between_two_commands_is_refused_and_named() {
         for arguments in
             [&CHANGE[..], &["reader", "remove", "auditor"], &["vault", "rekey", "--all"]]
         {
-            refused(&demo, arguments, 3, &[&file]);
+            let before = demo.snapshot();
+            let ran = demo.run(arguments).exits(3).says(&[&file]);
+            assert!(demo.snapshot() == before, "{file}");
+            // Another key of the same person's is tried, in case the first is out of date.
+            assert!(touches(&ran).len() <= 2, "{}", ran.stderr);
         }
         let ran = demo.run(&["log", "verify"]).exits(3);
         assert!((ran.stdout + &ran.stderr).contains(&file), "{file} is named");
