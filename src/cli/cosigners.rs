@@ -243,12 +243,16 @@ impl Session<'_> {
             could.retain(|name| by.iter().any(|by| by.means(name)));
         }
         loop {
-            let (found, others) = self.plugged_in(&could, signers)?;
+            let (found, others, unasked) = self.plugged_in(&could, signers)?;
             if let Some((name, device)) = found.into_iter().next() {
                 let too = if signers.is_empty() { "" } else { " too" };
                 self.context.terminal.say(&format!("{name} signs{too}."));
                 let key = ChosenKey::new(self.keys.as_mut(), device, name.to_string())?;
                 return Ok(Cosigner { name, key, identity: None });
+            }
+            // It may be one of those that would help.
+            if let (Some(failure), false) = (unasked, self.context.terminal.is_there()) {
+                return Err(failure);
             }
             let owners: BTreeSet<&Handle> = could.iter().map(|name| &name.owner).collect();
             let owners: Vec<&Handle> = owners.into_iter().collect();
@@ -270,16 +274,17 @@ impl Session<'_> {
     }
 
     /// Of the keys that would help, those that are plugged in; and the names of others that
-    /// are, which belong to who signs already.
+    /// are, which belong to who signs already; and why one couldn't be asked.
     #[expect(clippy::type_complexity, reason = "two lists of pairs, taken apart at once")]
     fn plugged_in(
         &mut self,
         could: &[KeyName],
         signers: &[Cosigner],
-    ) -> Result<(Vec<(KeyName, Device)>, Vec<(KeyName, Handle)>), Failure> {
+    ) -> Result<(Vec<(KeyName, Device)>, Vec<(KeyName, Handle)>, Option<Failure>), Failure> {
         let known = self.known_keys(|_| true);
         let mut found = Vec::new();
         let mut others = Vec::new();
+        let mut unasked = None;
         let used: Vec<_> = signers.iter().map(|signer| signer.key.device.id.clone()).collect();
         for device in self.keys.devices()? {
             match self.identify_among(&device, &known) {
@@ -301,11 +306,12 @@ impl Session<'_> {
                 Err(failure) => {
                     let passed = format!("Passing over {}: {}.", device.id, failure.message);
                     self.context.terminal.say(&passed);
+                    unasked.get_or_insert(failure);
                 }
             }
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok((found, others))
+        Ok((found, others, unasked))
     }
 }
 

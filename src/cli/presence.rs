@@ -46,7 +46,10 @@ impl Session<'_> {
                         let keys = self.keys.as_mut();
                         return ChosenKey::new(keys, device, name.to_string()).map(Some);
                     }
-                    Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
+                    // Where it was, it may be: that it can't be asked isn't that it is gone.
+                    Err(failure) if failure.exit == exit::INTERRUPTED || device.id == was.id => {
+                        return Err(failure);
+                    }
                     _ => {}
                 }
             }
@@ -77,7 +80,12 @@ impl Session<'_> {
                         let keys = self.keys.as_mut();
                         return ChosenKey::new(keys, device, name.to_string()).map(Some);
                     }
-                    Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
+                    // Where it was, it may be: that it can't be asked isn't that it is gone.
+                    Err(failure)
+                        if failure.exit == exit::INTERRUPTED || device.id == key.device.id =>
+                    {
+                        return Err(failure);
+                    }
                     _ => {}
                 }
             }

@@ -99,7 +99,7 @@ fn a_key_is_sealed_once_and_its_bag_opened_before_a_witness() {
     let broken = ["key", "open-bag", "alice/blue", "--bag", "0047114", "--witness", "bob"];
     demo.run(&[&broken[..], &["--broken"]].concat())
         .exits(0)
-        .says(&["  alice takes alice/blue out of bag 0047114, ITS SEAL BROKEN, before bob\n"]);
+        .says(&["  alice takes alice/blue out of bag “0047114”, ITS SEAL BROKEN, before bob\n"]);
     let finding = "finding: entry 10: the seal of bag 0047114, which held alice/blue, was broken";
     demo.read(&["log", "verify"]).exits(0).answers(&[finding]);
     demo.read(&["vault", "show"]).exits(0).answers(&[finding]);
