@@ -1,7 +1,6 @@
-//! Having an entry signed: who must, their keys one after the other at this machine, and what
-//! they sign in words before anybody touches anything.
-//!
-//! Who must sign is asked of [`judge`], and decided nowhere else.
+//! Having an entry signed by those who were gathered for it, and recording it: what they sign
+//! is told in words before anybody touches a key for it, and what is sealed anew is opened by
+//! every key that signs for it.
 
 use std::collections::BTreeSet;
 
