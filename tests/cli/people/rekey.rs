@@ -243,6 +243,21 @@ fn who_has_lost_every_key_gets_another_with_another_identity() {
     demo.run(&check).exits(0).answers(&["This is carol/green, the key that was enrolled."]);
 }
 
+/// With a key that holds the old identity, its owner signs for the new one all the same.
+#[test]
+fn who_has_a_key_gets_another_identity_with_the_next() {
+    for by in [&[][..], &["--by", "carol"]] {
+        let demo = Demo::people();
+        let enrol = ["key", "enrol", "green", "--for", "carol", "--new-identity"];
+        demo.run_with_paper(&[&enrol[..], by].concat(), "paper").exits(0);
+        let due = "due: an older identity is sealed to carol/primary, which opens nothing new";
+        demo.read(&["vault", "show"]).exits(0).answers(&[due]);
+        demo.run(&["log", "verify", "--device", "demo-key-5"])
+            .exits(0)
+            .answers(&["SOUND: 7 entries"]);
+    }
+}
+
 #[test]
 fn a_key_is_enrolled_for_another_by_a_key_of_theirs_and_a_second_custodian() {
     let demo = Demo::people();
