@@ -234,6 +234,8 @@ fn who_has_lost_every_key_gets_another_with_another_identity() {
         "Touch bob/primary to open what is sealed anew, as a check",
     ]);
     let new = open_paper(&demo, "carol.paper.2", &passphrase(&demo, "carol.2.paper.txt"));
+    let text = fs::read_to_string(&new).unwrap();
+    assert!(text.contains("\n# generation: 2\n"), "it says which copy it is");
     assert_eq!(entries(&demo, 3, &old, 8), [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(entries(&demo, 4, &old, 8), [0; 0]);
     assert_eq!(entries(&demo, 4, &new, 8), [1, 2, 3, 4, 5, 6, 7, 8]);
