@@ -22,6 +22,7 @@ mod demo_vault;
 mod member;
 #[path = "../support/memory.rs"]
 mod memory;
+mod people;
 #[path = "../support/pseudo_terminal.rs"]
 #[expect(dead_code, reason = "it serves other tests, too")]
 mod pseudo_terminal;
@@ -32,8 +33,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 
 use demo_vault::{Demo, Ran, command_in, ran};
-use keymuster::key::software::{Model, SoftwareKeys, Verification};
-use keymuster::key::{Authenticator, DeviceId, GetHmacSecret, Pin, TouchPrompt, UserVerification};
+use keymuster::key::software::SoftwareKeys;
+use keymuster::key::{Authenticator, DeviceId, GetHmacSecret, TouchPrompt, UserVerification};
 use keymuster::vault::fido2prf;
 use keymuster::vault::{
     AgeIdentity, CompartmentIdentity, CompartmentName, IdentityHint, IdentityName, Location,
@@ -73,12 +74,15 @@ fn trials() -> Vec<Trial> {
             vec![$(Trial::test(stringify!($rule), || { $rule(); Ok(()) })),+]
         };
     }
-    trials![
+    let people = || {
+        people::commands_of_several_custodians_leave_nothing();
+        Ok(())
+    };
+    let mut trials = trials![
         what_a_careless_program_leaves_is_found,
         secrets_in_use_are_found_and_gone_afterwards,
         commands_of_a_reader_leave_nothing,
         commands_of_a_custodian_leave_nothing,
-        commands_of_several_custodians_leave_nothing,
         founding_leaves_nothing,
         the_demo_leaves_nothing,
         identities_that_open_nothing_are_wiped_too,
@@ -87,7 +91,9 @@ fn trials() -> Vec<Trial> {
         ctrl_c_leaves_nothing,
         a_log_that_several_threads_read_leaves_nothing,
         a_machine_that_may_swap_secrets_is_told_so_once,
-    ]
+    ];
+    trials.push(Trial::test("commands_of_several_custodians_leave_nothing", people));
+    trials
 }
 
 /// memory-scan, to which a program and its arguments can be added.
@@ -332,90 +338,6 @@ fn commands_of_a_custodian_leave_nothing() {
     ] {
         let all = [arguments, &["--vault", "demo/vault"]].concat();
         leaves_nothing(demo.folder.path(), &arguments.join(" "), &all, &secrets).exits(0);
-    }
-}
-
-/// The identity that a paper copy opens, and the passphrase that it takes.
-fn on_paper(demo: &Demo, custodian: &str, generation: u32, passphrase: &str) -> Secrets {
-    let id = Location::at(&demo.path("vault")).unwrap().id.to_string();
-    let name = IdentityName { vault: &id, custodian, generation };
-    let file = demo.path(&format!("vault/identities/{custodian}.paper.{generation}.age"));
-    let typed = Passphrase::take_from(&mut passphrase.to_owned());
-    let opened =
-        PersonalIdentity::open_with_passphrase(&fs::read(file).unwrap(), &typed, &name).unwrap();
-    let secrets = Secrets::none().passphrase(passphrase);
-    opened.identities().fold(secrets, |secrets, identity| secrets.age_identity(custodian, identity))
-}
-
-/// The keys of all epochs of `records`, as far as a reader opens them.
-fn epochs(demo: &Demo, reader: &Path) -> Secrets {
-    let location = Location::at(&demo.path("vault")).unwrap();
-    let reader = AgeIdentity::parse(&line_of(reader)).unwrap();
-    let newest = location.layout.epochs_of("records").unwrap()[0];
-    let file = fs::read(location.layout.compartment("records", newest)).unwrap();
-    let id = location.id.to_string();
-    let name = CompartmentName { vault: &id, compartment: "records", epoch: newest };
-    let opened = CompartmentIdentity::open(&file, &[&reader], &name).unwrap();
-    opened.identities().fold(Secrets::none(), |secrets, key| secrets.age_identity("records", key))
-}
-
-/// What makes and opens identities, with keys of several people, one of which takes a PIN.
-fn commands_of_several_custodians_leave_nothing() {
-    const PIN: &str = "a PIN of eighteen.";
-    let demo = Demo::people();
-    let mut keys = SoftwareKeys::in_folder(&demo.path("demo-keys")).unwrap();
-    keys.add("pinned", Model { verification: Verification::Pin, ..Model::default() }).unwrap();
-    let pin = Pin::take_from(&mut PIN.to_owned()).unwrap();
-    keys.set_pin(&DeviceId("pinned".to_owned()), &pin).unwrap();
-    fs::write(demo.path("pin"), PIN).unwrap();
-    fs::write(demo.path("wrong"), "another of nineteen").unwrap();
-    let passphrase = |file: &str| {
-        let text = fs::read_to_string(demo.path(file)).unwrap_or_default();
-        text.lines().last().unwrap_or_default().to_owned()
-    };
-    let files = [("alice", "paper.txt"), ("bob", "bob.paper.txt"), ("carol", "carol.paper.txt")];
-    let mut known = reader(&demo).pin(PIN).pin("another of nineteen");
-    for (who, file) in files {
-        known = known.with(on_paper(&demo, who, 1, &passphrase(file)));
-    }
-    let green = ["--pin-file", "green=demo/pin"];
-    let wrong = ["--pin-file", "green=demo/wrong", "--by", "carol/green", "--check-days", "60"];
-    let leave = [&["custodian", "leave", "dave", "--by", "carol/green"], &green[..]].concat();
-    let leave_by_two = [&leave[..], &["--by", "alice"]].concat();
-    let enrol = ["key", "enrol", "green", "--for", "carol", "--new-identity"];
-    let enrol = [&enrol[..], &["--device", "pinned", "--paper-fd", "0"], &green].concat();
-    // Each with the paper copy that it makes.
-    let commands: [(&[&str], i32, Option<(&str, u32)>); 6] = [
-        (&["custodian", "add", "dave", "--key", "a", "--paper-fd", "0"], 0, Some(("dave", 1))),
-        (&["reader", "add", "laptop", "--this-machine"], 0, None),
-        (
-            &["vault", "rekey", "--new-identity", "--by", "alice", "--paper-fd", "0"],
-            0,
-            Some(("alice", 2)),
-        ),
-        (&enrol, 0, Some(("carol", 2))),
-        (&[&["policy", "change"], &wrong[..]].concat(), 1, None),
-        (&leave_by_two, 0, None),
-    ];
-    for (arguments, exit, paper) in commands {
-        let pictures = pictures();
-        let handed_out = File::options().append(true).create(true).open(demo.path("new.txt"));
-        let mut command = scanned(demo.folder.path(), pictures.path());
-        command.args(arguments).args(["--vault", "demo/vault"]).stdin(handed_out.unwrap());
-        ran(command.output().unwrap()).exits(exit);
-        if let Some((who, generation)) = paper {
-            known = known.with(on_paper(&demo, who, generation, &passphrase("new.txt")));
-        }
-        let own = demo.folder.path().join("config/keymuster/readers");
-        for file in fs::read_dir(own).into_iter().flatten() {
-            known = known.identity("this machine's", &line_of(&file.unwrap().path()));
-        }
-        for (owner, label) in [("alice", "primary"), ("bob", "primary")] {
-            known = known.hmac_secret(&derived(&demo, owner, label));
-        }
-        let secrets = known.clone().with(epochs(&demo, &demo.path("reader.identity")));
-        let name = arguments.join(" ");
-        search(&name, pictures.path(), &secrets).nothing_left(&name);
     }
 }
 
