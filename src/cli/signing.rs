@@ -95,8 +95,23 @@ impl Session<'_> {
             })
             .flatten()
             .collect();
+        let renewed = |who: &Handle| {
+            change.events.iter().find_map(|event| match event {
+                Event::RecipientChanged(changed) if changed.custodian == *who => {
+                    Some(changed.recipient.as_str())
+                }
+                _ => None,
+            })
+        };
+        // A key that holds the identity which its owner has no more opens nothing new. That
+        // with the new one does.
+        let looks = |signer: &&mut Cosigner| {
+            let own = signer.identity.as_ref().map(|identity| identity.recipient().as_str());
+            let owner = &signer.name.owner;
+            members.contains(owner) && renewed(owner).is_none_or(|new| own == Some(new))
+        };
         let location = self.vault.location().clone();
-        for signer in signers.iter_mut().filter(|signer| members.contains(&signer.name.owner)) {
+        for signer in signers.iter_mut().filter(looks) {
             if signer.identity.is_none() {
                 self.settle(signer)?;
                 let sealed = self.state().identities().get(&signer.name);

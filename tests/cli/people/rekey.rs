@@ -234,6 +234,8 @@ fn who_has_lost_every_key_gets_another_with_another_identity() {
         "Touch bob/primary to open what is sealed anew, as a check",
     ]);
     let new = open_paper(&demo, "carol.paper.2", &passphrase(&demo, "carol.2.paper.txt"));
+    let text = fs::read_to_string(&new).unwrap();
+    assert!(text.contains("\n# generation: 2\n"), "it says which copy it is");
     assert_eq!(entries(&demo, 3, &old, 8), [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(entries(&demo, 4, &old, 8), [0; 0]);
     assert_eq!(entries(&demo, 4, &new, 8), [1, 2, 3, 4, 5, 6, 7, 8]);
@@ -241,6 +243,21 @@ fn who_has_lost_every_key_gets_another_with_another_identity() {
     assert_eq!(read(&demo, &["custodian", "show", "carol"])["keys"], json!(["green"]));
     let check = ["key", "check", "carol/green"];
     demo.run(&check).exits(0).answers(&["This is carol/green, the key that was enrolled."]);
+}
+
+/// With a key that holds the old identity, its owner signs for the new one all the same.
+#[test]
+fn who_has_a_key_gets_another_identity_with_the_next() {
+    for by in [&[][..], &["--by", "carol"]] {
+        let demo = Demo::people();
+        let enrol = ["key", "enrol", "green", "--for", "carol", "--new-identity"];
+        demo.run_with_paper(&[&enrol[..], by].concat(), "paper").exits(0);
+        let due = "due: an older identity is sealed to carol/primary, which opens nothing new";
+        demo.read(&["vault", "show"]).exits(0).answers(&[due]);
+        demo.run(&["log", "verify", "--device", "demo-key-5"])
+            .exits(0)
+            .answers(&["SOUND: 7 entries"]);
+    }
 }
 
 #[test]
