@@ -13,14 +13,14 @@ use super::device::ChosenKey;
 use super::exit;
 use super::failure::Failure;
 use super::prompt::Question;
-use super::proof::prove;
+use super::proof::{impostor, prove};
 use super::session::Session;
-use super::unlock::Opener;
+use super::unlock::{Opener, stranger_text};
 use super::words::one_of;
 use crate::key::Device;
 use crate::key::identify::Identity;
 use crate::record::authority::{Unauthorised, judge, may_sign};
-use crate::record::{Event, Handle, Key, KeyName, UnfitValue};
+use crate::record::{Event, Handle, Key, KeyName, KeyState, UnfitValue};
 use crate::vault::PersonalIdentity;
 
 /// `--by bob` or `--by bob/blue`: who signs, where several could.
@@ -113,6 +113,19 @@ pub struct Cosigner {
     pub key: ChosenKey,
     /// What it opened.
     pub identity: Option<PersonalIdentity>,
+}
+
+/// What is plugged in where another key must sign.
+#[derive(Default)]
+struct Around {
+    /// The keys that would help.
+    found: Vec<(KeyName, Device)>,
+    /// What is to be said of those that don't.
+    remarks: Vec<String>,
+    /// The failure of a device that poses as a key on record.
+    impostor: Option<Failure>,
+    /// Why a device couldn't be asked.
+    unasked: Option<Failure>,
 }
 
 /// Whose key has to sign beside those at hand.
@@ -243,12 +256,15 @@ impl Session<'_> {
             could.retain(|name| by.iter().any(|by| by.means(name)));
         }
         loop {
-            let (found, others, unasked) = self.plugged_in(&could, signers)?;
+            let Around { found, remarks, impostor, unasked } = self.plugged_in(&could, signers)?;
             if let Some((name, device)) = found.into_iter().next() {
                 let too = if signers.is_empty() { "" } else { " too" };
                 self.context.terminal.say(&format!("{name} signs{too}."));
                 let key = ChosenKey::new(self.keys.as_mut(), device, name.to_string())?;
                 return Ok(Cosigner { name, key, identity: None });
+            }
+            if let Some(impostor) = impostor {
+                return Err(impostor);
             }
             // It may be one of those that would help.
             if let (Some(failure), false) = (unasked, self.context.terminal.is_there()) {
@@ -260,10 +276,7 @@ impl Session<'_> {
                 (Wanted::Key(name), _) | (_, [name]) => name.to_string(),
                 _ => format!("a key of {}", one_of(&owners)),
             };
-            for (name, owner) in others {
-                let said = format!("{name} is plugged in, and {owner} signs already.");
-                self.context.terminal.say(&said);
-            }
+            remarks.iter().for_each(|remark| self.context.terminal.say(remark));
             let about = format!("{whose} must sign too, and isn't plugged in");
             self.context.terminal.ask(&Question {
                 text: &format!("Now {whose} must sign too. Plug it in and press Enter: "),
@@ -273,45 +286,57 @@ impl Session<'_> {
         }
     }
 
-    /// Of the keys that would help, those that are plugged in; and the names of others that
-    /// are, which belong to who signs already; and why one couldn't be asked.
-    #[expect(clippy::type_complexity, reason = "two lists of pairs, taken apart at once")]
-    fn plugged_in(
-        &mut self,
-        could: &[KeyName],
-        signers: &[Cosigner],
-    ) -> Result<(Vec<(KeyName, Device)>, Vec<(KeyName, Handle)>, Option<Failure>), Failure> {
+    /// What is plugged in where another key must sign.
+    fn plugged_in(&mut self, could: &[KeyName], signers: &[Cosigner]) -> Result<Around, Failure> {
         let known = self.known_keys(|_| true);
-        let mut found = Vec::new();
-        let mut others = Vec::new();
-        let mut unasked = None;
-        let used: Vec<_> = signers.iter().map(|signer| signer.key.device.id.clone()).collect();
+        let mut around = Around::default();
         for device in self.keys.devices()? {
+            // Another key may be there by now.
+            let was_used = signers.iter().any(|signer| signer.key.device.id == device.id);
             match self.identify_among(&device, &known) {
-                Ok(Identity::This(name)) if could.contains(&name) => found.push((name, device)),
-                Ok(Identity::This(name)) if !used.contains(&device.id) => {
-                    let owner = name.owner.clone();
-                    if signers.iter().any(|signer| signer.name.owner == owner) {
-                        others.push((name, owner));
-                    }
+                Ok(Identity::This(name)) if could.contains(&name) => {
+                    around.found.push((name, device));
                 }
-                Ok(Identity::WontSay) if !used.contains(&device.id) => {
+                Ok(Identity::This(name)) => {
+                    around.remarks.extend(self.why_not(&name, signers));
+                }
+                Ok(Identity::Impostor(name)) => around.impostor = Some(impostor(&device, &name)),
+                Ok(Identity::WontSay) if !was_used => {
                     // Its signature will tell.
                     if let [only] = could {
-                        found.push((only.clone(), device));
+                        around.found.push((only.clone(), device));
                     }
+                }
+                Ok(Identity::Stranger) if !was_used => {
+                    let stranger = stranger_text(std::slice::from_ref(&device));
+                    around.remarks.push(format!("{stranger}."));
                 }
                 Ok(_) => {}
                 Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
                 Err(failure) => {
                     let passed = format!("Passing over {}: {}.", device.id, failure.message);
                     self.context.terminal.say(&passed);
-                    unasked.get_or_insert(failure);
+                    around.unasked.get_or_insert(failure);
                 }
             }
         }
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok((found, others, unasked))
+        around.found.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(around)
+    }
+
+    /// Why a key that is plugged in doesn't help, unless it signs already.
+    fn why_not(&self, name: &KeyName, signers: &[Cosigner]) -> Option<String> {
+        let state = self.state().keys().get(name).map(|key| &key.state)?;
+        let (owner, signs) = (&name.owner, |known: &Cosigner| known.name == *name);
+        if signers.iter().any(signs) {
+            None
+        } else if *state != KeyState::Active {
+            Some(format!("{name} is plugged in, and is {}.", state.word()))
+        } else if signers.iter().any(|known| known.name.owner == *owner) {
+            Some(format!("{name} is plugged in, and {owner} signs already."))
+        } else {
+            None
+        }
     }
 }
 

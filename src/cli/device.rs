@@ -121,7 +121,7 @@ impl ChosenKey {
     ) -> Result<T, Failure> {
         context.check_interrupted()?;
         if self.info.built_in_verification() == BuiltInVerification::Ready {
-            return Ok(request(UserVerification::BuiltIn)?);
+            return request(UserVerification::BuiltIn).map_err(|error| self.named(error));
         }
         match self.info.pin_state() {
             PinState::Set => {
@@ -132,17 +132,7 @@ impl ChosenKey {
                 let done = context.with_pin(&self.device.id, &self.name, ask, |pin| {
                     request(UserVerification::Pin(pin))
                 })?;
-                done.map_err(|error| match error {
-                    // Several keys may be at work.
-                    KeyError::PinWrong { .. } => {
-                        let failure = Failure::from(error);
-                        Failure {
-                            message: format!("{}: {}", self.name, failure.message),
-                            ..failure
-                        }
-                    }
-                    error => error.into(),
-                })
+                done.map_err(|error| self.named(error))
             }
             PinState::NotSet => Err(KeyError::PinNotSet.into()),
             PinState::Unsupported => Err(Failure::new(
@@ -153,6 +143,15 @@ impl ChosenKey {
                 ),
             )),
         }
+    }
+
+    /// An error with the key's name: several may be at work.
+    fn named(&self, error: KeyError) -> Failure {
+        let failure = Failure::from(error);
+        if failure.exit == exit::INTERRUPTED {
+            return failure;
+        }
+        Failure { message: format!("{}: {}", self.name, failure.message), ..failure }
     }
 
     fn guard_last_attempt(&self, context: &Context) -> Result<(), Failure> {

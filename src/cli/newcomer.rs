@@ -134,7 +134,8 @@ fn new_device(session: &mut Session<'_>, at_hand: &[&Device]) -> Result<Device, 
             match session.identify(&device)? {
                 Identity::This(name) => enrolled = Some((device, name)),
                 Identity::Impostor(name) => return Err(impostor(&device, &name)),
-                _ if at_hand.iter().any(|known| known.id == device.id) => {}
+                // It may be the one at hand. A stranger isn't: people swap keys at one port.
+                Identity::WontSay if at_hand.iter().any(|known| known.id == device.id) => {}
                 _ => strangers.push(device),
             }
         }

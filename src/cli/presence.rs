@@ -7,6 +7,7 @@ use super::device::ChosenKey;
 use super::exit;
 use super::failure::Failure;
 use super::prompt::Question;
+use super::proof::impostor;
 use super::session::Session;
 use crate::key::identify::{EnrolledKey, Identity};
 use crate::record::KeyName;
@@ -46,6 +47,7 @@ impl Session<'_> {
                         let keys = self.keys.as_mut();
                         return ChosenKey::new(keys, device, name.to_string()).map(Some);
                     }
+                    Ok(Identity::Impostor(name)) => return Err(impostor(&device, &name)),
                     // Where it was, it may be: that it can't be asked isn't that it is gone.
                     Err(failure) if failure.exit == exit::INTERRUPTED || device.id == was.id => {
                         return Err(failure);
@@ -80,6 +82,7 @@ impl Session<'_> {
                         let keys = self.keys.as_mut();
                         return ChosenKey::new(keys, device, name.to_string()).map(Some);
                     }
+                    Ok(Identity::Impostor(name)) => return Err(impostor(&device, &name)),
                     // Where it was, it may be: that it can't be asked isn't that it is gone.
                     Err(failure)
                         if failure.exit == exit::INTERRUPTED || device.id == key.device.id =>

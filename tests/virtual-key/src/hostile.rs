@@ -17,7 +17,8 @@ pub enum Kind {
     EndlessBlinking,
     /// `truncated`: the right answer's first half.
     Truncated,
-    /// `flipped`: the right answer with its last bit flipped; that breaks a signature.
+    /// `flipped`: the right answer with its last bit flipped; that breaks a signature. What is
+    /// only a status stays as it is: an impostor says no where the key that it poses as would.
     Flipped,
     /// `foreign-channel`: the right answer, on a channel nobody has.
     ForeignChannel,

@@ -181,9 +181,10 @@ impl Key {
             return Ok(());
         };
         let mut channel = message.channel;
+        let well = payload.len() > 1;
         match (hostile, payload.last_mut()) {
             (Some(Kind::Truncated), _) => payload.truncate(payload.len() / 2),
-            (Some(Kind::Flipped), Some(last)) => *last ^= 1,
+            (Some(Kind::Flipped), Some(last)) if well => *last ^= 1,
             (Some(Kind::ForeignChannel), _) => channel = [0x7f; 4],
             _ => {}
         }

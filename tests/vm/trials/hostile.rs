@@ -8,6 +8,7 @@ use libtest_mimic::Trial;
 use std::time::Duration;
 
 const GET_INFO: [u8; 1] = [0x04];
+const GET_NEXT_ASSERTION: [u8; 1] = [0x08];
 const A_WHILE: Duration = Duration::from_millis(500);
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -17,6 +18,7 @@ pub(super) fn trials() -> Vec<Trial> {
         endless_keepalives_heed_no_cancel,
         garbage_holds_frames_on_the_right_channel,
         wrong_answers_differ_from_the_right_one,
+        a_flipped_refusal_is_the_right_one,
     ]
 }
 
@@ -55,6 +57,14 @@ fn endless_keepalives_heed_no_cancel() {
         let all_alike = later.iter().all(|p| (p[4], p[7]) == (KEEPALIVE, status));
         assert!(all_alike, "{later:?}");
     }
+}
+
+fn a_flipped_refusal_is_the_right_one() {
+    let key = VirtualKey::plug("key");
+    key.turn_hostile("flipped");
+    let (mut host, channel) = Handle::with_channel(&key);
+    // CTAP2_ERR_NOT_ALLOWED: no assertion came before.
+    assert_eq!(host.command(channel, &GET_NEXT_ASSERTION), [0x30]);
 }
 
 fn garbage_holds_frames_on_the_right_channel() {
