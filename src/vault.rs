@@ -35,7 +35,7 @@ pub use lock::{Lock, LockError};
 pub use memory::{HeadMemory, Memory, MemoryError, Remembered};
 pub use open::{Damage, OpenVault, RecordsError, open_records};
 pub use passphrase::{Misspelling, Passphrase, PassphraseError};
-pub use store::{StoreError, export_file, make_folder, read_bounded};
+pub use store::{StoreError, export_file, make_folder, read_bounded, remove_leftovers_of};
 
 /// The largest file of any other kind than entries and attachments, in bytes.
 pub const MAX_FILE: u64 = 1 << 20;

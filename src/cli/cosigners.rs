@@ -20,7 +20,7 @@ use super::words::one_of;
 use crate::key::Device;
 use crate::key::identify::Identity;
 use crate::record::authority::{Unauthorised, judge, may_sign};
-use crate::record::{Event, Handle, KeyName, KeyState, UnfitValue};
+use crate::record::{Event, Handle, Key, KeyName, KeyState, UnfitValue};
 use crate::vault::PersonalIdentity;
 
 /// `--by bob` or `--by bob/blue`: who signs, where several could.
@@ -124,6 +124,8 @@ struct Around {
     remarks: Vec<String>,
     /// The failure of a device that poses as a key on record.
     impostor: Option<Failure>,
+    /// Why a device couldn't be asked.
+    unasked: Option<Failure>,
 }
 
 /// Whose key has to sign beside those at hand.
@@ -153,21 +155,25 @@ impl Session<'_> {
         by: &[By],
     ) -> Result<Vec<Cosigner>, Failure> {
         let events = matter.events;
-        let could_sign = |by: &&By| {
-            let known = self.state().keys().keys();
-            known.into_iter().any(|name| by.means(name) && may_sign(self.state(), name, events))
-        };
-        if let Some(by) = by.iter().find(|by| !could_sign(by)) {
-            let message = format!("--by {by}: no key of that name may sign this");
-            return Err(Failure::new(exit::USAGE, message).hint(self.why_nobody_else()));
+        for by in by {
+            let named = || self.state().keys().iter().filter(|(name, _)| by.means(name));
+            let Some((name, key)) = named().next() else {
+                let whose = match by {
+                    By::Custodian(owner) => format!("no key of {owner}"),
+                    By::Key(key) => format!("no key {key}"),
+                };
+                return Err(Failure::new(exit::USAGE, format!("{whose} is enrolled"))
+                    .hint(self.another_by()));
+            };
+            if !named().any(|(name, _)| may_sign(self.state(), name, events)) {
+                return Err(self.may_not(name, key));
+            }
         }
         for Cosigner { name, .. } in &signers {
             // A key that isn't known yet is the one that is enrolled.
             let known = self.state().keys().get(name);
             if let Some(key) = known.filter(|_| !may_sign(self.state(), name, events)) {
-                let is = key.state.word();
-                let message = format!("{name} is {is}, and may not sign this");
-                return Err(Failure::new(exit::NO, message).hint("use another key"));
+                return Err(self.may_not(name, key));
             }
         }
         while let Some(wanted) = self.missing(matter, &signers)? {
@@ -214,6 +220,16 @@ impl Session<'_> {
         state.keys().keys().filter(helps).cloned().collect()
     }
 
+    fn may_not(&self, name: &KeyName, key: &Key) -> Failure {
+        let is = key.state.word();
+        Failure::new(exit::NO, format!("{name} is {is}, and may not sign this"))
+            .hint(self.another_by())
+    }
+
+    fn another_by(&self) -> String {
+        format!("name another key with --by; {}", self.why_nobody_else())
+    }
+
     /// Each custodian's keys and why they may or may not sign.
     fn why_nobody_else(&self) -> String {
         let state = self.state();
@@ -240,7 +256,7 @@ impl Session<'_> {
             could.retain(|name| by.iter().any(|by| by.means(name)));
         }
         loop {
-            let Around { found, remarks, impostor } = self.plugged_in(&could, signers)?;
+            let Around { found, remarks, impostor, unasked } = self.plugged_in(&could, signers)?;
             if let Some((name, device)) = found.into_iter().next() {
                 let too = if signers.is_empty() { "" } else { " too" };
                 self.context.terminal.say(&format!("{name} signs{too}."));
@@ -249,6 +265,10 @@ impl Session<'_> {
             }
             if let Some(impostor) = impostor {
                 return Err(impostor);
+            }
+            // It may be one of those that would help.
+            if let (Some(failure), false) = (unasked, self.context.terminal.is_there()) {
+                return Err(failure);
             }
             let owners: BTreeSet<&Handle> = could.iter().map(|name| &name.owner).collect();
             let owners: Vec<&Handle> = owners.into_iter().collect();
@@ -296,6 +316,7 @@ impl Session<'_> {
                 Err(failure) => {
                     let passed = format!("Passing over {}: {}.", device.id, failure.message);
                     self.context.terminal.say(&passed);
+                    around.unasked.get_or_insert(failure);
                 }
             }
         }

@@ -127,7 +127,7 @@ fn leave_vault(context: &Context, leave: &Leave) -> Result<Answer, Failure> {
         named if named.is_of(&leave.custodian) => {
             let message = format!("{} can't sign for their own leaving", leave.custodian);
             return Err(Failure::new(exit::USAGE, message)
-                .hint("two others do: what they seal anew must open to them"));
+                .hint("two others do, whom --by names: what they seal anew must open to them"));
         }
         named if named.is_somebody() => named,
         _ => Opener::AnyBut(&leave.custodian),

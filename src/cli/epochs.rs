@@ -7,13 +7,13 @@ use super::exit;
 use super::failure::Failure;
 use crate::log::sha256;
 use crate::record::{
-    CompartmentSealed, Event, Handle, KeyName, RECORDS, Sealing, Stamp, State, UnfitValue,
+    CompartmentSealed, Event, Handle, KeyName, RECORDS, Rejection, Sealing, Stamp, State,
+    UnfitValue,
 };
 use crate::vault::{
-    AgeIdentity, CompartmentIdentity, CompartmentName, Layout, NewFile, OpenVault, Recipient,
-    read_bounded,
+    AgeIdentity, CompartmentIdentity, CompartmentName, Layout, Location, MAX_FILE, NewFile,
+    OpenVault, Recipient, RecipientError, read_bounded,
 };
-use crate::vault::{MAX_FILE, RecipientError};
 
 /// What is so after some events, which `signers` sign.
 pub fn state_after(
@@ -25,11 +25,36 @@ pub fn state_after(
     let mut state = before.clone();
     let at = Stamp { entry: 0, time: context.now()? };
     for event in events {
-        state
-            .apply(event, at, signers)
-            .map_err(|reason| Failure::because(exit::FAILED, "this can't be recorded", &reason))?;
+        state.apply(event, at, signers).map_err(|reason| impossible(before, &reason))?;
     }
     Ok(state)
+}
+
+/// The failure of an event that can't happen. Whoever named nobody and nothing is told what
+/// there is.
+fn impossible(state: &State, reason: &Rejection) -> Failure {
+    let because = |code| Failure::because(code, "this can't be recorded", reason);
+    let listed = |what: &str, names: Vec<String>| {
+        let all = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+        because(exit::USAGE).hint(format!("{what} are: {all}"))
+    };
+    match reason {
+        Rejection::Unknown("custodian", _) => {
+            listed("custodians", state.custodians().keys().map(Handle::to_string).collect())
+        }
+        Rejection::Unknown("reader", _) => {
+            listed("readers", state.readers().keys().map(Handle::to_string).collect())
+        }
+        Rejection::Unknown("key", _) => {
+            listed("enrolled", state.keys().keys().map(KeyName::to_string).collect())
+        }
+        Rejection::Unknown("action", _) => {
+            because(exit::USAGE).hint("keymuster action list tells which there are")
+        }
+        Rejection::BelowFloor(_) => because(exit::FAILED)
+            .hint("let somebody join first: keymuster custodian add; or enrol a key"),
+        _ => because(exit::FAILED),
+    }
 }
 
 /// Adds, to a change, a new epoch of each compartment whose members are others after it, or
@@ -120,19 +145,19 @@ fn open(
     let layout = &vault.location().layout;
     let path = layout.compartment(name.as_str(), epoch);
     let bytes = read_bounded(&path, MAX_FILE)?;
-    open_bytes(vault, name, epoch, &bytes, identities).map_err(|failure| {
+    open_bytes(vault.location(), name, epoch, &bytes, identities).map_err(|failure| {
         failure.hint("the key that opened the vault may hold an older identity: use another")
     })
 }
 
 fn open_bytes(
-    vault: &OpenVault,
+    location: &Location,
     name: &Handle,
     epoch: u32,
     bytes: &[u8],
     identities: &[&AgeIdentity],
 ) -> Result<CompartmentIdentity, Failure> {
-    let id = vault.location().id.to_string();
+    let id = location.id.to_string();
     let expected = CompartmentName { vault: &id, compartment: name.as_str(), epoch };
     CompartmentIdentity::open(bytes, identities, &expected).map_err(|error| {
         Failure::because(exit::NO, format!("{name}, epoch {epoch}, can't be opened"), &error)
@@ -141,9 +166,10 @@ fn open_bytes(
 
 /// Fails unless each compartment that a change seals anew opens with these identities, holds
 /// the recipient that is recorded, and holds those of all epochs before it. Whoever signs
-/// for a new epoch must not take another's word for that.
+/// for a new epoch must not take another's word for that. `sealings` are those of the log.
 pub fn check_epochs(
-    vault: &OpenVault,
+    location: &Location,
+    sealings: &[Sealing],
     change: &Change,
     who: &KeyName,
     identities: &[&AgeIdentity],
@@ -154,11 +180,11 @@ pub fn check_epochs(
         if !sealed.members.contains(&who.owner) {
             continue;
         }
-        let path = vault.location().layout.compartment(name.as_str(), sealed.epoch);
+        let path = location.layout.compartment(name.as_str(), sealed.epoch);
         let bytes = change.files.iter().find(|file| file.path == path).map(|file| &file.bytes);
         let bytes = bytes.map(Vec::as_slice).unwrap_or_default();
-        let opened = open_bytes(vault, name, sealed.epoch, bytes, identities)?;
-        let earlier = vault.state().sealings().iter().filter_map(|sealing| match sealing {
+        let opened = open_bytes(location, name, sealed.epoch, bytes, identities)?;
+        let earlier = sealings.iter().filter_map(|sealing| match sealing {
             Sealing::Compartment(earlier) if earlier.compartment == *name => Some(earlier),
             _ => None,
         });
@@ -178,4 +204,85 @@ pub fn check_epochs(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "00112233445566778899aabbccddeeff";
+
+    fn key(number: u8) -> AgeIdentity {
+        AgeIdentity::generate(&mut |bytes| bytes.fill(number)).unwrap()
+    }
+
+    /// `records` with these epochs, whose keys are numbered like the second of each.
+    fn records(epochs: &[(u32, u8)]) -> CompartmentIdentity {
+        let (first, rest) = epochs.split_first().unwrap();
+        let name = CompartmentName { vault: ID, compartment: RECORDS, epoch: first.0 };
+        let first = CompartmentIdentity::new(&name, key(first.1));
+        rest.iter()
+            .fold(first, |all, (epoch, number)| all.with_next_epoch(*epoch, key(*number)).unwrap())
+    }
+
+    /// What bob is told who signs for `shown` as epoch 5 after the epochs 1 and 3, where the
+    /// entry names `recorded` and is encrypted to him, or only to alice.
+    fn told_bob(shown: &CompartmentIdentity, recorded: u8, to_bob: bool) -> Result<(), Failure> {
+        let location = Location { layout: Layout::new("vault".as_ref()), id: ID.parse().unwrap() };
+        let [alice, bob] = [key(100), key(101)];
+        let members = if to_bob {
+            vec![alice.recipient().clone(), bob.recipient().clone()]
+        } else {
+            vec![alice.recipient().clone()]
+        };
+        let names = ["alice", "bob"].map(|name| name.parse().unwrap()).to_vec();
+        let event = |epoch: u32, number: u8, bytes: &[u8]| CompartmentSealed {
+            compartment: RECORDS.parse().unwrap(),
+            epoch,
+            recipient: key(number).recipient().as_str().parse().unwrap(),
+            members: names.clone(),
+            sha256: sha256(bytes),
+        };
+        let before =
+            [(1, 1), (3, 3)].map(|(epoch, number)| Sealing::Compartment(event(epoch, number, b"")));
+        let bytes = shown.seal(&members).unwrap();
+        let sealed = event(5, recorded, &bytes);
+        let file = NewFile { path: location.layout.compartment(RECORDS, 5), bytes };
+        let change = Change {
+            events: vec![Event::CompartmentSealed(sealed)],
+            files: vec![file],
+            ..Change::default()
+        };
+        check_epochs(&location, &before, &change, &"bob/blue".parse().unwrap(), &[&bob])
+    }
+
+    #[test]
+    fn a_countersigner_sees_that_a_new_epoch_holds_all_before_it() {
+        assert!(told_bob(&records(&[(1, 1), (3, 3), (5, 5)]), 5, true).is_ok());
+        let lacking = [
+            (&[(3, 3), (5, 5)][..], 5, 1),
+            (&[(1, 1), (5, 5)], 5, 3),
+            (&[(5, 5)], 5, 1),
+            // Another key under an epoch's number; and the new one isn't what is recorded.
+            (&[(1, 9), (3, 3), (5, 5)], 5, 1),
+            (&[(1, 1), (3, 3), (5, 5)], 6, 5),
+        ];
+        for (shown, recorded, lacks) in lacking {
+            let failure = told_bob(&records(shown), recorded, true).unwrap_err();
+            let said =
+                format!("the new records lacks the identity of epoch {lacks}; nothing was signed");
+            assert_eq!((failure.message, failure.exit), (said, exit::NO), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_countersigner_signs_for_nothing_that_they_cannot_open() {
+        let whole = records(&[(1, 1), (3, 3), (5, 5)]);
+        let failure = told_bob(&whole, 5, false).unwrap_err();
+        let said = "records, epoch 5, can't be opened";
+        assert_eq!((failure.message.as_str(), failure.exit), (said, exit::NO));
+        // A file of another epoch under its name.
+        let other = records(&[(1, 1), (3, 3), (4, 5)]);
+        assert_eq!(told_bob(&other, 5, true).unwrap_err().message, said);
+    }
 }

@@ -178,7 +178,7 @@ fn verify(context: &Context, session: &Session<'_>) -> Result<Answer, Failure> {
     let now = context.now()?;
     let view = Verdict {
         sound: session.exit() == exit::DONE,
-        closed: vault.is_closed(),
+        closed: vault.closed_by().is_some(),
         entries: entries.len(),
         signatures: entries.iter().map(|entry| entry.document().signers.len()).sum(),
         head: (&vault.head()).into(),

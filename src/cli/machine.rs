@@ -12,7 +12,7 @@ use super::exit;
 use super::failure::Failure;
 use super::secret_file;
 use crate::record::VaultId;
-use crate::vault::{AgeIdentity, export_file};
+use crate::vault::{AgeIdentity, export_file, remove_leftovers_of};
 
 fn place(context: &Context, vault: &VaultId) -> Result<PathBuf, Failure> {
     let config = context.home_folder("XDG_CONFIG_HOME", ".config").ok_or_else(|| {
@@ -67,6 +67,8 @@ pub fn identity_or_new(context: &Context, vault: &VaultId) -> Result<AgeIdentity
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|error| {
         Failure::because(exit::FAILED, format!("couldn't create {}", folder.display()), &error)
     })?;
+    // Nobody else makes one now: whoever does holds the vault's lock.
+    remove_leftovers_of(&path);
     let line = Zeroizing::new(format!("{}\n", identity.expose_line()));
     export_file(&path, line.as_bytes())?;
     Ok(identity)

@@ -48,7 +48,10 @@ impl Session<'_> {
                         return ChosenKey::new(keys, device, name.to_string()).map(Some);
                     }
                     Ok(Identity::Impostor(name)) => return Err(impostor(&device, &name)),
-                    Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
+                    // Where it was, it may be: that it can't be asked isn't that it is gone.
+                    Err(failure) if failure.exit == exit::INTERRUPTED || device.id == was.id => {
+                        return Err(failure);
+                    }
                     _ => {}
                 }
             }
@@ -80,7 +83,12 @@ impl Session<'_> {
                         return ChosenKey::new(keys, device, name.to_string()).map(Some);
                     }
                     Ok(Identity::Impostor(name)) => return Err(impostor(&device, &name)),
-                    Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
+                    // Where it was, it may be: that it can't be asked isn't that it is gone.
+                    Err(failure)
+                        if failure.exit == exit::INTERRUPTED || device.id == key.device.id =>
+                    {
+                        return Err(failure);
+                    }
                     _ => {}
                 }
             }

@@ -13,7 +13,7 @@ use super::output::{Answer, table};
 use super::session::{Session, locate};
 use super::signing::Decided;
 use super::{enrolment::recorded, machine};
-use crate::record::{AgeRecipient, Event, Handle, ReaderAdded, ReaderRemoved, UnfitValue};
+use crate::record::{AgeRecipient, Event, Handle, ReaderAdded, ReaderRemoved, State, UnfitValue};
 use crate::vault::{AgeIdentity, Recipient};
 
 /// `keymuster reader …`
@@ -29,6 +29,7 @@ pub enum Command {
 
 /// `keymuster reader add`
 #[derive(Debug, Args)]
+#[command(override_usage = "keymuster reader add <HANDLE> <age1…|--this-machine>")]
 #[command(group = ArgGroup::new("whose").required(true).args(["recipient", "this_machine"]))]
 #[command(
     after_help = "Examples:\n  keymuster reader add auditor age1…\n  keymuster reader add alice-laptop --this-machine"
@@ -74,45 +75,58 @@ fn add_reader(context: &Context, add: &Add) -> Result<Answer, Failure> {
         .reader
         .parse()
         .map_err(|error: UnfitValue| Failure::new(exit::USAGE, error.to_string()))?;
-    let recipient: AgeRecipient = match &add.recipient {
-        Some(given) => {
-            let unfit =
-                |error| Failure::new(exit::USAGE, format!("recipient of {reader}: {error}"));
-            recorded(&Recipient::parse(given).map_err(unfit)?)?
-        }
-        None => machine_recipient(context)?,
-    };
-    let event = Event::ReaderAdded(ReaderAdded { reader: reader.clone(), recipient });
-    let (decided, session) = reseal(context, &add.signers, event)?;
+    let unfit = |error| Failure::new(exit::USAGE, format!("recipient of {reader}: {error}"));
+    let given = add.recipient.as_deref().map(Recipient::parse).transpose().map_err(unfit)?;
+    if given.is_none() {
+        check_not_reader(context)?;
+    }
+    let (decided, session) = reseal(context, &add.signers, |session| {
+        let recipient = match &given {
+            Some(given) => recorded(given)?,
+            None => own_recipient(context, session)?,
+        };
+        Ok(Event::ReaderAdded(ReaderAdded { reader: reader.clone(), recipient }))
+    })?;
     let here = if add.this_machine { ", on this machine without a key" } else { "" };
     let words = format!("{reader} may read the log{here}: all of it, from its first entry on.\n");
     Ok(decided.answer(&session, words))
 }
 
-/// The recipient of the identity that this machine keeps, or is to keep: another one where
-/// the first was let in before, and is a reader no more.
-fn machine_recipient(context: &Context) -> Result<AgeRecipient, Failure> {
-    let location = locate(context)?;
-    let recipient = recorded(machine::identity_or_new(context, &location.id)?.recipient())?;
-    let session = Session::open(context)?;
-    let state = session.state();
-    if let Some((name, _)) = state.readers().iter().find(|(_, r)| r.recipient == recipient) {
-        return Err(Failure::new(
-            exit::FAILED,
-            format!("this machine is a reader already, {name}"),
-        ));
+/// Fails, without a touch, if this machine is a reader.
+fn check_not_reader(context: &Context) -> Result<(), Failure> {
+    let Some(identity) = machine::identity(context, &locate(context)?.id)? else { return Ok(()) };
+    let Some(session) = Session::open_without_key(context)? else { return Ok(()) };
+    match reader_with(session.state(), &recorded(identity.recipient())?) {
+        None => Ok(()),
+        Some(reader) => {
+            let message = format!("this machine reads the log already, as {reader}");
+            Err(Failure::new(exit::FAILED, message))
+        }
     }
-    if state.was_recipient(&recipient) {
-        machine::forget(context, &location.id)?;
-        return recorded(machine::identity_or_new(context, &location.id)?.recipient());
+}
+
+fn reader_with<'a>(state: &'a State, recipient: &AgeRecipient) -> Option<&'a Handle> {
+    let mut readers = state.readers().iter();
+    readers.find(|(_, known)| known.recipient == *recipient).map(|(reader, _)| reader)
+}
+
+/// The recipient of this machine's identity. One of a reader that was removed is spent: then
+/// the machine gets another.
+fn own_recipient(context: &Context, session: &Session<'_>) -> Result<AgeRecipient, Failure> {
+    let (state, vault) = (session.state(), session.vault.location().id);
+    let own = recorded(machine::identity_or_new(context, &vault)?.recipient())?;
+    if !state.was_recipient(&own) || reader_with(state, &own).is_some() {
+        return Ok(own);
     }
-    Ok(recipient)
+    machine::forget(context, &vault)?;
+    recorded(machine::identity_or_new(context, &vault)?.recipient())
 }
 
 fn remove_reader(context: &Context, remove: &Remove) -> Result<Answer, Failure> {
     let reader = &remove.reader;
-    let event = Event::ReaderRemoved(ReaderRemoved { reader: reader.clone() });
-    let (decided, session) = reseal(context, &remove.signers, event)?;
+    let (decided, session) = reseal(context, &remove.signers, |_| {
+        Ok(Event::ReaderRemoved(ReaderRemoved { reader: reader.clone() }))
+    })?;
     let words = format!(
         "What is written from now on is closed to {reader}. What they could read before, they\n\
          may have kept.\n"
@@ -124,11 +138,12 @@ fn remove_reader(context: &Context, remove: &Remove) -> Result<Answer, Failure> 
 fn reseal<'a>(
     context: &'a Context,
     by: &Signers,
-    event: Event,
+    event: impl FnOnce(&Session<'_>) -> Result<Event, Failure>,
 ) -> Result<(Decided, Session<'a>), Failure> {
     let mut session = Session::open_to_write(context, by.opener(), None)?;
     session.vault.check_sound()?;
     let opener = session.opener()?;
+    let event = event(&session)?;
     let events = std::slice::from_ref(&event);
     epochs::state_after(context, session.state(), events, &[])?;
     let signers = session.gather(Matter::resealing(events), vec![opener], &by.by)?;

@@ -9,11 +9,11 @@ use super::exit;
 use super::failure::Failure;
 use super::machine;
 use super::prompt::Question;
-use super::unlock::{Opener, Unlocked, supposed_realm, unlock};
+use super::unlock::{Opener, Unlocked, name_of, supposed_realm, unlock};
 use crate::key::identify::{EnrolledKey, Identity, identify};
 use crate::key::{Authenticator, Device, DeviceId};
 use crate::log::Head;
-use crate::record::{Digest, KeyName, Realm, State};
+use crate::record::{Digest, Handle, KeyName, Realm, State};
 use crate::vault::{
     AgeIdentity, Layout, Location, Lock, LockError, Memory, OpenVault, Remembered, open_records,
 };
@@ -55,9 +55,10 @@ fn unnamed(unlocked: &Unlocked) -> Failure {
 
 fn outdated(unlocked: &Unlocked, vault: &OpenVault) -> Failure {
     let (name, last) = (&unlocked.name, vault.head().number);
+    let file = vault.closed_by().unwrap_or("the newest records");
     let message = format!(
-        "{name} opens the log up to entry {last} only: it holds an identity from before a re-key, \
-         or its owner has left"
+        "{name} opens the log up to entry {last} only, and not {file}: it holds an identity from \
+         before a re-key, or its owner has left, or that file was changed"
     );
     Failure::new(exit::NO, message).hint(
         "use another key of theirs; keymuster vault rekey --new-identity brings this one up to date, \
@@ -169,7 +170,12 @@ impl<'a> Session<'a> {
         // no more than a part of the log is from before a re-key. Others may do.
         let mut passed_over: Vec<(KeyName, u32)> = Vec::new();
         let mut refusal: Option<Failure> = None;
+        let mut owner: Option<Handle> = None;
         loop {
+            let opener = match (&owner, opener) {
+                (Some(owner), Opener::Any | Opener::AnyBut(_)) => Opener::Of(owner),
+                _ => opener,
+            };
             let asked = unlock(context, keys.as_mut(), &location, opener, aside, &passed_over);
             let unlocked = match (asked, refusal.take()) {
                 (Err(failure), Some(_)) if failure.exit == exit::INTERRUPTED => {
@@ -180,11 +186,19 @@ impl<'a> Session<'a> {
             };
             let identities: Vec<&AgeIdentity> = unlocked.identity.identities().collect();
             let known = recall(context, &location)?;
+            // An older copy of the same key's may open what this one doesn't.
+            let mut others = location.layout.identity_hints()?.into_iter().filter(|hint| {
+                name_of(hint) == unlocked.name && hint.generation < unlocked.generation
+            });
             let failure = match open_records(location.clone(), &identities) {
                 Ok(vault) if vault.state().realm() != realm => {
                     return Err(unnamed(&unlocked));
                 }
-                Ok(vault) if vault.is_closed() => outdated(&unlocked, &vault),
+                Ok(vault) if vault.closed_by().is_some() => {
+                    // Another key of the same person's may be up to date.
+                    owner.get_or_insert_with(|| unlocked.name.owner.clone());
+                    outdated(&unlocked, &vault)
+                }
                 Ok(vault) if vault.fault().is_none() && !names(&vault, &unlocked) => {
                     unnamed(&unlocked)
                 }
@@ -192,13 +206,14 @@ impl<'a> Session<'a> {
                     let unlocked = Some(unlocked);
                     return Self { context, vault, keys, unlocked, lock: None }.greeted(known);
                 }
-                Err(error) => Failure::from(error),
+                Err(error) if others.next().is_some() => Failure::from(error),
+                Err(error) => return Err(refusal.unwrap_or(Failure::from(error))),
             };
             if passed_over.len() >= MAX_PASSED_OVER {
                 return Err(failure);
             }
             context.terminal.say(&format!("Passing over a copy: {}.", failure.message));
-            refusal = Some(failure);
+            refusal.get_or_insert(failure);
             passed_over.push((unlocked.name, unlocked.generation));
         }
     }
@@ -231,10 +246,10 @@ impl<'a> Session<'a> {
         if self.vault.state().realm() == Realm::Demo {
             self.context.tell_demo();
         }
-        if let Some(fault) = self.vault.fault().filter(|_| self.vault.is_closed()) {
+        if let (Some(fault), Some(file)) = (self.vault.fault(), self.vault.closed_by()) {
             say(&format!(
-                "CLOSED LOG: what was written from entry {} on isn't open to this identity, which \
-                 was removed or replaced.",
+                "CLOSED LOG: what was written from entry {} on isn't open to this identity, since \
+                 {file} isn't: it was removed or replaced, or that file was.",
                 fault.entry
             ));
         } else if let Some(fault) = self.vault.fault() {

@@ -1,7 +1,6 @@
-//! Having an entry signed: who must, their keys one after the other at this machine, and what
-//! they sign in words before anybody touches anything.
-//!
-//! Who must sign is asked of [`judge`], and decided nowhere else.
+//! Having an entry signed by those who were gathered for it, and recording it: what they sign
+//! is told in words before anybody touches a key for it, and what is sealed anew is opened by
+//! every key that signs for it.
 
 use std::collections::BTreeSet;
 
@@ -96,8 +95,23 @@ impl Session<'_> {
             })
             .flatten()
             .collect();
+        let renewed = |who: &Handle| {
+            change.events.iter().find_map(|event| match event {
+                Event::RecipientChanged(changed) if changed.custodian == *who => {
+                    Some(changed.recipient.as_str())
+                }
+                _ => None,
+            })
+        };
+        // A key that holds the identity which its owner has no more opens nothing new. That
+        // with the new one does.
+        let looks = |signer: &&mut Cosigner| {
+            let own = signer.identity.as_ref().map(|identity| identity.recipient().as_str());
+            let owner = &signer.name.owner;
+            members.contains(owner) && renewed(owner).is_none_or(|new| own == Some(new))
+        };
         let location = self.vault.location().clone();
-        for signer in signers.iter_mut().filter(|signer| members.contains(&signer.name.owner)) {
+        for signer in signers.iter_mut().filter(looks) {
             if signer.identity.is_none() {
                 self.settle(signer)?;
                 let sealed = self.state().identities().get(&signer.name);
@@ -111,7 +125,8 @@ impl Session<'_> {
             }
             if let Some(identity) = &signer.identity {
                 let identities: Vec<&AgeIdentity> = identity.identities().collect();
-                check_epochs(&self.vault, change, &signer.name, &identities)?;
+                let sealings = self.state().sealings();
+                check_epochs(&location, sealings, change, &signer.name, &identities)?;
             }
         }
         Ok(())

@@ -240,19 +240,19 @@ fn find_unlocking(
 
 /// The failure of keys that are plugged in and aren't meant.
 fn not_plugged_in(opener: Opener<'_>, devices: &[Device]) -> Failure {
-    let whose = match opener {
+    let (whose, code) = match opener {
         Opener::Any | Opener::TheOnly | Opener::AnyBut(_) => {
             return Failure::new(exit::NO, stranger_text(devices))
                 .hint("plug in an enrolled key, or open the log as a reader with --identity FILE");
         }
-        Opener::Of(owner) => format!("no key of {owner}"),
-        Opener::Key(key) => format!("no {key}"),
+        Opener::Of(owner) => (format!("no key of {owner}"), exit::ABSENT),
+        Opener::Key(key) => (format!("no {key}"), exit::NO),
     };
     let others = match devices {
         [one] => format!("{} ({}) is another key", one.id, device::product(one)),
         many => format!("the {} keys plugged in are others", many.len()),
     };
-    Failure::new(exit::NO, format!("{whose} is plugged in: {others}")).hint("plug it in")
+    Failure::new(code, format!("{whose} is plugged in: {others}")).hint("plug it in")
 }
 
 /// The failure of not having found a key (`absent`) while some couldn't be asked.

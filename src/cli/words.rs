@@ -180,10 +180,14 @@ fn all_quoted(lines: &[Line]) -> String {
 
 /// The command that gives a custodian another identity: with a key of theirs, or without.
 pub fn new_identity_by(state: &State, custodian: &Handle) -> String {
-    if has_key(state, custodian) {
-        format!("keymuster vault rekey --by {custodian}")
-    } else {
-        format!("keymuster key enrol LABEL --for {custodian} --new-identity")
+    let own = || state.keys().iter().filter(|(name, _)| name.owner == *custodian);
+    match own().find(|(_, key)| key.is_active()) {
+        Some(_) if own().all(|(_, key)| key.is_active()) => {
+            format!("keymuster vault rekey --by {custodian}")
+        }
+        // Another may be plugged in, which can't do it.
+        Some((name, _)) => format!("keymuster vault rekey --by {name}"),
+        None => format!("keymuster key enrol LABEL --for {custodian} --new-identity"),
     }
 }
 

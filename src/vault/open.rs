@@ -38,7 +38,7 @@ pub struct OpenVault {
     damage: Vec<Damage>,
     strays: Vec<PathBuf>,
     oddity: Option<String>,
-    closed: bool,
+    closed: Option<String>,
 }
 
 /// A file that isn't what the log says it is.
@@ -92,7 +92,11 @@ pub fn open_records(
         let overtaken = now.first() > epochs.first();
         match opened {
             Ok(mut vault) if vault.log.closed && !overtaken => {
-                vault.closed = now.first().copied() > vault.current_epoch();
+                // The newest epoch's file is there, and it isn't the one that was opened.
+                let opened = vault.records.name().epoch;
+                vault.closed = now.first().filter(|newest| **newest > opened).map(|newest| {
+                    location.layout.shown(&location.layout.compartment(RECORDS, *newest))
+                });
                 return Ok(vault);
             }
             Ok(vault) if vault.log.closed => drop(vault),
@@ -376,7 +380,7 @@ impl OpenVault {
     pub(super) fn unread(location: Location, records: CompartmentIdentity) -> Self {
         let log = ReadLog::empty(&location);
         let (damage, strays) = (Vec::new(), Vec::new());
-        Self { location, records, log, damage, strays, oddity: None, closed: false }
+        Self { location, records, log, damage, strays, oddity: None, closed: None }
     }
 
     /// Reads and replays what was appended since it was read, and holds the other files
@@ -438,9 +442,9 @@ impl OpenVault {
     }
 
     /// Whether that fault may be no fault of the log's: later entries are encrypted to an epoch
-    /// that whoever opened the vault isn't, or isn't any more, a member of.
-    pub fn is_closed(&self) -> bool {
-        self.closed
+    /// of `records` whose file, which is named, whoever opened the vault couldn't open.
+    pub fn closed_by(&self) -> Option<&str> {
+        self.closed.as_deref()
     }
 
     /// Files that aren't what the log says.

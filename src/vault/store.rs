@@ -229,6 +229,20 @@ pub fn export_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     write_new(path, bytes)
 }
 
+/// Removes what a crash left of a file outside the vault under temporary names.
+pub fn remove_leftovers_of(path: &Path) {
+    let Some(name) = path.file_name() else { return };
+    let end = format!("-{}", name.to_string_lossy());
+    let folder = path.parent().map(fs::read_dir).into_iter().flatten().flatten().flatten();
+    for item in folder {
+        let name = item.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(TEMPORARY) && name.ends_with(&end) {
+            let _ = fs::remove_file(item.path());
+        }
+    }
+}
+
 /// Makes a folder's list of names durable.
 pub(super) fn sync_folder(of: &Path) -> Result<(), StoreError> {
     let folder = match of.parent() {

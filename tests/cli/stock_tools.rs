@@ -2,6 +2,7 @@
 //! what the binary wrote.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::demo_vault::{Demo, tool};
 
@@ -78,14 +79,10 @@ fn the_bundle_holds_the_documents_as_they_were_signed() {
     }
 }
 
-/// The break-glass of last resort: the passphrase from the safe, stock age, and no key.
-#[test]
-fn the_paper_copy_opens_the_log_with_stock_age() {
-    let demo = Demo::new();
-    let passphrase = fs::read_to_string(demo.path("paper.txt")).unwrap();
-    assert_eq!(passphrase.trim_end().split('-').count(), 10);
-    let paper = demo.path("vault/identities/alice.paper.1.age");
-    let identity = demo.path("alice.identity");
+/// Opens a paper copy with stock age and the passphrase from the safe.
+pub fn open_paper(demo: &Demo, copy: &str, passphrase: &str) -> PathBuf {
+    let paper = demo.path(&format!("vault/identities/{copy}.age"));
+    let identity = demo.path(&format!("{copy}.identity"));
     // age asks on the terminal only, so it is given one.
     let command = format!("age -d -o {} {}", identity.display(), paper.display());
     tool(
@@ -93,6 +90,16 @@ fn the_paper_copy_opens_the_log_with_stock_age() {
         &["--quiet", "--return", "--command", &command, "/dev/null"],
         passphrase.as_bytes(),
     );
+    identity
+}
+
+/// The break-glass of last resort: the passphrase from the safe, stock age, and no key.
+#[test]
+fn the_paper_copy_opens_the_log_with_stock_age() {
+    let demo = Demo::new();
+    let passphrase = fs::read_to_string(demo.path("paper.txt")).unwrap();
+    assert_eq!(passphrase.trim_end().split('-').count(), 10);
+    let identity = open_paper(&demo, "alice.paper.1", &passphrase);
     let records = demo.path("vault/compartments/records.1.age");
     let records =
         tool("age", &["-d", "-i", identity.to_str().unwrap(), records.to_str().unwrap()], b"");

@@ -345,7 +345,7 @@ fn append_checks(demo: &Demo, count: u32) {
         )
         .unwrap()
         .to_armor();
-        vault.commit(prepared, &[armor], &[]).unwrap();
+        vault.commit(prepared, &[armor], &[], None).unwrap();
     }
 }
 

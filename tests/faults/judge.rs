@@ -13,6 +13,8 @@ use super::world::{Files, World, reader_of};
 
 /// The start of every temporary name.
 const TEMPORARY: &str = ".keymuster-";
+/// Where the machine keeps its own identity.
+const OWN: &str = "config/keymuster/readers";
 
 /// How the vault was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +72,10 @@ impl Struck<'_> {
             }
         };
         self.told_the_truth(stands)?;
+        let left = || format!("a temporary file is left in {OWN}");
+        must(self.fault == Fault::Kill || !is_left(world, OWN), left)?;
         self.repeats(stands)?;
+        must(!is_left(world, OWN), left)?;
         self.nothing_is_in_the_clear()?;
         // Whatever a reader or a demo left lies outside of the vault, or in a folder of its own.
         match self.line.effect {
@@ -96,7 +101,7 @@ impl Struck<'_> {
         let clear: &[&str] = match self.line.effect {
             Effect::Exports(_) => &["demo/demo-keys", "second"],
             Effect::Demonstrates(_) => &["demo/demo-keys", "second/demo-keys", "second/bundle"],
-            _ => &["demo/demo-keys", "demo-keys"],
+            _ => &["demo/demo-keys", "demo-keys", OWN],
         };
         let clear: Vec<&str> =
             clear.iter().copied().chain(unfinished.iter().map(String::as_str)).collect();
@@ -262,7 +267,7 @@ impl Struck<'_> {
         let again = world.run(&line.arguments(world));
         let refused = line.refusal.is_some_and(|words| again.stderr.contains(words));
         let as_it_must = match (done, line.refusal) {
-            (true, Some(_)) => again.exit == 1 && refused,
+            (true, Some(_)) => [1, 2].contains(&again.exit) && refused,
             // Whether the key had taken the PIN by then, it alone can tell.
             _ if line.effect == Effect::SetsPin => again.exit == 0 || refused,
             _ => again.exit == 0,
@@ -285,7 +290,7 @@ impl Struck<'_> {
     /// memory of heads.
     fn next_entry_cleans(&self, vault: &str) -> Verdict {
         let world = self.world;
-        let is_left = |folder: &&str| world.files(folder).keys().any(|path| is_temporary(path));
+        let is_left = |folder: &&str| is_left(world, folder);
         // What only reads leaves something in few cases: the others are spared the time.
         let reads = self.line.effect == Effect::Reads;
         if reads && ![vault, "state"].iter().any(is_left) {
@@ -308,6 +313,10 @@ impl Struck<'_> {
 
 fn added<'a>(before: &Files, now: &'a Files) -> Vec<&'a PathBuf> {
     now.keys().filter(|path| !before.contains_key(*path)).collect()
+}
+
+fn is_left(world: &World, folder: &str) -> bool {
+    world.files(folder).keys().any(|path| is_temporary(path))
 }
 
 fn is_temporary(path: &Path) -> bool {

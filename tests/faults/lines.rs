@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::demo_vault::keymuster_in;
-use super::world::World;
+use super::world::{RECIPIENT, World};
 
 /// What a command line does to files, and so what must hold after a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,9 +29,12 @@ pub struct Line {
     pub command: &'static str,
     /// What makes this line differ from another of the same command.
     pub how: &'static str,
-    /// The other arguments. FINGERPRINT and READER stand for what a vault has.
+    /// The other arguments. AS_READER and ON_VAULT stand for flags that name the vault,
+    /// FINGERPRINT and READER for what it has.
     pub arguments: &'static [&'static str],
     pub effect: Effect,
+    /// What it works on.
+    pub world: fn() -> World,
     /// What has to be there first.
     pub prepare: fn(&World),
     /// How many of its faults are tried where not all are.
@@ -51,6 +54,7 @@ const fn reading(command: &'static str, arguments: &'static [&'static str]) -> L
         how: "",
         arguments,
         effect: Effect::Reads,
+        world: World::new,
         prepare: World::forget,
         budget: 14,
         of_others: false,
@@ -68,11 +72,22 @@ const fn appending(
         how,
         arguments,
         effect: Effect::Appends,
+        world: World::new,
         prepare: |_| {},
         budget: 50,
         of_others: false,
         refusal: None,
     }
+}
+
+/// A command on a vault of three, all of whose keys are plugged in. Where it asks for nothing
+/// but signatures, each kind of call is struck once: all such commands make the same calls.
+const fn deciding(
+    command: &'static str,
+    arguments: &'static [&'static str],
+    refusal: Option<&'static str>,
+) -> Line {
+    Line { world: World::people, budget: 10, refusal, ..appending(command, "", arguments) }
 }
 
 const fn founding(how: &'static str, arguments: &'static [&'static str]) -> Line {
@@ -113,6 +128,103 @@ pub const LINES: &[Line] = &[
         ..appending("key enrol", "", &["green", "--vault", "demo/vault"])
     },
     Line {
+        prepare: World::without_blue,
+        budget: 24,
+        ..deciding(
+            "vault rekey",
+            &["--new-identity", "--paper-fd", "0", "--by", "alice", "ON_VAULT"],
+            None,
+        )
+    },
+    Line {
+        budget: 20,
+        ..deciding(
+            "custodian add",
+            &["dave", "--key", "primary", "--paper-fd", "0", "ON_VAULT"],
+            Some("handle dave is taken"),
+        )
+    },
+    Line {
+        budget: 24,
+        ..deciding(
+            "custodian leave",
+            &["carol", "--remark", "gone", "ON_VAULT"],
+            Some("there is no custodian carol"),
+        )
+    },
+    Line {
+        how: "this machine",
+        budget: 30,
+        ..deciding(
+            "reader add",
+            &["laptop", "--this-machine", "ON_VAULT"],
+            Some("this machine reads the log already, as laptop"),
+        )
+    },
+    Line {
+        how: "a recipient",
+        ..deciding(
+            "reader add",
+            &["examiner", RECIPIENT, "ON_VAULT"],
+            Some("handle examiner is taken"),
+        )
+    },
+    deciding("reader remove", &["inspector", "ON_VAULT"], Some("there is no reader inspector")),
+    deciding("custodian change", &["bob", "--deputy", "carol", "ON_VAULT"], None),
+    deciding("custodian acknowledge", &["ON_VAULT"], None),
+    deciding(
+        "key lost",
+        &["alice/blue", "--by", "bob", "ON_VAULT"],
+        Some("alice/blue is suspended already"),
+    ),
+    deciding(
+        "key compromised",
+        &["alice/paper", "ON_VAULT"],
+        Some("alice/paper is reported already"),
+    ),
+    deciding(
+        "key restored",
+        &["carol/primary", "ON_VAULT"],
+        Some("carol/primary is active, and only"),
+    ),
+    deciding(
+        "key retired",
+        &["carol/primary", "ON_VAULT"],
+        Some("carol/primary is retired already"),
+    ),
+    deciding("key move", &["bob/primary", "--to", "safe 2", "ON_VAULT"], None),
+    deciding(
+        "key hand-over",
+        &["alice/primary", "--to", "bob", "ON_VAULT"],
+        Some("bob can't be both people"),
+    ),
+    deciding(
+        "key seal",
+        &["alice/blue", "--bag", "2", "--witness", "bob", "ON_VAULT"],
+        Some("alice/blue is in bag 2 already"),
+    ),
+    deciding(
+        "key open-bag",
+        &["bob/primary", "--bag", "1", "--witness", "bob", "ON_VAULT"],
+        Some("bob/primary is in no bag"),
+    ),
+    deciding("policy change", &["--check-days", "60", "ON_VAULT"], None),
+    deciding(
+        "waiver add",
+        &["contacts", "--until", "2099-12-31", "--reason", "winter", "ON_VAULT"],
+        None,
+    ),
+    deciding(
+        "action open",
+        &["Ring carol", "--owner", "alice", "--due", "2099-12-31", "ON_VAULT"],
+        None,
+    ),
+    deciding(
+        "action close",
+        &["action-1", "all are there", "ON_VAULT"],
+        Some("action action-1 is closed"),
+    ),
+    Line {
         effect: Effect::Exports("second"),
         refusal: Some("second exists already"),
         budget: 60,
@@ -131,6 +243,11 @@ pub const LINES: &[Line] = &[
     },
     reading("vault show", &["AS_READER"]),
     reading("custodian list", &["AS_READER"]),
+    Line { budget: 6, ..reading("custodian show", &["alice", "AS_READER"]) },
+    Line { budget: 6, ..reading("reader list", &["AS_READER"]) },
+    Line { budget: 6, ..reading("policy show", &["AS_READER"]) },
+    Line { budget: 6, ..reading("action list", &["AS_READER"]) },
+    Line { budget: 6, ..reading("vault impact", &["alice", "AS_READER"]) },
     reading("key list", &["AS_READER"]),
     reading("key info", &["--vault", "demo/vault", "--device", "demo-key-1"]),
     reading("log list", &["AS_READER"]),
@@ -158,6 +275,7 @@ impl Line {
                     all.extend(AS_READER.map(str::to_owned));
                     all.extend(["--fingerprint".to_owned(), world.fingerprint().to_owned()]);
                 }
+                "ON_VAULT" => all.extend(["--vault", "demo/vault"].map(str::to_owned)),
                 "FINGERPRINT" => all.push(world.fingerprint().to_owned()),
                 other => all.push(other.replace("READER", world.recipient())),
             }

@@ -118,7 +118,7 @@ fn try_faults(place: usize, line: &Line, table: &Table) -> Result<(), Failed> {
 }
 
 fn set_up(line: &Line) -> (World, Vec<String>) {
-    let world = World::new();
+    let world = (line.world)();
     (line.prepare)(&world);
     let arguments = line.arguments(&world);
     (world, arguments)

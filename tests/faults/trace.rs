@@ -196,6 +196,7 @@ fn run(scene: &Scene<'_>, strike: Option<(&Point, Fault)>) -> Result<Ran, String
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", scene.folder)
         .env("XDG_STATE_HOME", scene.folder.join("state"))
+        .env("XDG_CONFIG_HOME", scene.folder.join("config"))
         .stdin(Stdio::from(paper.map_err(|error| error.to_string())?))
         .stdout(made("stdout")?)
         .stderr(made("stderr")?)

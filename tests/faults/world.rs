@@ -38,24 +38,65 @@ pub struct Head {
 /// Files and their bytes, by their paths in a folder; folders too, without bytes.
 pub type Files = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
+/// Somebody's recipient, whose identity is nowhere.
+pub const RECIPIENT: &str = "age1lds27mp3tnaa39yvmyllcnfpdg60d0yw8wzmdrndkfgyk3t9udvq3pfvt6";
+
+const TO_SETTLE: [&[&str]; 4] = [
+    &[
+        "reader",
+        "add",
+        "inspector",
+        "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa",
+    ],
+    &["action", "open", "Count the bags", "--owner", "bob", "--due", "2099-12-31"],
+    &["key", "seal", "bob/primary", "--bag", "1", "--witness", "bob"],
+    &["key", "lost", "carol/primary", "--by", "bob"],
+];
+
 impl World {
     pub fn new() -> Self {
         static KNOWN: OnceLock<Known> = OnceLock::new();
-        let demo = Demo::new();
-        let known = KNOWN.get_or_init(|| {
+        Self::of(Demo::new(), &KNOWN)
+    }
+
+    /// One of alice, bob and carol, where there is something to settle: a reader beside the
+    /// auditor, an action, a key in a bag and one that is suspended.
+    pub fn people() -> Self {
+        static ORIGINAL: OnceLock<Demo> = OnceLock::new();
+        static KNOWN: OnceLock<Known> = OnceLock::new();
+        let original = ORIGINAL.get_or_init(|| {
+            let demo = Demo::people();
+            for line in TO_SETTLE {
+                demo.run(line).exits(0);
+            }
+            demo
+        });
+        Self::of(original.copied(), &KNOWN)
+    }
+
+    fn of(demo: Demo, known: &'static OnceLock<Known>) -> Self {
+        let papers: Vec<PathBuf> = ["paper.txt", "bob.paper.txt", "carol.paper.txt"]
+            .iter()
+            .map(|name| demo.path(name))
+            .filter(|path| path.exists())
+            .collect();
+        let known = known.get_or_init(|| {
             let show = demo.read(&["vault", "show", "--json"]).exits(0).stdout;
             let show: serde_json::Value = serde_json::from_str(&show).expect("JSON");
             let identity = fs::read_to_string(demo.path("reader.identity")).expect("an identity");
             let identity = AgeIdentity::parse(identity.trim()).expect("an age identity");
+            let passphrase = |path| fs::read_to_string(path).expect("a passphrase");
             Known {
                 fingerprint: show["fingerprint"].as_str().expect("a fingerprint").to_owned(),
                 recipient: identity.recipient().as_str().to_owned(),
-                paper: fs::read_to_string(demo.path("paper.txt")).expect("a passphrase"),
+                paper: papers.iter().map(passphrase).collect(),
                 head: head_in(&show).expect("a head"),
             }
         });
         fs::remove_dir_all(demo.path("bundle")).expect("the demo's bundle can be removed");
-        fs::remove_file(demo.path("paper.txt")).expect("the demo's passphrase can be removed");
+        for paper in papers {
+            fs::remove_file(paper).expect("the demo's passphrases can be removed");
+        }
         Self { demo, aside: tempfile::tempdir().expect("a temporary folder"), known }
     }
 
@@ -90,6 +131,11 @@ impl World {
         let git = self.folder().join("fresh/.git");
         fs::create_dir_all(git.join("refs")).expect("a folder");
         fs::write(git.join("HEAD"), "ref: refs/heads/main\n").expect("a file");
+    }
+
+    /// A key that can't be asked gets no copy: there are no others than the one that opens.
+    pub fn without_blue(&self) {
+        self.demo.unplug("demo-key-2");
     }
 
     /// A demo key that has no PIN and needs one.

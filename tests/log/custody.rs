@@ -7,6 +7,7 @@ use super::attacks::{MALLORY, WITH_BOB, three};
 use super::fixture::{custodian, handle, name, time};
 use super::people::{
     People, acknowledged, action, bagged, changed, duties, handed, left, line, moved, opened,
+    retired,
 };
 
 #[test]
@@ -179,4 +180,25 @@ fn a_change_of_policy_changes_something_and_the_same_duties_stay_acknowledged() 
     assert!(bobs(&people).is_some());
     people.does(WITH_BOB, vec![duties(&[])]);
     assert_eq!(people.refused(WITH_BOB, vec![acknowledged("bob", &[])]), Rule::Event);
+}
+
+/// Of ninety days, fourteen are warning. Whoever signs anything is seen.
+#[test]
+fn a_key_is_due_once_the_days_of_warning_begin_and_one_that_may_not_sign_never() {
+    let mut people = three();
+    people.does(&["alice/primary", "bob/primary"], vec![retired("mallory/blue")]);
+    let due = |people: &People, days: u32| {
+        let due = people.state().keys_due(time(days * 86_400));
+        due.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(due(&people, 76), [""; 0]);
+    let all: Vec<String> = people
+        .state()
+        .keys()
+        .iter()
+        .filter(|(_, key)| key.is_active())
+        .map(|(name, _)| name.to_string())
+        .collect();
+    assert_eq!(due(&people, 77), all);
+    assert!(!all.contains(&"mallory/blue".to_owned()));
 }

@@ -21,8 +21,8 @@ mod demo_vault;
 #[path = "../support/member.rs"]
 mod member;
 #[path = "../support/memory.rs"]
-#[expect(dead_code, reason = "it serves the tests in the virtual machine, too")]
 mod memory;
+mod people;
 #[path = "../support/pseudo_terminal.rs"]
 #[expect(dead_code, reason = "it serves other tests, too")]
 mod pseudo_terminal;
@@ -37,8 +37,8 @@ use keymuster::key::software::SoftwareKeys;
 use keymuster::key::{Authenticator, DeviceId, GetHmacSecret, TouchPrompt, UserVerification};
 use keymuster::vault::fido2prf;
 use keymuster::vault::{
-    AgeIdentity, CompartmentIdentity, CompartmentName, IdentityName, Location, Passphrase,
-    PersonalIdentity,
+    AgeIdentity, CompartmentIdentity, CompartmentName, IdentityHint, IdentityName, Location,
+    Passphrase, PersonalIdentity,
 };
 use keymuster::webauthn::HmacSecretOutput;
 use libtest_mimic::{Arguments, Trial};
@@ -74,7 +74,11 @@ fn trials() -> Vec<Trial> {
             vec![$(Trial::test(stringify!($rule), || { $rule(); Ok(()) })),+]
         };
     }
-    trials![
+    let people = || {
+        people::commands_of_several_custodians_leave_nothing();
+        Ok(())
+    };
+    let mut trials = trials![
         what_a_careless_program_leaves_is_found,
         secrets_in_use_are_found_and_gone_afterwards,
         commands_of_a_reader_leave_nothing,
@@ -87,7 +91,9 @@ fn trials() -> Vec<Trial> {
         ctrl_c_leaves_nothing,
         a_log_that_several_threads_read_leaves_nothing,
         a_machine_that_may_swap_secrets_is_told_so_once,
-    ]
+    ];
+    trials.push(Trial::test("commands_of_several_custodians_leave_nothing", people));
+    trials
 }
 
 /// memory-scan, to which a program and its arguments can be added.
@@ -178,7 +184,7 @@ fn reader(demo: &Demo) -> Secrets {
 }
 
 /// What a software key derives for a sealed identity, on a copy of the keys.
-fn derived(demo: &Demo, key: &str) -> HmacSecretOutput {
+fn derived(demo: &Demo, owner: &str, label: &str) -> HmacSecretOutput {
     struct Nobody;
     impl TouchPrompt for Nobody {
         fn waiting(&mut self, _: std::time::Duration) {}
@@ -186,7 +192,9 @@ fn derived(demo: &Demo, key: &str) -> HmacSecretOutput {
     }
     let location = Location::at(&demo.path("vault")).unwrap();
     let hints = location.layout.identity_hints().unwrap();
-    let hint = hints.iter().find(|hint| hint.slot.as_str() == key).unwrap();
+    let is_it =
+        |hint: &&IdentityHint| (hint.custodian.as_str(), hint.slot.as_str()) == (owner, label);
+    let hint = hints.iter().find(is_it).unwrap();
     let file = location.layout.identity(&hint.custodian, &hint.slot, hint.generation);
     let nonce = fido2prf::nonce_of(&fs::read(file).unwrap()).unwrap();
     let request = GetHmacSecret {
@@ -210,7 +218,7 @@ fn everything(demo: &Demo) -> Secrets {
     ["primary", "blue"]
         .iter()
         .fold(reader(demo).with(personal).with(compartments), |secrets, key| {
-            secrets.hmac_secret(&derived(demo, key))
+            secrets.hmac_secret(&derived(demo, "alice", key))
         })
 }
 

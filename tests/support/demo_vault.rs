@@ -65,6 +65,7 @@ pub fn command_in(folder: &Path) -> Command {
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", folder)
         .env("XDG_STATE_HOME", folder.join("state"))
+        .env("XDG_CONFIG_HOME", folder.join("config"))
         .stdin(Stdio::null());
     command
 }
@@ -97,15 +98,27 @@ pub fn tool(program: &str, arguments: &[&str], stdin: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-fn original() -> &'static Path {
-    static ORIGINAL: OnceLock<TempDir> = OnceLock::new();
-    ORIGINAL
-        .get_or_init(|| {
-            let folder = tempfile::tempdir().unwrap();
-            keymuster_in(folder.path(), &["demo", "demo"]).exits(0);
-            folder
-        })
-        .path()
+/// The demo, made once by the binary.
+fn original() -> &'static Demo {
+    static ORIGINAL: OnceLock<Demo> = OnceLock::new();
+    ORIGINAL.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        keymuster_in(folder.path(), &["demo", "demo"]).exits(0);
+        Demo { folder }
+    })
+}
+
+/// The same with bob and carol, who have a key each: two custodians sign what matters.
+fn original_people() -> &'static Demo {
+    static ORIGINAL: OnceLock<Demo> = OnceLock::new();
+    ORIGINAL.get_or_init(|| {
+        let demo = Demo::new();
+        let bob = ["custodian", "add", "bob", "--name", "Bob B.", "--key", "primary"];
+        demo.run_with_paper(&bob, "bob.paper.txt").exits(0);
+        let carol = ["custodian", "add", "carol", "--key", "primary"];
+        demo.run_with_paper(&carol, "carol.paper.txt").exits(0);
+        demo
+    })
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -123,8 +136,18 @@ fn copy(from: &Path, to: &Path) {
 
 impl Demo {
     pub fn new() -> Self {
+        original().copied()
+    }
+
+    /// The demo with bob and carol, 6 entries. Their keys are `demo-key-3` and `demo-key-4`.
+    pub fn people() -> Self {
+        original_people().copied()
+    }
+
+    /// Another one, as this one is now.
+    pub fn copied(&self) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        copy(original(), folder.path());
+        copy(self.folder.path(), folder.path());
         Self { folder }
     }
 
@@ -137,6 +160,30 @@ impl Demo {
     pub fn run(&self, arguments: &[&str]) -> Ran {
         let all = [arguments, &["--vault", "demo/vault"]].concat();
         keymuster_in(self.folder.path(), &all)
+    }
+
+    /// The same, with a file of the demo that the passphrase of a new paper copy is added to.
+    pub fn run_with_paper(&self, arguments: &[&str], paper: &str) -> Ran {
+        let paper = fs::File::options().append(true).create(true).open(self.path(paper)).unwrap();
+        let mut command = command_in(self.folder.path());
+        command.args(arguments).args(["--vault", "demo/vault", "--paper-fd", "0"]).stdin(paper);
+        ran(command.output().expect("the binary runs"))
+    }
+
+    /// Takes a software key out, such as `demo-key-3`.
+    pub fn unplug(&self, device: &str) {
+        fs::create_dir_all(self.path("unplugged")).unwrap();
+        self.move_key(device, "demo-keys", "unplugged");
+    }
+
+    /// Plugs it in again.
+    pub fn plug_in(&self, device: &str) {
+        self.move_key(device, "unplugged", "demo-keys");
+    }
+
+    fn move_key(&self, device: &str, from: &str, to: &str) {
+        let [from, to] = [from, to].map(|folder| self.path(&format!("{folder}/{device}.json")));
+        fs::rename(from, to).unwrap();
     }
 
     /// A command on the vault, opened with the reader's identity.
@@ -163,10 +210,11 @@ impl Demo {
         files
     }
 
-    /// The identity file of `records`, as stock age opens it.
+    /// The identity file of the newest epoch of `records`, as stock age opens it.
     pub fn records(&self) -> Vec<u8> {
         let reader = self.path("reader.identity");
-        let file = self.path("vault/compartments/records.1.age");
+        let of_epoch = |epoch: u32| self.path(&format!("vault/compartments/records.{epoch}.age"));
+        let file = (1..).map(of_epoch).take_while(|file| file.exists()).last().unwrap();
         tool("age", &["-d", "-i", reader.to_str().unwrap(), file.to_str().unwrap()], b"")
     }
 

@@ -10,8 +10,8 @@
 //! - [`keys`], [`run`], [`pseudo_terminal`] and [`host`]: what trials use, in the machine;
 //! - [`trials`]: the rules that are tested.
 //!
-//! `KEYMUSTER_VM_DEADLINE` is the number of seconds after which a machine is stopped, 900 if
-//! it isn't set. Variables that begin with `KEYMUSTER_` or `RUST_` reach the trials.
+//! `KEYMUSTER_VM_DEADLINE` is the number of seconds after which a machine is stopped; see
+//! [`machine`]. Variables that begin with `KEYMUSTER_` or `RUST_` reach the trials.
 
 #![expect(
     clippy::disallowed_methods,

@@ -8,6 +8,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, table};
 use crate::cli::session::Session;
+use crate::cli::words::new_identity_by;
 use crate::record::{Custodian, Handle, Line, State};
 
 /// `keymuster custodian show`
@@ -112,11 +113,11 @@ pub fn show(context: &Context, show: &Show) -> Result<Answer, Failure> {
             .hint(format!("custodians are: {}", all.join(", "))));
     };
     let view = CustodianView::new(handle, custodian, state);
-    let human = described(&view, state);
+    let human = described(&view, handle, state);
     Ok(Answer::new("custodian", &view, human).exiting(session.exit()))
 }
 
-fn described(view: &CustodianView, state: &State) -> String {
+fn described(view: &CustodianView, handle: &Handle, state: &State) -> String {
     let or = |value: &Option<String>, absent: &str| value.clone().unwrap_or(absent.to_owned());
     let mut lines = vec![
         ("custodian", view.custodian.clone()),
@@ -139,7 +140,8 @@ fn described(view: &CustodianView, state: &State) -> String {
     ]);
     if !view.exposed.is_empty() {
         let copies = view.exposed.join(", ");
-        lines.push(("EXPOSED", format!("{copies}: have them run keymuster vault rekey")));
+        let how = new_identity_by(state, handle);
+        lines.push(("EXPOSED", format!("{copies}: they need a new identity, by {how}")));
     }
     if let Some(since) = &view.overruled {
         lines

@@ -1,8 +1,6 @@
 //! `keymuster key check`: which enrolled key is this? A check is a signature: the key proves
 //! itself by signing the entry that says so.
 
-use std::collections::BTreeSet;
-
 use clap::Args;
 
 use super::Recorded;
@@ -18,7 +16,7 @@ use crate::cli::session::Session;
 use crate::cli::unlock::{Opener, couldnt_ask, stranger_text};
 use crate::key::Device;
 use crate::key::identify::Identity;
-use crate::record::{Event, Key, KeyChecked, KeyName};
+use crate::record::{Event, KeyChecked, KeyName};
 
 /// `keymuster key check`
 #[derive(Debug, Args)]
@@ -59,19 +57,7 @@ fn open<'a>(context: &'a Context, key: Option<&KeyName>) -> Result<Session<'a>, 
 /// Has every key that is plugged in and due sign one entry.
 fn check_due(mut session: Session<'_>) -> Result<Answer, Failure> {
     let now = session.context.now()?;
-    let days = {
-        let policy = session.state().policy();
-        policy.check_days.saturating_sub(policy.warn_days)
-    };
-    let is_due =
-        |key: &Key| (now.moment() - key.last_seen.time.moment()).num_days() >= i64::from(days);
-    let mut absent: BTreeSet<KeyName> = session
-        .state()
-        .keys()
-        .iter()
-        .filter(|(_, key)| key.is_active() && is_due(key))
-        .map(|(name, _)| name.clone())
-        .collect();
+    let mut absent = session.state().keys_due(now);
     let mut due: Vec<KeyName> = Vec::new();
     for device in session.keys.devices()? {
         match session.identify(&device) {

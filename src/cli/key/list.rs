@@ -48,7 +48,7 @@ struct KeyView {
     fingerprint: Option<String>,
     enrolled: Option<String>,
     last_seen: Option<String>,
-    /// Who has it, if that isn't its owner.
+    /// Who has it.
     holder: Option<String>,
     place: Option<String>,
     pin_place: Option<String>,
@@ -61,7 +61,9 @@ impl KeyView {
     /// Where it is, in words.
     fn kept(&self) -> String {
         let bag = self.bag.as_ref().map(|bag| format!("bag {bag}"));
-        let holder = self.holder.as_ref().map(|holder| format!("with {holder}"));
+        let owner = self.key.split('/').next();
+        let other = self.holder.as_deref().filter(|holder| Some(*holder) != owner);
+        let holder = other.map(|holder| format!("with {holder}"));
         let all: Vec<String> = [holder, self.place.clone(), bag].into_iter().flatten().collect();
         if all.is_empty() { "-".to_owned() } else { all.join(", ") }
     }
@@ -108,7 +110,7 @@ fn list_proved(context: &Context, mut session: Session<'_>) -> Result<Answer, Fa
             fingerprint: public_keys.get(name).map(crate::sshsig::PublicKey::fingerprint),
             enrolled: Some(key.enrolled.time.to_string()),
             last_seen: Some(key.last_seen.time.to_string()),
-            holder: (key.holder != name.owner).then(|| key.holder.to_string()),
+            holder: Some(key.holder.to_string()),
             place: key.place.as_ref().map(ToString::to_string),
             pin_place: key.pin_place.as_ref().map(ToString::to_string),
             bag: key.bag.as_ref().map(|bag| bag.serial.to_string()),

@@ -123,7 +123,7 @@ fn consequences(state: &State, key: &KeyName) -> String {
     if state.exposures(&key.owner).contains(key) {
         let owner = &key.owner;
         text.push_str(&format!(
-            "It can still open what is encrypted to {owner}, who needs another identity:\n  {}\n",
+            "It can still open what is encrypted to {owner}. Have {owner} replace their identity:\n  {}\n",
             new_identity_by(state, owner)
         ));
     }
@@ -132,7 +132,7 @@ fn consequences(state: &State, key: &KeyName) -> String {
 
 pub fn restored(context: &Context, restore: &Restore) -> Result<Answer, Failure> {
     record_events(context, &restore.signers, |session, _| {
-        check_enrolled(session.state(), &restore.key)?;
+        check_known(session.state(), &restore.key)?;
         Ok(vec![Event::KeyRestored(KeyRestored { key: restore.key.clone() })])
     })
 }

@@ -26,7 +26,7 @@ pub struct Impact {
 #[derive(Serialize)]
 struct ImpactView {
     whose: String,
-    reach: Vec<ReachView>,
+    compartments: Vec<ReachView>,
     /// Keys of others that they have in hand.
     holds: Vec<String>,
 }
@@ -77,7 +77,7 @@ pub fn run(context: &Context, impact: &Impact) -> Result<Answer, Failure> {
             open_still: reach.present,
         })
     });
-    let view = ImpactView { whose: shown, reach: found.collect(), holds };
+    let view = ImpactView { whose: shown, compartments: found.collect(), holds };
     let human = described(&view);
     Ok(Answer::new("impact", &view, human).exiting(session.exit()))
 }
@@ -98,12 +98,12 @@ fn copies(state: &State, slot: &KeyName) -> Vec<(Option<u32>, Whose)> {
 
 fn described(view: &ImpactView) -> String {
     let shown = &view.whose;
-    let mut text = if view.reach.is_empty() {
+    let mut text = if view.compartments.is_empty() {
         format!("Nothing was ever open to {shown}.\n")
     } else {
         format!("What {shown} could open:\n")
     };
-    for reach in &view.reach {
+    for reach in &view.compartments {
         let (until, epoch, compartment) = (reach.until_entry, reach.epoch, &reach.compartment);
         let what = match (compartment.as_str(), reach.open_still) {
             (RECORDS, true) => format!("the whole log, to this day: entries 1 to {until}"),

@@ -41,14 +41,20 @@ pub struct Rekey {
 }
 
 pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
+    // Where it is known that there will be one, it must have a place before anybody is asked.
+    let fd = rekey.paper.paper_fd;
+    let paper = rekey.new_identity.then(|| Paper::new(context, fd)).transpose()?;
     let mut session = Session::open_to_write(context, rekey.signers.opener(), None)?;
     session.vault.check_sound()?;
     let opener = session.opener()?;
     let owner = opener.name.owner.clone();
     let exposed = !session.state().exposures(&owner).is_empty();
-    let identity = (rekey.new_identity || exposed)
-        .then(|| Renewal::new(context, &mut session, &opener, rekey.paper.paper_fd))
-        .transpose()?;
+    let paper = match paper {
+        None if exposed => Some(Paper::new(context, fd)?),
+        given => given,
+    };
+    let identity =
+        paper.map(|paper| Renewal::new(context, &mut session, &opener, paper)).transpose()?;
 
     let mut change = Change::default();
     change.events.extend(identity.iter().map(|renewal| renewal.event.clone()));
@@ -57,11 +63,7 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
     epochs::renew(context, &session.vault, &mut change, &opened, rekey.all)?;
     if change.events.is_empty() {
         let words = "Nothing needs a new identity or a new epoch.\n".to_owned();
-        return Ok(Answer::new(
-            "not-rekeyed",
-            &(),
-            words + &due_lines(session.state(), context.now()?),
-        ));
+        return Ok(Answer::new("not-rekeyed", &(), words + &due_lines(session.state())));
     }
     // Who must sign is known before anybody touches anything.
     let copies = identity.iter().flat_map(|renewal| &renewal.keys);
@@ -85,16 +87,21 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
     words.push_str(
         "What is written from now on is encrypted anew; what was written before is not.\n",
     );
-    words.push_str(&due_lines(session.state(), context.now()?));
+    words.push_str(&due_lines(session.state()));
     Ok(decided.answer(&session, words))
 }
 
 /// What is to be done about people and keys, a sentence each.
 pub fn due(state: &State, now: Time) -> Vec<String> {
+    [renewals_due(state), care_due(state, now)].concat()
+}
+
+/// What must be encrypted anew, or given another identity.
+fn renewals_due(state: &State) -> Vec<String> {
     let listed =
         |names: &[KeyName]| names.iter().map(KeyName::to_string).collect::<Vec<_>>().join(", ");
     let mut all = Vec::new();
-    for (custodian, known) in state.custodians() {
+    for custodian in state.custodians().keys() {
         let copies = state.exposures(custodian);
         if !copies.is_empty() {
             let copies = listed(&copies);
@@ -105,16 +112,6 @@ pub fn due(state: &State, now: Time) -> Vec<String> {
         } else if !has_key(state, custodian) {
             let how = new_identity_by(state, custodian);
             all.push(format!("{custodian} has no key that may sign: {how}"));
-        }
-        match known.acknowledged_until(state.policy()) {
-            Some(until) if until >= now => {}
-            until => {
-                let since = until.map_or(String::new(), |until| format!(" since {until}"));
-                all.push(format!(
-                    "{custodian} hasn't acknowledged their duties{since}: \
-                     keymuster custodian acknowledge --by {custodian}"
-                ));
-            }
         }
     }
     let outdated: Vec<String> = state
@@ -134,6 +131,24 @@ pub fn due(state: &State, now: Time) -> Vec<String> {
              key of its owner's, keymuster vault rekey --new-identity --by THAT KEY",
             listed(&copies)
         ));
+    }
+    all
+}
+
+/// What keeps the vault in good hands.
+fn care_due(state: &State, now: Time) -> Vec<String> {
+    let mut all = Vec::new();
+    for (custodian, known) in state.custodians() {
+        match known.acknowledged_until(state.policy()) {
+            Some(until) if until >= now => {}
+            until => {
+                let since = until.map_or(String::new(), |until| format!(" since {until}"));
+                all.push(format!(
+                    "{custodian} hasn't acknowledged their duties{since}: \
+                     keymuster custodian acknowledge --by {custodian}"
+                ));
+            }
+        }
     }
     let able = count(state.able_custodians(), "custodian", "custodians");
     if state.able_custodians() < state.quorum() {
@@ -156,8 +171,8 @@ pub fn due(state: &State, now: Time) -> Vec<String> {
 }
 
 /// The same, a line each.
-fn due_lines(state: &State, now: Time) -> String {
-    due(state, now).iter().map(|sentence| format!("due: {sentence}\n")).collect()
+fn due_lines(state: &State) -> String {
+    renewals_due(state).iter().map(|sentence| format!("due: {sentence}\n")).collect()
 }
 
 /// A custodian's new identity, and the keys that it is to be sealed to.
@@ -174,10 +189,9 @@ impl<'a> Renewal<'a> {
         context: &'a Context,
         session: &mut Session<'_>,
         opener: &Cosigner,
-        paper_fd: Option<u32>,
+        paper: Paper<'a>,
     ) -> Result<Self, Failure> {
         let owner = &opener.name.owner;
-        let paper = Paper::new(context, paper_fd)?;
         let identity = new_identity(context, &session.vault.location().id, owner)?;
         let event = Event::RecipientChanged(RecipientChanged {
             custodian: owner.clone(),

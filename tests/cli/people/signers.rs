@@ -1,0 +1,245 @@
+//! Who signs: whose keys are found, who is named with `--by`, who is missing, and what a
+//! countersigner's key looks at before it signs.
+
+use std::fs;
+
+use super::super::demo_vault::{Demo, command_in, tool};
+use super::super::pseudo_terminal::PseudoTerminal;
+use super::{recorded, refused, touches};
+
+/// A change that any two custodians sign.
+const CHANGE: [&str; 4] = ["policy", "change", "--check-days", "60"];
+
+#[test]
+fn by_says_whose_key_signs_and_the_first_opens_the_vault() {
+    let demo = Demo::people();
+    for (by, signers) in [
+        (&[][..], ["alice/primary", "bob/primary"]),
+        (&["--by", "carol"], ["carol/primary", "alice/blue"]),
+        (&["--by", "alice/blue", "--by", "carol"], ["alice/blue", "carol/primary"]),
+        (&["--by", "bob", "--by", "alice/primary"], ["bob/primary", "alice/primary"]),
+    ] {
+        recorded(&demo, &[&CHANGE[..], by].concat(), &["policy-changed"], &signers);
+    }
+    let ran = demo.run(&[&CHANGE[..], &["--by", "bob", "--by", "carol"]].concat()).exits(0);
+    let touches: Vec<&str> =
+        touches(&ran).into_iter().map(|line| &line[6..line.len() - 7]).collect();
+    let each = ["bob/primary to open the vault", "carol/primary to sign entry 11"];
+    assert_eq!(touches, [&each[..], &["bob/primary to sign entry 11"]].concat());
+    ran.says(&["carol/primary signs too.\n", "to be signed by bob/primary and carol/primary:\n"]);
+}
+
+#[test]
+fn by_names_nobody_who_cannot_sign() {
+    let demo = Demo::people();
+    demo.run(&["custodian", "leave", "carol"]).exits(0);
+    let by = |who: &[&'static str]| [&CHANGE[..], who].concat();
+    let enrolled = "enrolled are: alice/blue, alice/primary, bob/primary, carol/primary";
+    refused(&demo, &by(&["--by", "dave"]), 2, &["dave has no enrolled key", enrolled]);
+    refused(&demo, &by(&["--by", "bob/green"]), 2, &["no key bob/green is enrolled", enrolled]);
+    refused(&demo, &by(&["--by", "auditor"]), 2, &["auditor has no enrolled key"]);
+    refused(&demo, &by(&["--by", "bob/"]), 2, &["--by"]);
+    // Nor is anybody else taken in place of the second.
+    let who = "who could sign: alice: blue active, primary active; bob: primary active";
+    let dave = ["no key of dave is enrolled", "name another key with --by", who];
+    refused(&demo, &by(&["--by", "alice", "--by", "dave"]), 2, &dave);
+    let carol = ["carol/primary is retired, and may not sign this"];
+    refused(&demo, &by(&["--by", "alice", "--by", "carol"]), 3, &carol);
+}
+
+#[test]
+fn a_missing_second_key_is_named_before_anybody_touches_more_than_to_open() {
+    let demo = Demo::people();
+    for device in ["demo-key-3", "demo-key-4"] {
+        demo.unplug(device);
+    }
+    // The first custodian's other key is no second custodian.
+    let other = "alice/blue is plugged in, and alice signs already.\n";
+    let anybody = "error: a key of bob or carol must sign too, and isn't plugged in, and there is \
+                   no terminal to ask on\n";
+    let hint = "hint: plug in a key of bob or carol beside the other key";
+    let bob = "error: bob/primary must sign too, and isn't plugged in";
+    let reader = tool("age-keygen", &["-y"], &tool("age-keygen", &[], b""));
+    let reader = String::from_utf8(reader).unwrap();
+    for arguments in [
+        &CHANGE[..],
+        &["custodian", "add", "dave", "--key", "primary"],
+        &["reader", "add", "inspector", reader.trim()],
+        &["reader", "remove", "auditor"],
+        &["key", "enrol", "green"],
+        &["key", "retired", "alice/blue"],
+        &["vault", "rekey", "--new-identity"],
+        &["vault", "rekey", "--all"],
+        &["waiver", "add", "x", "--until", "2099-12-31", "--reason", "x"],
+    ] {
+        refused(&demo, arguments, 4, &[other, anybody, hint]);
+    }
+    for arguments in [
+        &["key", "hand-over", "alice/blue", "--to", "bob"][..],
+        &["key", "seal", "alice/blue", "--bag", "1", "--witness", "bob"],
+        // Who has a key that may sign has it sign for another identity.
+        &["key", "enrol", "green", "--for", "bob", "--new-identity"],
+        &["key", "check", "alice/primary", "bob/primary"],
+    ] {
+        refused(&demo, arguments, 4, &[bob, "hint: plug in bob/primary beside the other key"]);
+    }
+    // What one signs needs nobody else.
+    recorded(
+        &demo,
+        &["key", "move", "bob/primary", "--to", "x"],
+        &["key-moved"],
+        &["alice/primary"],
+    );
+}
+
+/// A command on a terminal, with the conversation in a file.
+fn dialogue(demo: &Demo, arguments: &[&str]) -> PseudoTerminal {
+    let plain = command_in(demo.folder.path());
+    PseudoTerminal::start(env!("CARGO_BIN_EXE_keymuster"), |command| {
+        command.args(arguments).args(["--vault", "demo/vault"]);
+        command.current_dir(demo.folder.path()).env_clear().env("TERM", "xterm");
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.stderr(fs::File::create(demo.path("talk.txt")).unwrap());
+    })
+}
+
+#[test]
+fn a_second_key_is_asked_for_and_keys_may_be_swapped() {
+    let demo = Demo::people();
+    for device in ["demo-key-2", "demo-key-3", "demo-key-4"] {
+        demo.unplug(device);
+    }
+    let mut terminal = dialogue(&demo, &CHANGE);
+    let question = "Now a key of bob or carol must sign too. Plug it in and press Enter: ";
+    terminal.until(question);
+    demo.plug_in("demo-key-2");
+    terminal.types("\n");
+    terminal.until(question);
+    // One socket only: carol's key goes where alice's was.
+    demo.unplug("demo-key-1");
+    demo.plug_in("demo-key-4");
+    terminal.types("\n");
+    terminal.until("Plug in alice/primary again and press Enter: ");
+    terminal.types("\n");
+    terminal.until("Plug in alice/primary again and press Enter: ");
+    demo.plug_in("demo-key-1");
+    terminal.types("\n");
+    let (code, shown) = terminal.ends();
+    let talk = fs::read_to_string(demo.path("talk.txt")).unwrap();
+    assert_eq!(code, 0, "{shown}\n{talk}");
+    assert!(shown.contains("Recorded entry 7, signed by alice/primary and carol/primary."));
+    assert!(talk.contains("alice/blue is plugged in, and alice signs already.\n"), "{talk}");
+    demo.read(&["log", "verify"]).exits(0).answers(&["SOUND: 7 entries"]);
+}
+
+#[test]
+fn a_key_that_is_gone_when_it_is_to_sign_is_told_and_nothing_is_recorded() {
+    let demo = Demo::people();
+    demo.unplug("demo-key-4");
+    demo.unplug("demo-key-3");
+    let before = demo.snapshot();
+    let mut terminal = dialogue(&demo, &CHANGE);
+    terminal.until("Plug it in and press Enter: ");
+    demo.plug_in("demo-key-3");
+    demo.unplug("demo-key-1");
+    terminal.types("\n");
+    terminal.until("Plug in alice/primary again and press Enter: ");
+    terminal.types(super::super::pseudo_terminal::CTRL_C);
+    assert_eq!(terminal.ends().0, 130);
+    assert!(demo.snapshot() == before);
+}
+
+#[test]
+fn several_keys_are_checked_in_one_entry() {
+    let demo = Demo::people();
+    let check = |rest: &[&'static str]| [&["key", "check"], rest].concat();
+    demo.run(&check(&["carol/primary", "alice/blue", "carol/primary"])).exits(0).answers(&[
+        "alice/blue is the key that was enrolled.\ncarol/primary is the key that was enrolled.\n",
+        "Recorded entry 7, signed by carol/primary and alice/blue.",
+    ]);
+    let both = ["key-checked"; 2];
+    recorded(
+        &demo,
+        &check(&["bob/primary", "alice/primary"]),
+        &both,
+        &["bob/primary", "alice/primary"],
+    );
+    // As a reader it costs no touch but those that sign.
+    let ran = demo.read(&check(&["bob/primary", "alice/primary"])).exits(0);
+    assert_eq!(touches(&ran).len(), 2, "{}", ran.stderr);
+
+    let enrolled = "enrolled are: alice/blue, alice/primary, bob/primary, carol/primary";
+    let green = ["no key alice/green is enrolled", enrolled];
+    refused(&demo, &check(&["alice/blue", "alice/green"]), 2, &green);
+    refused(&demo, &check(&["alice/blue", "--due"]), 2, &["cannot be used with"]);
+    demo.unplug("demo-key-4");
+    let absent = ["carol/primary must sign too", "plug in carol/primary"];
+    refused(&demo, &check(&["alice/blue", "carol/primary"]), 4, &absent);
+}
+
+#[test]
+fn keys_that_are_due_are_checked_together() {
+    let demo = Demo::people();
+    let due = ["key", "check", "--due"];
+    let ran = demo.read(&due).exits(0).answers(&["No key that is plugged in is due"]);
+    assert_eq!(touches(&ran), [""; 0]);
+    let none = super::answer(demo.read(&[&due[..], &["--json"]].concat()));
+    assert_eq!(none["keys"], serde_json::json!([]));
+    // What is announced earlier than it is due again would be due for ever.
+    let change = ["policy", "change", "--check-days", "14"];
+    refused(&demo, &change, 1, &["is announced 14 days before it"]);
+}
+
+#[test]
+fn a_compartment_replaced_between_two_commands_is_refused_and_named() {
+    let demo = Demo::people();
+    let auditor = fs::read(demo.path("reader.identity")).unwrap();
+    let auditor = tool("age-keygen", &["-y"], &auditor);
+    let auditor = String::from_utf8(auditor).unwrap();
+    recorded(&demo, &CHANGE, &["policy-changed"], &["alice/primary", "bob/primary"]);
+    for compartment in ["records.3", "records.2", "seeds.3"] {
+        let file = format!("compartments/{compartment}.age");
+        let path = demo.path(&format!("vault/{file}"));
+        let before = fs::read(&path).unwrap();
+        // As large, and another's.
+        fs::write(&path, tool("age", &["-r", auditor.trim()], b"another")).unwrap();
+        for arguments in
+            [&CHANGE[..], &["reader", "remove", "auditor"], &["vault", "rekey", "--all"]]
+        {
+            let before = demo.snapshot();
+            let ran = demo.run(arguments).exits(3).says(&[&file]);
+            assert!(demo.snapshot() == before, "{file}");
+            // Another key of the same person's is tried, in case the first is out of date.
+            assert!(touches(&ran).len() <= 2, "{}", ran.stderr);
+        }
+        let ran = demo.run(&["log", "verify"]).exits(3);
+        assert!((ran.stdout + &ran.stderr).contains(&file), "{file} is named");
+        fs::write(&path, before).unwrap();
+    }
+    recorded(&demo, &CHANGE, &["policy-changed"], &["alice/primary", "bob/primary"]);
+}
+
+/// Who can write files can name a key's credential as they like. Once the log is open, it says
+/// which file counts.
+#[test]
+fn a_planted_identity_file_keeps_no_countersigner_out() {
+    let demo = Demo::people();
+    let planted = keymuster::vault::fido2prf::plugin_identity(
+        &keymuster::webauthn::CredentialId::new([7; 32]).unwrap(),
+        "keymuster-demo",
+    );
+    let identities = demo.path("vault/identities");
+    for key in ["bob.primary", "alice.blue"] {
+        fs::write(identities.join(format!("{key}.2.identity")), &planted).unwrap();
+        fs::copy(identities.join(format!("{key}.1.age")), identities.join(format!("{key}.2.age")))
+            .unwrap();
+    }
+    let rekey = ["vault", "rekey", "--new-identity", "--by", "alice/primary", "--by", "bob"];
+    let ran = demo.run_with_paper(&rekey, "paper").exits(0);
+    ran.says(&["Touch alice/blue to seal the identity to it", "Touch bob/primary to open what is"]);
+    assert!(identities.join("alice.blue.3.identity").exists(), "the next number is free");
+    // With a new copy that opens, alice's other key opens the vault as well.
+    demo.run(&["log", "verify", "--device", "demo-key-2"])
+        .exits(0)
+        .answers(&["named by no entry: identities/bob.primary.2.age"]);
+}
