@@ -45,7 +45,7 @@ pub(super) fn trials() -> Vec<Trial> {
 
 /// What ends a wait before its time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Interruption {
+enum Interruption {
     CtrlC,
     /// Ctrl-C, and again at once.
     TwiceCtrlC,
@@ -135,27 +135,27 @@ pub(crate) fn show_table() {
     }
 }
 
-pub(super) fn is_long() -> bool {
+fn is_long() -> bool {
     std::env::var_os("KEYMUSTER_TEST_LONG").is_some()
 }
 
 /// A command that comes to wait.
-pub(super) struct Wait<'a> {
-    pub(super) name: &'a str,
+struct Wait<'a> {
+    name: &'a str,
     /// A shell command.
-    pub(super) command: String,
+    command: String,
     /// Brings a started command to where it waits.
-    pub(super) reach: &'a dyn Fn(&mut PseudoTerminal, &VirtualKey),
+    reach: &'a dyn Fn(&mut PseudoTerminal, &VirtualKey),
     /// Does what it waits for, and what else it needs to succeed.
-    pub(super) go_on: &'a dyn Fn(&mut PseudoTerminal, &VirtualKey),
+    go_on: &'a dyn Fn(&mut PseudoTerminal, &VirtualKey),
     /// The vault, or where one would be made.
-    pub(super) vault: PathBuf,
+    vault: PathBuf,
 }
 
 impl Wait<'_> {
     /// Fills a row of the table. The last way of all is to wait until what is waited for comes.
     #[track_caller]
-    pub(super) fn interrupt_by(&self, key: &mut VirtualKey, ways: &[&[Interruption]]) {
+    fn interrupt_by(&self, key: &mut VirtualKey, ways: &[&[Interruption]]) {
         let mut codes = Vec::new();
         let mut quiet = None;
         for way in ways.concat() {
@@ -302,7 +302,7 @@ fn touched(_: &mut PseudoTerminal, key: &VirtualKey) {
     key.touch(Touch::Accept);
 }
 
-pub(super) fn nothing(_: &mut PseudoTerminal, _: &VirtualKey) {}
+fn nothing(_: &mut PseudoTerminal, _: &VirtualKey) {}
 
 fn a_touch_to_sign() {
     let mut office = visit(true, false);
