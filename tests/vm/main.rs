@@ -57,6 +57,8 @@ fn main() -> ExitCode {
         // that counts on time should have it to itself.
         arguments.test_threads = Some(1);
         let conclusion = libtest_mimic::run(&arguments, trials::of_machine(number));
+        trials::show_people();
+        trials::show_screens();
         trials::show_interruptions();
         print!("{}", memory::table());
         return conclusion.exit_code();

@@ -45,7 +45,7 @@ pub(super) fn trials() -> Vec<Trial> {
 
 /// What ends a wait before its time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Interruption {
+pub(super) enum Interruption {
     CtrlC,
     /// Ctrl-C, and again at once.
     TwiceCtrlC,
@@ -135,27 +135,27 @@ pub(crate) fn show_table() {
     }
 }
 
-fn is_long() -> bool {
+pub(super) fn is_long() -> bool {
     std::env::var_os("KEYMUSTER_TEST_LONG").is_some()
 }
 
 /// A command that comes to wait.
-struct Wait<'a> {
-    name: &'a str,
+pub(super) struct Wait<'a> {
+    pub(super) name: &'a str,
     /// A shell command.
-    command: String,
+    pub(super) command: String,
     /// Brings a started command to where it waits.
-    reach: &'a dyn Fn(&mut PseudoTerminal, &VirtualKey),
+    pub(super) reach: &'a dyn Fn(&mut PseudoTerminal, &VirtualKey),
     /// Does what it waits for, and what else it needs to succeed.
-    go_on: &'a dyn Fn(&mut PseudoTerminal, &VirtualKey),
+    pub(super) go_on: &'a dyn Fn(&mut PseudoTerminal, &VirtualKey),
     /// The vault, or where one would be made.
-    vault: PathBuf,
+    pub(super) vault: PathBuf,
 }
 
 impl Wait<'_> {
     /// Fills a row of the table. The last way of all is to wait until what is waited for comes.
     #[track_caller]
-    fn interrupt_by(&self, key: &mut VirtualKey, ways: &[&[Interruption]]) {
+    pub(super) fn interrupt_by(&self, key: &mut VirtualKey, ways: &[&[Interruption]]) {
         let mut codes = Vec::new();
         let mut quiet = None;
         for way in ways.concat() {
@@ -302,7 +302,7 @@ fn touched(_: &mut PseudoTerminal, key: &VirtualKey) {
     key.touch(Touch::Accept);
 }
 
-fn nothing(_: &mut PseudoTerminal, _: &VirtualKey) {}
+pub(super) fn nothing(_: &mut PseudoTerminal, _: &VirtualKey) {}
 
 fn a_touch_to_sign() {
     let mut office = visit(true, false);

@@ -2,6 +2,7 @@
 
 mod auditor;
 mod authenticator;
+mod circle;
 pub(crate) mod confinement;
 mod custodian;
 mod hostile;
@@ -9,7 +10,10 @@ mod interruptions;
 pub(crate) mod liar;
 mod memory;
 mod office;
+mod one_port;
+mod people;
 mod prompts;
+mod second_key;
 mod test_bed;
 mod usb;
 mod usb_hostile;
@@ -17,8 +21,10 @@ mod usb_keys;
 mod usb_waits;
 mod wire;
 
+pub(crate) use circle::show_screens;
 pub(crate) use interruptions::show_table as show_interruptions;
 use libtest_mimic::Trial;
+pub(crate) use people::show_tables as show_people;
 
 /// Makes trials of functions, each named after its rule.
 macro_rules! trials {
@@ -46,8 +52,16 @@ pub(crate) fn of_machine(number: usize) -> Vec<Trial> {
             memory::trials,
             prompts::trials,
             auditor::trials,
+            confinement::trials,
+            liar::trials,
         ],
-        _ => &[confinement::trials, liar::trials, custodian::trials, interruptions::trials],
+        _ => &[
+            custodian::trials,
+            people::trials,
+            one_port::trials,
+            second_key::trials,
+            interruptions::trials,
+        ],
     };
     subjects.iter().flat_map(|trials| trials()).collect()
 }

@@ -21,6 +21,8 @@ pub(super) struct Cost {
 /// Alice's office: her vault, her two keys, and an auditor's identity.
 pub(super) struct Office {
     folder: PathBuf,
+    /// The vault as it was when both keys were enrolled, with this machine's memory of its head.
+    pub(super) as_founded: PathBuf,
     pub(super) primary: VirtualKey,
     pub(super) blue: VirtualKey,
     /// What the founding and the enrolment of the second key cost.
@@ -110,8 +112,16 @@ impl Office {
             Cost { primary: primary.touches() - founding.primary, blue: blue.touches() };
         primary.unplug();
         blue.unplug();
+        let as_founded = scratch();
+        let copy = format!(
+            "cp -a vault reader.identity paper.txt {to} && mkdir -p {to}/state/keymuster && \
+             cp -a $HOME/.local/state/keymuster/heads {to}/state/keymuster",
+            to = as_founded.display()
+        );
+        program("sh", &["-c", &copy]).current_dir(&folder).run().expect_success();
         Self {
             folder,
+            as_founded,
             primary,
             blue,
             founding,
