@@ -19,6 +19,7 @@ mod cosigners;
 mod custodian;
 mod demo;
 mod device;
+mod due;
 mod enrolment;
 mod epochs;
 pub mod exit;

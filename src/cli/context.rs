@@ -40,6 +40,15 @@ impl FromStr for PinFile {
     }
 }
 
+/// Where a flag says that a PIN is.
+#[derive(Debug, Clone, Copy)]
+pub enum PinFlag<'a> {
+    /// The next line of an open file descriptor.
+    Descriptor(u32),
+    /// The first line of a file.
+    File(&'a Path),
+}
+
 /// What every command takes.
 #[derive(Debug, Args, Clone, Default)]
 pub struct Globals {
@@ -85,7 +94,8 @@ pub struct Context {
     demo_told: Rc<Cell<bool>>,
     /// Fingerprints of the vaults that this process founded or had confirmed.
     met: Rc<RefCell<BTreeSet<Digest>>>,
-    pin_fd_read: Cell<bool>,
+    /// Which key the file descriptor of a PIN has served.
+    pin_fd_serves: RefCell<Option<String>>,
     /// Whose keys a file of a PIN has served.
     pin_files_serve: RefCell<BTreeMap<PathBuf, String>>,
 }
@@ -107,7 +117,7 @@ impl Context {
             pins: RefCell::default(),
             demo_told: Rc::default(),
             met: Rc::default(),
-            pin_fd_read: Cell::default(),
+            pin_fd_serves: RefCell::default(),
             pin_files_serve: RefCell::default(),
         })
     }
@@ -122,7 +132,7 @@ impl Context {
             pins: RefCell::default(),
             demo_told: Rc::clone(&self.demo_told),
             met: Rc::clone(&self.met),
-            pin_fd_read: Cell::default(),
+            pin_fd_serves: RefCell::default(),
             pin_files_serve: RefCell::default(),
         }
     }
@@ -331,14 +341,26 @@ impl Context {
 
     /// The PIN that a flag gives for a key: `alice/primary`, `primary`, or any.
     pub fn pin_from_flags(&self, key: &str) -> Result<Option<Pin>, Failure> {
+        let flag = self.pin_flag(key)?;
+        let read = |flag| match flag {
+            PinFlag::Descriptor(number) => secret_file::read_pin_from(number, &self.interrupted),
+            PinFlag::File(file) => secret_file::read_pin(file, &self.interrupted),
+        };
+        flag.map(read).transpose()
+    }
+
+    /// The flag that gives a key's PIN. What doesn't say whose PIN it gives serves the first
+    /// that asks: a PIN shown to another key would cost that key an attempt.
+    pub fn pin_flag(&self, key: &str) -> Result<Option<PinFlag<'_>>, Failure> {
         if let Some(descriptor) = self.globals.pin_fd {
-            if self.pin_fd_read.replace(true) {
+            let mut served = self.pin_fd_serves.borrow_mut();
+            if served.get_or_insert_with(|| key.to_owned()) != key {
                 let message = format!("--pin-fd gives one PIN, and that of {key} is needed too");
                 return Err(Failure::new(exit::USAGE, message).hint(
                     "give the PINs of several keys with --pin-file LABEL=FILE, once for each",
                 ));
             }
-            return secret_file::read_pin_from(descriptor, &self.interrupted).map(Some);
+            return Ok(Some(PinFlag::Descriptor(descriptor)));
         }
         let label = key.rsplit('/').next().unwrap_or(key);
         let named = |file: &&PinFile| file.key.as_deref().is_some_and(|k| k == key || k == label);
@@ -347,7 +369,6 @@ impl Context {
             files.iter().find(named).or_else(|| files.iter().find(|file| file.key.is_none()));
         let Some(file) = file else { return Ok(None) };
         if let (Some((owner, _)), false) = (key.split_once('/'), file.key.as_deref() == Some(key)) {
-            // A PIN is shown to no key of somebody else's: it would cost that key an attempt.
             let mut served = self.pin_files_serve.borrow_mut();
             let first = served.entry(file.file.clone()).or_insert_with(|| owner.to_owned());
             if first != owner {
@@ -358,6 +379,6 @@ impl Context {
                     .hint(format!("give it with --pin-file {key}=FILE")));
             }
         }
-        secret_file::read_pin(&file.file, &self.interrupted).map(Some)
+        Ok(Some(PinFlag::File(&file.file)))
     }
 }

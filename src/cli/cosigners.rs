@@ -180,7 +180,26 @@ impl Session<'_> {
             let next = self.find_cosigner(&wanted, matter, &signers, by)?;
             signers.push(next);
         }
+        for by in by {
+            if !signers.iter().any(|signer| by.means(&signer.name)) {
+                self.context.terminal.say(&format!("{by} needn't sign this, and isn't asked to."));
+            }
+        }
+        // A PIN that can't be had is no reason to have touched the other keys.
+        for signer in &signers {
+            signer.key.expect_pin(self.context)?;
+        }
         Ok(signers)
+    }
+
+    /// Spares whoever opened the vault a touch, where the others are enough.
+    pub fn excuse_opener(&self, matter: Matter<'_>, signers: &mut Vec<Cosigner>) {
+        let others: Vec<KeyName> =
+            signers.iter().skip(1).map(|signer| signer.name.clone()).collect();
+        if matter.events.iter().all(|event| judge(event, self.state(), &others).is_ok()) {
+            let opener = signers.remove(0).name;
+            self.context.terminal.say(&format!("{opener} needn't sign this, and isn't asked to."));
+        }
     }
 
     /// Who must sign beside those who do.

@@ -49,6 +49,7 @@ pub enum Command {
 
 /// `keymuster custodian change`
 #[derive(Debug, Args)]
+#[group(required = true, multiple = true, args = ["name", "contact", "no_contact", "deputy"])]
 #[command(
     after_help = "Example:\n  keymuster custodian change bob --contact \"+44 20 7946 0000, at night too\" --deputy carol"
 )]
@@ -110,15 +111,22 @@ fn check_possible(session: &Session<'_>, events: &[Event]) -> Result<(), Failure
 }
 
 fn change_details(context: &Context, change: &ChangeDetails) -> Result<Answer, Failure> {
-    record_events(context, &change.signers, |_, _| {
-        let contact =
-            (change.no_contact || !change.contact.is_empty()).then(|| change.contact.clone());
-        Ok(vec![Event::CustodianChanged(CustodianChanged {
+    record_events(context, &change.signers, |session, _| {
+        let contact = change.no_contact || !change.contact.is_empty();
+        let mut changed = CustodianChanged {
             custodian: change.custodian.clone(),
             name: change.name.clone(),
-            contact,
+            contact: contact.then(|| change.contact.clone()),
             deputy: change.deputy.clone(),
-        })])
+        };
+        if let Some(known) = session.state().custodians().get(&change.custodian) {
+            changed.name.take_if(|name| known.name.as_ref() == Some(name));
+            changed.contact.take_if(|lines| *lines == known.contact);
+            changed.deputy.take_if(|deputy| known.deputy.as_ref() == Some(deputy));
+        }
+        let changes =
+            changed.name.is_some() || changed.contact.is_some() || changed.deputy.is_some();
+        Ok(changes.then_some(Event::CustodianChanged(changed)).into_iter().collect())
     })
 }
 

@@ -145,6 +145,14 @@ impl ChosenKey {
         }
     }
 
+    /// Fails if the flags that give PINs can't give this key's: so that nobody touches other
+    /// keys first in vain.
+    pub fn expect_pin(&self, context: &Context) -> Result<(), Failure> {
+        let asks = self.info.built_in_verification() != BuiltInVerification::Ready
+            && self.info.pin_state() == PinState::Set;
+        if asks { context.pin_flag(&self.name).map(drop) } else { Ok(()) }
+    }
+
     /// An error with the key's name: several may be at work.
     fn named(&self, error: KeyError) -> Failure {
         let failure = Failure::from(error);

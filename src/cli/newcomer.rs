@@ -127,20 +127,21 @@ fn enrol_key(
 fn new_device(session: &mut Session<'_>, at_hand: &[&Device]) -> Result<Device, Failure> {
     let context = session.context;
     let realm = session.state().realm();
+    let mut asked = false;
     loop {
         let mut strangers = Vec::new();
-        let mut enrolled = None;
+        let mut enrolled = Vec::new();
         for device in candidates(session.keys.as_mut(), context.new_device(realm))? {
             match session.identify(&device)? {
-                Identity::This(name) => enrolled = Some((device, name)),
+                Identity::This(name) => enrolled.push((device, name)),
                 Identity::Impostor(name) => return Err(impostor(&device, &name)),
                 // It may be the one at hand. A stranger isn't: people swap keys at one port.
                 Identity::WontSay if at_hand.iter().any(|known| known.id == device.id) => {}
                 _ => strangers.push(device),
             }
         }
-        if let ([], Some((device, name)), true) =
-            (strangers.as_slice(), &enrolled, context.globals.device.is_some())
+        if let ([], [(device, name), ..], true) =
+            (strangers.as_slice(), enrolled.as_slice(), context.globals.device.is_some())
         {
             return Err(Failure::new(
                 exit::FAILED,
@@ -150,6 +151,17 @@ fn new_device(session: &mut Session<'_>, at_hand: &[&Device]) -> Result<Device, 
         match strangers.len() {
             1 => return strangers.pop().ok_or_else(none_plugged_in),
             0 => {
+                if asked {
+                    let known: Vec<String> =
+                        enrolled.iter().map(|(_, name)| name.to_string()).collect();
+                    let known = if known.is_empty() {
+                        String::new()
+                    } else {
+                        format!("; enrolled already: {}", known.join(", "))
+                    };
+                    context.terminal.say(&format!("No new key is plugged in{known}."));
+                }
+                asked = true;
                 context.terminal.ask(&Question {
                     text: "Plug in the new key, leave the other one in, and press Enter: ",
                     about: "no new security key is plugged in",

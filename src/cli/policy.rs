@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::output::Answer;
 use super::session::Session;
 use super::signing::record_events;
-use crate::record::{Event, Line, PolicyChanged, UserVerification};
+use crate::record::{Event, Line, Policy, PolicyChanged, UserVerification};
 
 /// `keymuster policy …`
 #[derive(Debug, Subcommand)]
@@ -30,6 +30,14 @@ enum Verification {
 /// `keymuster policy change`
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  keymuster policy change --check-days 60")]
+#[group(
+    required = true,
+    multiple = true,
+    args = [
+        "user_verification", "check_days", "acknowledgement_days", "contacts_days", "slip_days",
+        "warn_days", "grace_days", "duty",
+    ]
+)]
 pub struct ChangePolicy {
     /// Whether signatures must show a PIN or fingerprint
     #[arg(long, value_name = "RULE")]
@@ -62,21 +70,33 @@ pub struct ChangePolicy {
 pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Show => show(context),
-        Command::Change(change) => record_events(context, &change.signers, |_, _| {
-            Ok(vec![Event::PolicyChanged(PolicyChanged {
-                user_verification: change.user_verification.map(|rule| match rule {
-                    Verification::Required => UserVerification::Required,
-                    Verification::Waived => UserVerification::Waived,
-                }),
-                check_days: change.check_days,
-                acknowledgement_days: change.acknowledgement_days,
-                contacts_days: change.contacts_days,
-                slip_days: change.slip_days,
-                warn_days: change.warn_days,
-                grace_days: change.grace_days,
-                duties: (!change.duty.is_empty()).then(|| change.duty.clone()),
-            })])
+        Command::Change(change) => record_events(context, &change.signers, |session, _| {
+            let changed = change.differing_from(session.state().policy());
+            let changes = changed != PolicyChanged::default();
+            Ok(changes.then_some(Event::PolicyChanged(changed)).into_iter().collect())
         }),
+    }
+}
+
+impl ChangePolicy {
+    /// What of it isn't in force already.
+    fn differing_from(&self, policy: &Policy) -> PolicyChanged {
+        let days = |wanted: Option<u32>, present: u32| wanted.filter(|days| *days != present);
+        let verification = self.user_verification.map(|rule| match rule {
+            Verification::Required => UserVerification::Required,
+            Verification::Waived => UserVerification::Waived,
+        });
+        let duties = (!self.duty.is_empty()).then(|| self.duty.clone());
+        PolicyChanged {
+            user_verification: verification.filter(|rule| *rule != policy.user_verification),
+            check_days: days(self.check_days, policy.check_days),
+            acknowledgement_days: days(self.acknowledgement_days, policy.acknowledgement_days),
+            contacts_days: days(self.contacts_days, policy.contacts_days),
+            slip_days: days(self.slip_days, policy.slip_days),
+            warn_days: days(self.warn_days, policy.warn_days),
+            grace_days: days(self.grace_days, policy.grace_days),
+            duties: duties.filter(|lines| *lines != policy.duties),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::change::Change;
 use super::context::Context;
 use super::cosigners::{Cosigner, Matter, Signers};
 use super::device::{ChosenKey, Signer};
+use super::due::due;
 use super::epochs::{check_epochs, state_after};
 use super::exit;
 use super::failure::Failure;
@@ -39,6 +40,10 @@ struct RecordedView {
     signers: Vec<String>,
     events: Vec<&'static str>,
     head: HeadView,
+    /// What people are told of it.
+    words: String,
+    /// What is to be done now about people and keys, as `vault show` has it.
+    due: Vec<String>,
 }
 
 impl Decided {
@@ -52,6 +57,8 @@ impl Decided {
             signers: self.signers.iter().map(ToString::to_string).collect(),
             events: events.unwrap_or_default().iter().map(Event::kind).collect(),
             head: (&session.vault.head()).into(),
+            words: words.clone(),
+            due: due(session.state(), self.at.time),
         };
         Answer::new("recorded", &view, words + &self.sentence()).recording(self.at.entry)
     }
@@ -241,7 +248,8 @@ pub fn record_events(
     record_and_tell(context, signers, events, |_| String::new())
 }
 
-/// The same, where there is something to say `afterwards` of what is so now.
+/// The same, where there is something to say `afterwards` of what is so now. No event means
+/// that it is so already.
 pub fn record_and_tell(
     context: &Context,
     signers: &Signers,
@@ -252,8 +260,15 @@ pub fn record_and_tell(
     session.vault.check_sound()?;
     let opener = session.opener()?;
     let events = events(&session, &opener.name)?;
+    if events.is_empty() {
+        let head = HeadView::from(&session.vault.head());
+        let view = serde_json::json!({ "head": head });
+        return Ok(Answer::new("nothing-changed", &view, "It is so already.\n".to_owned()));
+    }
     state_after(context, session.state(), &events, &[])?;
-    let signers = session.gather(Matter::of(&events), vec![opener], &signers.by)?;
+    let matter = Matter::of(&events);
+    let mut signers = session.gather(matter, vec![opener], &signers.by)?;
+    session.excuse_opener(matter, &mut signers);
     let decided = session.decide(signers, Change { events, ..Change::default() })?;
     Ok(decided.answer(&session, afterwards(session.state())))
 }

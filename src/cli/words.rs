@@ -4,7 +4,7 @@
 
 use crate::record::{
     BagOpened, CustodianChanged, Event, Handle, KeyEnrolled, KeyMoved, KeyReported, Line, PAPER,
-    PolicyChanged, State, UserVerification, VaultCreated,
+    PolicyChanged, UserVerification, VaultCreated,
 };
 use crate::sshsig::PublicKey;
 
@@ -70,12 +70,8 @@ pub fn in_words(event: &Event) -> String {
             joined(&event.members, ", ")
         ),
         Event::WaiverGiven(event) => {
-            format!(
-                "{:?} may wait until {}: {}",
-                event.obligation.as_str(),
-                event.until,
-                event.reason
-            )
+            let (obligation, reason) = (quoted(&event.obligation), quoted(&event.reason));
+            format!("{}: {obligation} may wait until {}: {reason}", event.waiver, event.until)
         }
         Event::ActionOpened(event) => {
             let title = quoted(&event.title);
@@ -176,24 +172,6 @@ fn quoted(line: &Line) -> String {
 
 fn all_quoted(lines: &[Line]) -> String {
     lines.iter().map(quoted).collect::<Vec<_>>().join(" ")
-}
-
-/// The command that gives a custodian another identity: with a key of theirs, or without.
-pub fn new_identity_by(state: &State, custodian: &Handle) -> String {
-    let own = || state.keys().iter().filter(|(name, _)| name.owner == *custodian);
-    match own().find(|(_, key)| key.is_active()) {
-        Some(_) if own().all(|(_, key)| key.is_active()) => {
-            format!("keymuster vault rekey --by {custodian}")
-        }
-        // Another may be plugged in, which can't do it.
-        Some((name, _)) => format!("keymuster vault rekey --by {name}"),
-        None => format!("keymuster key enrol LABEL --for {custodian} --new-identity"),
-    }
-}
-
-/// Whether a custodian has a key that may sign.
-pub fn has_key(state: &State, custodian: &Handle) -> bool {
-    state.keys().iter().any(|(name, key)| name.owner == *custodian && key.is_active())
 }
 
 fn joined<T: ToString>(items: &[T], by: &str) -> String {

@@ -54,11 +54,15 @@ fn head(demo: &Demo) -> u64 {
 fn refused(demo: &Demo, arguments: &[&str], exit: i32, said: &[&str]) {
     let before = (demo.snapshot(), keys(demo));
     std::fs::write(demo.path("refused.txt"), "").unwrap();
-    let ran = match arguments {
-        ["custodian", "add", ..] | ["key", "enrol", ..] | ["vault", "rekey", ..] => {
-            demo.run_with_paper(arguments, "refused.txt")
-        }
-        _ => demo.run(arguments),
+    let makes_paper = match arguments {
+        ["custodian", "add", ..] | ["vault", "rekey", ..] => true,
+        ["key", "enrol", rest @ ..] => rest.contains(&"--new-identity"),
+        _ => false,
+    };
+    let ran = if makes_paper {
+        demo.run_with_paper(arguments, "refused.txt")
+    } else {
+        demo.run(arguments)
     };
     let ran = ran.exits(exit).says(said);
     let opens = |line: &&&str| line.contains(" to open the vault ");

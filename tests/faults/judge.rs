@@ -265,9 +265,13 @@ impl Struck<'_> {
             Effect::SetsPin => self.ran.exit == 0 && self.fault != Fault::Kill,
         };
         let again = world.run(&line.arguments(world));
-        let refused = line.refusal.is_some_and(|words| again.stderr.contains(words));
+        // What is so already is an answer; what can't be done twice is an error.
+        let refused = line.refusal.is_some_and(|words| match again.exit {
+            0 => again.stdout.contains(words),
+            _ => [1, 2].contains(&again.exit) && again.stderr.contains(words),
+        });
         let as_it_must = match (done, line.refusal) {
-            (true, Some(_)) => [1, 2].contains(&again.exit) && refused,
+            (true, Some(_)) => refused,
             // Whether the key had taken the PIN by then, it alone can tell.
             _ if line.effect == Effect::SetsPin => again.exit == 0 || refused,
             _ => again.exit == 0,

@@ -170,7 +170,11 @@ pub const LINES: &[Line] = &[
         )
     },
     deciding("reader remove", &["inspector", "ON_VAULT"], Some("there is no reader inspector")),
-    deciding("custodian change", &["bob", "--deputy", "carol", "ON_VAULT"], None),
+    deciding(
+        "custodian change",
+        &["bob", "--deputy", "carol", "ON_VAULT"],
+        Some("It is so already."),
+    ),
     deciding("custodian acknowledge", &["ON_VAULT"], None),
     deciding(
         "key lost",
@@ -208,7 +212,7 @@ pub const LINES: &[Line] = &[
         &["bob/primary", "--bag", "1", "--witness", "bob", "ON_VAULT"],
         Some("bob/primary is in no bag"),
     ),
-    deciding("policy change", &["--check-days", "60", "ON_VAULT"], None),
+    deciding("policy change", &["--check-days", "60", "ON_VAULT"], Some("It is so already.")),
     deciding(
         "waiver add",
         &["contacts", "--until", "2099-12-31", "--reason", "winter", "ON_VAULT"],

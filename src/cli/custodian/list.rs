@@ -4,11 +4,11 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::context::Context;
+use crate::cli::due::new_identity_by;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, table};
 use crate::cli::session::Session;
-use crate::cli::words::new_identity_by;
 use crate::record::{Custodian, Handle, Line, State};
 
 /// `keymuster custodian show`

@@ -20,7 +20,8 @@ use crate::record::{Event, Handle, KeyName, RecipientChanged};
 /// `keymuster key enrol`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Both keys are plugged in: the new one, and an enrolled one that signs for it.\n\
+    after_help = "The new key is plugged in beside its owner's enrolled one, which opens the vault and signs\n\
+    for it. Where there are two custodians, a key of another's signs too, and is asked for.\n\
     Where the enrolled one can't be told silently, --device names the new one.\n\n\
     Examples:\n  keymuster key enrol blue\n  keymuster key enrol green --for bob --new-identity"
 )]
@@ -40,6 +41,10 @@ pub struct Enrol {
 }
 
 pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
+    if enrol.paper.paper_fd.is_some() && !enrol.new_identity {
+        let message = "--paper-fd goes with --new-identity: nothing else makes a paper copy";
+        return Err(Failure::new(exit::USAGE, message));
+    }
     let paper =
         enrol.new_identity.then(|| Paper::new(context, enrol.paper.paper_fd)).transpose()?;
     // --device names the new key: any other may open the vault.

@@ -1,16 +1,18 @@
 //! `keymuster key lost`, `compromised`, `restored`, `retired`: reports on keys.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use crate::cli::context::Context;
 use crate::cli::cosigners::Signers;
+use crate::cli::due::new_identity_by;
 use crate::cli::epochs::state_after;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
 use crate::cli::signing::{record_and_tell, record_events};
-use crate::cli::words::new_identity_by;
 use crate::record::{
     Event, Handle, KeyName, KeyReported, KeyRestored, KeyRetired, KeyState, Line, PAPER, State,
     Time,
@@ -70,6 +72,11 @@ fn reported(
     report: &Report,
     event: fn(KeyReported) -> Event,
 ) -> Result<Answer, Failure> {
+    let now = context.now()?;
+    if let Some(since) = report.since.filter(|since| *since > now) {
+        let message = format!("--since {since} is in the future: it is {now} now");
+        return Err(Failure::new(exit::USAGE, message).hint("times are UTC"));
+    }
     let events = |session: &Session<'_>, opener: &KeyName| {
         check_known(session.state(), &report.key)?;
         let events = vec![event(KeyReported {
@@ -133,8 +140,28 @@ fn consequences(state: &State, key: &KeyName) -> String {
 pub fn restored(context: &Context, restore: &Restore) -> Result<Answer, Failure> {
     record_events(context, &restore.signers, |session, _| {
         check_known(session.state(), &restore.key)?;
+        for reporter in reporters(session.state(), &restore.key) {
+            session.context.terminal.say(&format!(
+                "{reporter} reported {}: unless they sign this too, they are overruled by it, and can't\n\
+                 report another's key alone any more.",
+                restore.key
+            ));
+        }
         Ok(vec![Event::KeyRestored(KeyRestored { key: restore.key.clone() })])
     })
+}
+
+/// The other custodians whose reports a restoring would settle.
+fn reporters(state: &State, key: &KeyName) -> BTreeSet<Handle> {
+    let enrolled = state.keys().get(key);
+    let suspending = enrolled.and_then(|key| match &key.state {
+        KeyState::Suspended(report) => Some(report),
+        _ => None,
+    });
+    let claims = enrolled.into_iter().flat_map(|key| &key.claims);
+    let on_paper = state.identities().get(key).and_then(|sealed| sealed.exposed.as_ref());
+    let reports = claims.chain(suspending).chain(on_paper);
+    reports.map(|report| report.reporter.clone()).filter(|who| *who != key.owner).collect()
 }
 
 pub fn retired(context: &Context, retire: &Retire) -> Result<Answer, Failure> {

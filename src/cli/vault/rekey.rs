@@ -7,16 +7,16 @@ use crate::cli::change::Change;
 use crate::cli::context::Context;
 use crate::cli::cosigners::{Cosigner, Matter, Signers};
 use crate::cli::device::ChosenKey;
+use crate::cli::due::{due, renewals_due};
 use crate::cli::enrolment::{Enrolment, dry_copy, new_identity, recorded};
 use crate::cli::epochs;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Answer, count};
+use crate::cli::output::Answer;
 use crate::cli::paper::{Paper, PaperArgs};
 use crate::cli::session::Session;
 use crate::cli::unlock::name_of;
-use crate::cli::words::{has_key, new_identity_by};
 use crate::key::identify::Identity;
-use crate::record::{Event, Handle, KeyName, KeyState, RecipientChanged, State, Time};
+use crate::record::{Event, KeyName, RecipientChanged, State};
 use crate::vault::{AgeIdentity, IdentityHint, PersonalIdentity};
 use crate::webauthn::CredentialId;
 
@@ -63,7 +63,9 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
     epochs::renew(context, &session.vault, &mut change, &opened, rekey.all)?;
     if change.events.is_empty() {
         let words = "Nothing needs a new identity or a new epoch.\n".to_owned();
-        return Ok(Answer::new("not-rekeyed", &(), words + &due_lines(session.state())));
+        let due = due(session.state(), context.now()?);
+        let view = serde_json::json!({ "due": due });
+        return Ok(Answer::new("not-rekeyed", &view, words + &due_lines(session.state())));
     }
     // Who must sign is known before anybody touches anything.
     let copies = identity.iter().flat_map(|renewal| &renewal.keys);
@@ -91,86 +93,7 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
     Ok(decided.answer(&session, words))
 }
 
-/// What is to be done about people and keys, a sentence each.
-pub fn due(state: &State, now: Time) -> Vec<String> {
-    [renewals_due(state), care_due(state, now)].concat()
-}
-
-/// What must be encrypted anew, or given another identity.
-fn renewals_due(state: &State) -> Vec<String> {
-    let listed =
-        |names: &[KeyName]| names.iter().map(KeyName::to_string).collect::<Vec<_>>().join(", ");
-    let mut all = Vec::new();
-    for custodian in state.custodians().keys() {
-        let copies = state.exposures(custodian);
-        if !copies.is_empty() {
-            let copies = listed(&copies);
-            all.push(format!(
-                "{custodian} needs a new identity, since {copies} was reported: {}",
-                new_identity_by(state, custodian)
-            ));
-        } else if !has_key(state, custodian) {
-            let how = new_identity_by(state, custodian);
-            all.push(format!("{custodian} has no key that may sign: {how}"));
-        }
-    }
-    let outdated: Vec<String> = state
-        .compartments()
-        .keys()
-        .filter(|name| state.is_outdated(name))
-        .map(Handle::to_string)
-        .collect();
-    if !outdated.is_empty() {
-        let outdated = outdated.join(" and ");
-        all.push(format!("{outdated} must be encrypted anew: keymuster vault rekey"));
-    }
-    let copies = state.outdated_copies();
-    if !copies.is_empty() {
-        all.push(format!(
-            "an older identity is sealed to {}, which opens nothing new: plugged in beside another \
-             key of its owner's, keymuster vault rekey --new-identity --by THAT KEY",
-            listed(&copies)
-        ));
-    }
-    all
-}
-
-/// What keeps the vault in good hands.
-fn care_due(state: &State, now: Time) -> Vec<String> {
-    let mut all = Vec::new();
-    for (custodian, known) in state.custodians() {
-        match known.acknowledged_until(state.policy()) {
-            Some(until) if until >= now => {}
-            until => {
-                let since = until.map_or(String::new(), |until| format!(" since {until}"));
-                all.push(format!(
-                    "{custodian} hasn't acknowledged their duties{since}: \
-                     keymuster custodian acknowledge --by {custodian}"
-                ));
-            }
-        }
-    }
-    let able = count(state.able_custodians(), "custodian", "custodians");
-    if state.able_custodians() < state.quorum() {
-        all.push(format!(
-            "{able} can sign, and two must: nothing that needs two can be signed again, so found a \
-             new vault"
-        ));
-    } else if state.able_custodians() < 3 {
-        all.push(format!(
-            "{able} can sign: with three, and a key in a safe, the vault survives a loss"
-        ));
-    }
-    for (name, key) in state.keys() {
-        let findable = !matches!(key.state, KeyState::Reported(_));
-        if findable && !state.custodians().contains_key(&key.holder) {
-            all.push(format!("take {name} back from {}, who has left", key.holder));
-        }
-    }
-    all
-}
-
-/// The same, a line each.
+/// What must be renewed still, a line each.
 fn due_lines(state: &State) -> String {
     renewals_due(state).iter().map(|sentence| format!("due: {sentence}\n")).collect()
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::rekey::due;
 use crate::cli::context::Context;
+use crate::cli::due::due;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::log::stray_line;
@@ -31,6 +31,7 @@ struct VaultView {
     user_verification: &'static str,
     custodians: usize,
     readers: Vec<String>,
+    /// Those that may sign.
     keys: usize,
     compartments: Vec<CompartmentView>,
     sound: bool,
@@ -76,7 +77,7 @@ pub fn run(context: &Context) -> Result<Answer, Failure> {
         user_verification: verification_word(state.policy().user_verification),
         custodians: state.custodians().len(),
         readers: state.readers().keys().map(Handle::to_string).collect(),
-        keys: state.keys().len(),
+        keys: state.keys().values().filter(|key| key.is_active()).count(),
         compartments,
         sound: session.exit() == exit::DONE,
         fault: vault.fault().map(ToString::to_string),
@@ -113,13 +114,16 @@ fn shown(view: &VaultView) -> String {
         ),
         ("fingerprint", view.fingerprint.clone().unwrap_or_default()),
         ("signatures", format!("user verification {}", view.user_verification)),
-        ("custodians", format!("{}, with {}", view.custodians, count(view.keys, "key", "keys"))),
+        (
+            "custodians",
+            format!("{}, with {}", view.custodians, count(view.keys, "active key", "active keys")),
+        ),
         ("readers", list(&view.readers)),
     ];
     if view.keys < 2 {
         lines.push((
             "warning",
-            "one key only: if it is lost, nothing can be signed any more".to_owned(),
+            "one active key at most: if it is lost, nothing can be signed any more".to_owned(),
         ));
     }
     let mut text: String =

@@ -42,6 +42,9 @@ fn who_joins_signs_and_from_then_on_two_custodians_sign() {
         "compartment-sealed",
     ];
     assert_eq!(carol["events"], json!(events));
+    // What people are told, programs are told, too.
+    assert_eq!(carol["words"], "carol is a custodian, with the key carol/primary.\n");
+    assert_eq!(carol["due"], read(&demo, &["vault", "show"])["due"]);
     let vault = read(&demo, &["vault", "show"]);
     assert_eq!(vault["compartments"][1]["members"], json!(["alice", "bob", "carol"]));
     assert_eq!(vault["compartments"][0]["epoch"], 3);
@@ -108,7 +111,12 @@ fn a_change_of_a_custodian_that_makes_no_sense_is_refused() {
     let demo = Demo::people();
     let custodians = "custodians are: alice, bob, carol";
     let change = |rest: &[&'static str]| [&["custodian", "change"], rest].concat();
-    refused(&demo, &change(&["bob"]), 1, &["it changes nothing"]);
+    for nothing in [&["bob"][..], &["bob", "--by", "alice"]] {
+        refused(&demo, &change(nothing), 2, &["--name <NAME>|--contact <TEXT>|--no-contact"]);
+    }
+    let before = demo.snapshot();
+    demo.run(&change(&["bob", "--name", "Bob B."])).exits(0).answers(&["It is so already.\n"]);
+    assert!(demo.snapshot() == before);
     let dave = ["there is no custodian dave", custodians];
     refused(&demo, &change(&["dave", "--name", "D"]), 2, &dave);
     refused(&demo, &change(&["bob", "--deputy", "dave"]), 2, &dave);

@@ -37,6 +37,12 @@ fn where_a_key_and_its_pin_are_is_recorded_and_shown() {
     assert_eq!(blue(&demo), [json!("bob"), json!("his desk"), json!("safe 3"), json!(null)]);
     demo.read(&["key", "list"]).exits(0).answers(&["with bob, his desk"]);
 
+    // Whoever opens the vault for two others needn't sign.
+    let aside = demo.copied();
+    let over = ["key", "hand-over", "alice/blue", "--to", "alice", "--by", "carol"];
+    let ran = aside.run(&over).exits(0).says(&["carol/primary needn't sign this"]);
+    ran.answers(&["Recorded entry 10, signed by bob/primary and alice/blue."]);
+
     // Whoever has it hands it on; its place is theirs to tell.
     let on = ["key", "hand-over", "alice/blue", "--to", "carol", "--by", "bob"];
     recorded(&demo, &on, &["key-handed-over"], &["bob/primary", "carol/primary"]);

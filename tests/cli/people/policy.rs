@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::demo_vault::Demo;
-use super::{read, recorded, refused};
+use super::{answer, read, recorded, refused};
 
 const BOTH: [&str; 2] = ["alice/primary", "bob/primary"];
 
@@ -51,10 +51,29 @@ fn a_policy_that_is_loosened_is_told_before_and_found_after() {
 }
 
 #[test]
+fn what_is_in_force_already_is_no_change() {
+    let demo = Demo::people();
+    let before = demo.snapshot();
+    let change = ["policy", "change", "--check-days", "90", "--user-verification", "required"];
+    demo.run(&change).exits(0).answers(&["It is so already.\n"]);
+    let none = answer(demo.run(&[&change[..], &["--json"]].concat()));
+    assert_eq!((&none["answer"], &none["head"]["number"]), (&json!("nothing-changed"), &json!(6)));
+    assert!(demo.snapshot() == before);
+    // What differs is recorded, and nothing beside it.
+    let ran = demo.run(&[&change[..], &["--grace-days", "5"]].concat()).exits(0);
+    ran.says(&["  the policy changes: what is late is overdue after 5 days\n"]);
+    let document = demo.entry(7);
+    let event = document.split("[[event]]").nth(1).unwrap().split("\n-----").next().unwrap();
+    assert_eq!(event.trim(), "kind = \"policy-changed\"\ngrace_days = 5");
+}
+
+#[test]
 fn a_policy_that_makes_no_sense_is_refused() {
     let demo = Demo::people();
     let change = |rest: &[&'static str]| [&["policy", "change"], rest].concat();
-    refused(&demo, &change(&[]), 1, &["it changes nothing"]);
+    for nothing in [&[][..], &["--by", "alice"]] {
+        refused(&demo, &change(nothing), 2, &["--check-days <DAYS>|--acknowledgement-days <DAYS>"]);
+    }
     for days in ["--check-days", "--acknowledgement-days", "--contacts-days", "--slip-days"] {
         refused(&demo, &change(&[days, "0"]), 1, &["a period is at least one day"]);
         refused(&demo, &change(&[days, "99999"]), 1, &["a period is at most 3660 days"]);
@@ -78,7 +97,9 @@ fn a_waiver_is_given_by_two_and_ends() {
     demo.run(&add("2099-12-31", "at sea"))
         .exits(0)
         .answers(&["Recorded entry 7, signed by alice/primary and bob/primary."])
-        .says(&["  \"key-check bob/primary\" may wait until 2099-12-31T23:59:59Z: at sea\n"]);
+        .says(&[
+            "  waiver-1: “key-check bob/primary” may wait until 2099-12-31T23:59:59Z: “at sea”\n",
+        ]);
     recorded(&demo, &add("2098-12-31", "still at sea"), &["waiver-given"], &BOTH);
     let policy = read(&demo, &["policy", "show"]);
     let first = json!({

@@ -59,6 +59,7 @@ fn where_nothing_is_due_nothing_is_made() {
         .answers(&["Nothing needs a new identity or a new epoch.\n"]);
     let none = answer(demo.run(&["vault", "rekey", "--json"]));
     assert_eq!(none["answer"], "not-rekeyed");
+    assert_eq!(none["due"], read(&demo, &["vault", "show"])["due"]);
     assert!(demo.snapshot() == before);
     // Without a terminal, the passphrase needs a place: known before any touch.
     let ran = demo.run(&["vault", "rekey", "--new-identity"]).exits(4);
@@ -279,6 +280,8 @@ fn a_key_is_enrolled_for_another_by_a_key_of_theirs_and_a_second_custodian() {
     refuse("dave", &["--new-identity"], 2, &["there is no custodian dave", "alice, bob, carol"]);
     refuse("auditor", &["--new-identity"], 2, &["there is no custodian auditor"]);
     refused(&demo, &["key", "enrol", "red", "--new-identity"], 2, &["--for <HANDLE>"]);
+    let paper = ["key", "enrol", "red", "--paper-fd", "1"];
+    refused(&demo, &paper, 2, &["--paper-fd goes with --new-identity"]);
     let taken = ["key", "enrol", "green", "--for", "bob", "--new-identity"];
     refused(&demo, &taken, 1, &["there is a key bob/green already"]);
     let device = ["key", "enrol", "red", "--device", "demo-key-4"];

@@ -101,7 +101,10 @@ fn a_report_on_anothers_key_suspends_it_until_two_restore_or_retire_it() {
     // Of one who is overruled the next report needs a second custodian.
     recorded(&demo, &["key", "lost", "bob/primary"], &["key-lost"], &["alice/primary"]);
     let restored = ["key", "restored", "bob/primary", "--by", "bob", "--by", "carol"];
-    recorded(&demo, &restored, &["key-restored"], &["bob/primary", "carol/primary"]);
+    let ran = demo.run(&restored).exits(0).answers(&["signed by bob/primary and carol/primary."]);
+    let warned = "alice reported bob/primary: unless they sign this too, they are overruled by it";
+    let signed = ran.stderr.find(" to sign entry ");
+    assert!(ran.stderr.find(warned).is_some_and(|at| Some(at) < signed), "{}", ran.stderr);
     demo.read(&["custodian", "show", "alice"]).exits(0).answers(&["overruled  20"]);
     let by = ["alice/primary", "carol/primary"];
     recorded(
@@ -127,6 +130,8 @@ fn a_report_that_would_leave_too_few_is_a_claim() {
         "bob/primary may sign still: without it, too few custodians could. The report is on record.",
     ]);
     assert_eq!(state(&demo, "bob/primary"), "active");
+    let shown = demo.read(&["vault", "show"]).exits(0);
+    shown.answers(&["custodians   3, with 3 active keys\n"]);
     let only =
         "finding: entry 8: alice reports bob/primary, which suspends nothing: too few custodians";
     demo.read(&["log", "verify"]).exits(0).answers(&[only]);
@@ -163,5 +168,7 @@ fn a_paper_copy_is_reported_like_a_key() {
     let no_key = ["there is no key alice/paper", enrolled];
     refused(&demo, &["key", "move", "alice/paper", "--to", "safe 1"], 2, &no_key);
     refused(&demo, &["key", "lost", "alice"], 2, &["isn't the name of a key"]);
-    refused(&demo, &["key", "lost", "alice/blue", "--since", "yesterday"], 2, &["--since"]);
+    let since = |time| ["key", "lost", "alice/blue", "--since", time];
+    refused(&demo, &since("yesterday"), 2, &["--since"]);
+    refused(&demo, &since("2099-01-01T00:00:00Z"), 2, &["2099-01-01T00:00:00Z is in the future"]);
 }

@@ -3,12 +3,15 @@
 
 use std::fs;
 
-use super::super::demo_vault::{Demo, command_in, tool};
+use keymuster::key::software::{Model, SoftwareKeys, Verification};
+
+use super::super::demo_vault::{Demo, command_in, ran, tool};
 use super::super::pseudo_terminal::PseudoTerminal;
 use super::{recorded, refused, touches};
 
 /// A change that any two custodians sign.
-const CHANGE: [&str; 4] = ["policy", "change", "--check-days", "60"];
+const CHANGE: [&str; 7] =
+    ["waiver", "add", "contacts", "--until", "2099-12-31", "--reason", "winter"];
 
 #[test]
 fn by_says_whose_key_signs_and_the_first_opens_the_vault() {
@@ -19,7 +22,7 @@ fn by_says_whose_key_signs_and_the_first_opens_the_vault() {
         (&["--by", "alice/blue", "--by", "carol"], ["alice/blue", "carol/primary"]),
         (&["--by", "bob", "--by", "alice/primary"], ["bob/primary", "alice/primary"]),
     ] {
-        recorded(&demo, &[&CHANGE[..], by].concat(), &["policy-changed"], &signers);
+        recorded(&demo, &[&CHANGE[..], by].concat(), &["waiver-given"], &signers);
     }
     let ran = demo.run(&[&CHANGE[..], &["--by", "bob", "--by", "carol"]].concat()).exits(0);
     let touches: Vec<&str> =
@@ -70,7 +73,7 @@ fn a_missing_second_key_is_named_before_anybody_touches_more_than_to_open() {
         &["key", "retired", "alice/blue"],
         &["vault", "rekey", "--new-identity"],
         &["vault", "rekey", "--all"],
-        &["waiver", "add", "x", "--until", "2099-12-31", "--reason", "x"],
+        &["policy", "change", "--check-days", "60"],
     ] {
         refused(&demo, arguments, 4, &[other, anybody, hint]);
     }
@@ -149,6 +152,46 @@ fn a_key_that_is_gone_when_it_is_to_sign_is_told_and_nothing_is_recorded() {
     assert!(demo.snapshot() == before);
 }
 
+/// Keys that ask for PINs: flags that give too few of them are told before anybody touches a
+/// key to sign.
+#[test]
+fn a_flag_that_gives_one_pin_gives_it_to_one_key_only() {
+    let demo = Demo::new();
+    let mut keys = SoftwareKeys::in_folder(&demo.path("demo-keys")).unwrap();
+    for (device, pin) in [("first", "271828\n"), ("second", "314159\n")] {
+        let model = Model { verification: Verification::Pin, ..Model::default() };
+        keys.add(device, model).unwrap();
+        fs::write(demo.path(&format!("{device}.pin")), pin).unwrap();
+        let file = format!("demo/{device}.pin");
+        demo.run(&["key", "pin", "set", "--device", device, "--pin-file", &file]).exits(0);
+    }
+    let enrol = ["key", "enrol", "green", "--device", "first", "--pin-file", "demo/first.pin"];
+    demo.run(&enrol).exits(0);
+    let add = ["custodian", "add", "bob", "--key", "primary", "--device", "second"];
+    let add = [&add[..], &["--pin-file", "bob/primary=demo/second.pin"]].concat();
+    demo.run_with_paper(&add, "bob.paper.txt").exits(0);
+
+    let both = ["--by", "alice/green", "--by", "bob"];
+    let file = ["--pin-file", "demo/first.pin"];
+    let holds = "demo/first.pin holds the PIN of alice, and that of bob/primary is needed too";
+    let another = "hint: give it with --pin-file bob/primary=FILE";
+    refused(&demo, &[&CHANGE[..], &both, &file].concat(), 2, &[holds, another]);
+
+    let before = demo.snapshot();
+    let mut command = command_in(demo.folder.path());
+    command.args(CHANGE).args(both).args(["--vault", "demo/vault", "--pin-fd", "0"]);
+    let pin = fs::File::open(demo.path("first.pin")).unwrap();
+    let ran = ran(command.stdin(pin).output().unwrap()).exits(2);
+    assert_eq!(touches(&ran).len(), 1, "it opens the vault: {}", ran.stderr);
+    ran.says(&["--pin-fd gives one PIN, and that of bob/primary is needed too", "LABEL=FILE"]);
+    assert!(demo.snapshot() == before);
+
+    let files = ["--pin-file", "alice/green=demo/first.pin"];
+    let files = [&files[..], &["--pin-file", "bob/primary=demo/second.pin"]].concat();
+    let signers = ["alice/green", "bob/primary"];
+    recorded(&demo, &[&CHANGE[..], &both, &files].concat(), &["waiver-given"], &signers);
+}
+
 #[test]
 fn several_keys_are_checked_in_one_entry() {
     let demo = Demo::people();
@@ -196,7 +239,7 @@ fn a_compartment_replaced_between_two_commands_is_refused_and_named() {
     let auditor = fs::read(demo.path("reader.identity")).unwrap();
     let auditor = tool("age-keygen", &["-y"], &auditor);
     let auditor = String::from_utf8(auditor).unwrap();
-    recorded(&demo, &CHANGE, &["policy-changed"], &["alice/primary", "bob/primary"]);
+    recorded(&demo, &CHANGE, &["waiver-given"], &["alice/primary", "bob/primary"]);
     for compartment in ["records.3", "records.2", "seeds.3"] {
         let file = format!("compartments/{compartment}.age");
         let path = demo.path(&format!("vault/{file}"));
@@ -216,7 +259,7 @@ fn a_compartment_replaced_between_two_commands_is_refused_and_named() {
         assert!((ran.stdout + &ran.stderr).contains(&file), "{file} is named");
         fs::write(&path, before).unwrap();
     }
-    recorded(&demo, &CHANGE, &["policy-changed"], &["alice/primary", "bob/primary"]);
+    recorded(&demo, &CHANGE, &["waiver-given"], &["alice/primary", "bob/primary"]);
 }
 
 /// Who can write files can name a key's credential as they like. Once the log is open, it says

@@ -1,0 +1,104 @@
+//! What is to be done about people and keys, in sentences: what must be encrypted anew, who has
+//! to acknowledge their duties, and whether enough people can sign.
+//!
+//! Each names the command that does it. Nothing here decides anything.
+
+use super::output::count;
+use crate::record::{Handle, KeyName, KeyState, State, Time};
+
+/// All that is to be done about people and keys, a sentence each.
+pub fn due(state: &State, now: Time) -> Vec<String> {
+    [renewals_due(state), care_due(state, now)].concat()
+}
+
+/// What must be encrypted anew, or given another identity.
+pub fn renewals_due(state: &State) -> Vec<String> {
+    let listed =
+        |names: &[KeyName]| names.iter().map(KeyName::to_string).collect::<Vec<_>>().join(", ");
+    let mut all = Vec::new();
+    for custodian in state.custodians().keys() {
+        let copies = state.exposures(custodian);
+        if !copies.is_empty() {
+            let copies = listed(&copies);
+            all.push(format!(
+                "{custodian} needs a new identity, since {copies} was reported: {}",
+                new_identity_by(state, custodian)
+            ));
+        } else if !has_key(state, custodian) {
+            let how = new_identity_by(state, custodian);
+            all.push(format!("{custodian} has no key that may sign: {how}"));
+        }
+    }
+    let outdated: Vec<String> = state
+        .compartments()
+        .keys()
+        .filter(|name| state.is_outdated(name))
+        .map(Handle::to_string)
+        .collect();
+    if !outdated.is_empty() {
+        let outdated = outdated.join(" and ");
+        all.push(format!("{outdated} must be encrypted anew: keymuster vault rekey"));
+    }
+    let copies = state.outdated_copies();
+    if !copies.is_empty() {
+        all.push(format!(
+            "an older identity is sealed to {}, which opens nothing new: plugged in beside another \
+             key of its owner's, keymuster vault rekey --new-identity --by THAT KEY",
+            listed(&copies)
+        ));
+    }
+    all
+}
+
+/// What keeps the vault in good hands.
+fn care_due(state: &State, now: Time) -> Vec<String> {
+    let mut all = Vec::new();
+    for (custodian, known) in state.custodians() {
+        match known.acknowledged_until(state.policy()) {
+            Some(until) if until >= now => {}
+            until => {
+                let since = until.map_or(String::new(), |until| format!(" since {until}"));
+                all.push(format!(
+                    "{custodian} hasn't acknowledged their duties{since}: \
+                     keymuster custodian acknowledge --by {custodian}"
+                ));
+            }
+        }
+    }
+    let able = count(state.able_custodians(), "custodian", "custodians");
+    if state.able_custodians() < state.quorum() {
+        all.push(format!(
+            "{able} can sign, and two must: nothing that needs two can be signed again, so found a \
+             new vault"
+        ));
+    } else if state.able_custodians() < 3 {
+        all.push(format!(
+            "{able} can sign: with three, and a key in a safe, the vault survives a loss"
+        ));
+    }
+    for (name, key) in state.keys() {
+        let findable = !matches!(key.state, KeyState::Reported(_));
+        if findable && !state.custodians().contains_key(&key.holder) {
+            all.push(format!("take {name} back from {}, who has left", key.holder));
+        }
+    }
+    all
+}
+
+/// The command that gives a custodian another identity: with a key of theirs, or without.
+pub fn new_identity_by(state: &State, custodian: &Handle) -> String {
+    let own = || state.keys().iter().filter(|(name, _)| name.owner == *custodian);
+    match own().find(|(_, key)| key.is_active()) {
+        Some(_) if own().all(|(_, key)| key.is_active()) => {
+            format!("keymuster vault rekey --by {custodian}")
+        }
+        // Another may be plugged in, which can't do it.
+        Some((name, _)) => format!("keymuster vault rekey --by {name}"),
+        None => format!("keymuster key enrol LABEL --for {custodian} --new-identity"),
+    }
+}
+
+/// Whether a custodian has a key that may sign.
+pub fn has_key(state: &State, custodian: &Handle) -> bool {
+    state.keys().iter().any(|(name, key)| name.owner == *custodian && key.is_active())
+}
