@@ -38,7 +38,8 @@ struct Left {
     vault: String,
     demo_keys: String,
     reader_identity: String,
-    paper: String,
+    /// Each custodian's paper copy.
+    papers: Vec<String>,
     bundle: String,
 }
 
@@ -49,8 +50,8 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
     let dir = demo.dir.as_path();
     make_folder(dir)?;
     let at = |name: &str| dir.join(name);
-    let (vault, reader, paper, bundle) =
-        (at("vault"), at("reader.identity"), at("paper.txt"), at("bundle"));
+    let (vault, reader, bundle) = (at("vault"), at("reader.identity"), at("bundle"));
+    let papers = ["alice.paper.txt", "bob.paper.txt"].map(at);
 
     let quiet = context.globals.json;
     say(quiet, "A demo: its keys are software, and everything else is real.\n")?;
@@ -61,13 +62,11 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
     export_file(&reader, format!("{}\n", identity.expose_line()).as_bytes())?;
     let recipient = identity.recipient().as_str().to_owned();
 
-    export_file(&paper, b"")?;
-    let paper_file = std::fs::File::options().write(true).open(&paper).map_err(|error| {
-        Failure::because(exit::FAILED, format!("couldn't open {}", shown(&paper)), &error)
-    })?;
-    let paper_fd = paper_file.as_raw_fd().to_string();
+    let [alice_paper, bob_paper] = &papers;
+    let (alice_file, bob_file) = (descriptor(alice_paper)?, descriptor(bob_paper)?);
+    let paper_fds = [&alice_file, &bob_file].map(|file| file.as_raw_fd().to_string());
 
-    for step in steps(&vault, &reader, &recipient, &paper_fd, &bundle) {
+    for step in steps(&vault, &reader, &recipient, &paper_fds, &bundle) {
         context.check_interrupted()?;
         take(context, quiet, step, perform)?;
     }
@@ -75,16 +74,16 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
         vault: shown(&vault),
         demo_keys: shown(&at("demo-keys")),
         reader_identity: shown(&reader),
-        paper: shown(&paper),
+        papers: papers.iter().map(|paper| shown(paper)).collect(),
         bundle: shown(&bundle),
     };
     let human = format!(
         "\nThe demo is left in {dir}:\n\
          \x20 vault            the vault; every command works on it, such as\n\
          \x20                  keymuster log list --vault {vault}\n\
-         \x20 demo-keys        alice's software keys\n\
+         \x20 demo-keys        their software keys: alice's two, and bob's\n\
          \x20 reader.identity  opens the log without a touch: --identity {reader}\n\
-         \x20 paper.txt        the passphrase that belongs on paper, in a safe\n\
+         \x20 *.paper.txt      the passphrases that belong on paper, each in its own safe\n\
          \x20 bundle           the log for an auditor, to be verified with ssh-keygen and sha256sum\n",
         dir = shown(dir),
         vault = left.vault,
@@ -93,7 +92,21 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
     Ok(Answer::new("demo", &left, human))
 }
 
-fn steps(vault: &Path, reader: &Path, recipient: &str, paper_fd: &str, bundle: &Path) -> Vec<Step> {
+/// A new file, open to be written to by its number.
+fn descriptor(path: &Path) -> Result<std::fs::File, Failure> {
+    export_file(path, b"")?;
+    std::fs::File::options().write(true).open(path).map_err(|error| {
+        Failure::because(exit::FAILED, format!("couldn't open {}", shown(path)), &error)
+    })
+}
+
+fn steps(
+    vault: &Path,
+    reader: &Path,
+    recipient: &str,
+    [alice_paper, bob_paper]: &[String; 2],
+    bundle: &Path,
+) -> Vec<Step> {
     let line = |words: &[&str]| -> Vec<OsString> { words.iter().map(OsString::from).collect() };
     let on_vault = |mut arguments: Vec<OsString>| {
         arguments.extend([OsString::from("--vault"), vault.into()]);
@@ -111,9 +124,11 @@ fn steps(vault: &Path, reader: &Path, recipient: &str, paper_fd: &str, bundle: &
         "--reader",
         &format!("auditor={recipient}"),
         "--paper-fd",
-        paper_fd,
+        alice_paper,
         "--demo",
     ]));
+    let bob = ["custodian", "add", "bob", "--name", "Bob B.", "--key", "primary"];
+    let add = line(&[&bob[..], &["--paper-fd", bob_paper]].concat());
     let mut export = line(&["log", "export"]);
     export.push(bundle.into());
     vec![
@@ -130,18 +145,29 @@ fn steps(vault: &Path, reader: &Path, recipient: &str, paper_fd: &str, bundle: &
             for_real: Some("the same, with both keys plugged in"),
         },
         Step {
+            why: "Bob joins: his key makes its credentials, and signs; she lets him in.",
+            arguments: on_vault(add),
+            for_real: Some("the same without --paper-fd, with both their keys plugged in"),
+        },
+        Step {
+            why: "From now on two custodians sign what matters, such as a change of policy.",
+            arguments: on_vault(line(&["policy", "change", "--check-days", "60"])),
+            for_real: Some("the same; a second key that isn't plugged in is asked for"),
+        },
+        Step {
             why: "What is plugged in, and is it what was enrolled?",
             arguments: as_reader(line(&["key", "list"])),
             for_real: None,
         },
         Step {
-            why: "A check is a signature: the key proves itself by signing the entry that says so.",
-            arguments: as_reader(line(&["key", "check", "alice/primary"])),
-            for_real: None,
-        },
-        Step {
-            why: "The other key too.",
-            arguments: as_reader(line(&["key", "check", "alice/blue"])),
+            why: "A check is a signature: each key proves itself by signing the entry that says so.",
+            arguments: as_reader(line(&[
+                "key",
+                "check",
+                "alice/primary",
+                "alice/blue",
+                "bob/primary",
+            ])),
             for_real: None,
         },
         Step {
@@ -176,7 +202,9 @@ fn take(context: &Context, quiet: bool, step: Step, perform: Perform) -> Result<
     }
     let arguments = [OsString::from("keymuster")].into_iter().chain(step.arguments).collect();
     let answer = perform(context, arguments)?;
-    let indented: String = answer.human().lines().map(|line| format!("    {line}\n")).collect();
+    let indent =
+        |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("    {line}\n") };
+    let indented: String = answer.human().lines().map(indent).collect();
     say(quiet, &indented)
 }
 

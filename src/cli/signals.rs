@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGTSTP, SIGTTOU, TERM_SIGNALS};
 use signal_hook::iterator::Signals;
@@ -45,6 +45,9 @@ impl Telling {
     }
 }
 
+/// How long after a process went on the signal that let it go on may still arrive.
+const SAME_STOP: Duration = Duration::from_secs(1);
+
 /// Has a thread of its own take the signals of this process. One that asks it to end sets
 /// `interrupted`, which every wait looks at; a second one, or one that comes while the process
 /// is only `telling`, ends it at once. Ctrl-Z stops it. The terminal is given back first. A
@@ -61,16 +64,22 @@ pub fn take_signals(
     let (interrupted, telling) = (Arc::clone(interrupted), Arc::clone(telling));
     let terminal = terminal.clone();
     let take = move || {
+        let mut went_on: Option<Instant> = None;
         for signal in &mut signals {
             if signal == SIGTSTP {
                 // SIGTSTP itself would only come here again. SIGTTOU stops a process under the
                 // same rule: not where no shell is there to let it go on.
                 terminal.without_question(|| drop(raise(SIGTTOU)));
+                went_on = Some(Instant::now());
                 continue;
             }
             if signal == SIGCONT {
-                // It may have been stopped by what can't be taken (SIGSTOP).
-                terminal.redraw();
+                // That which ended the stop above is answered already: to ask once more would
+                // throw away what was typed since. Another may have ended a stop by what can't
+                // be taken (SIGSTOP).
+                if went_on.take().is_none_or(|since| since.elapsed() > SAME_STOP) {
+                    terminal.redraw();
+                }
                 continue;
             }
             // One closed terminal may send two SIGHUP: they are no sign of impatience.

@@ -120,7 +120,7 @@ fn a_demo_is_whole_where_nothing_can_be_remembered() {
     std::fs::create_dir_all(&memory).unwrap();
     std::os::unix::fs::symlink("nowhere/at/all", memory.join("heads")).unwrap();
     let demo = keymuster_in(folder.path(), &["demo", "demo"]).exits(0);
-    demo.says(&["couldn't remember its head"]).answers(&["SOUND: 4 entries"]);
+    demo.says(&["couldn't remember its head"]).answers(&["SOUND: 5 entries"]);
 }
 
 #[test]
@@ -129,11 +129,18 @@ fn demo_tells_each_step_and_what_it_leaves() {
     let ran = keymuster_in(folder.path(), &["demo"]).exits(0).answers(&[
         "$ keymuster vault init",
         "for real:",
-        "Recorded entry 4, signed by alice/blue.",
-        "SOUND: 4 entries and 5 signatures",
+        "bob is a custodian, with the key bob/primary.",
+        "Recorded entry 4, signed by alice/primary and bob/primary.",
+        "Recorded entry 5, signed by alice/blue and alice/primary and bob/primary.",
+        "SOUND: 5 entries and 10 signatures",
         "reader.identity",
     ]);
     assert!(ran.stdout.contains("keymuster-demo/vault"));
+    for paper in ["alice.paper.txt", "bob.paper.txt"] {
+        let passphrase = folder.path().join("keymuster-demo").join(paper);
+        let words = std::fs::read_to_string(passphrase).unwrap();
+        assert_eq!(words.trim().split('-').count(), 10, "{paper}");
+    }
     keymuster_in(folder.path(), &["demo"]).exits(1).says(&["keymuster-demo exists already"]);
 }
 

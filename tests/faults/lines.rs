@@ -39,7 +39,7 @@ pub struct Line {
     pub prepare: fn(&World),
     /// How many of its faults are tried where not all are.
     pub budget: usize,
-    /// Whether its commands have lines of their own. Then no point of it is struck twice.
+    /// Whether what it does is tried by other lines, too. Then no point of it is struck twice.
     pub of_others: bool,
     /// What it says where it had succeeded and can't be repeated; nothing where it can.
     pub refusal: Option<&'static str>,
@@ -87,7 +87,8 @@ const fn deciding(
     arguments: &'static [&'static str],
     refusal: Option<&'static str>,
 ) -> Line {
-    Line { world: World::people, budget: 10, refusal, ..appending(command, "", arguments) }
+    let line = appending(command, "", arguments);
+    Line { world: World::people, budget: 10, of_others: true, refusal, ..line }
 }
 
 const fn founding(how: &'static str, arguments: &'static [&'static str]) -> Line {

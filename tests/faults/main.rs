@@ -9,7 +9,8 @@
 //!
 //! A command that takes long is struck at some of its points only, chosen by their place, and
 //! the table at the end says so; with KEYMUSTER_TEST_LONG set it is struck at all of them, with
-//! every fault. A demo, which runs other commands of the table, is struck there once a point.
+//! every fault. What others of the table do, too, is struck there once a point: a demo runs their
+//! commands, and whatever several people sign is appended in the same way.
 
 #![expect(
     clippy::disallowed_methods,

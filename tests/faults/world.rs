@@ -216,8 +216,11 @@ impl World {
 
     /// What is secret or sealed in a vault and must not lie in any other file.
     pub fn canaries(&self) -> Vec<String> {
-        let given = [self.aside().join("paper"), self.folder().join("second/paper.txt")]
-            .map(|path| fs::read_to_string(path).unwrap_or_default());
+        let of_demo =
+            ["alice", "bob"].map(|who| self.folder().join(format!("second/{who}.paper.txt")));
+        let given = [vec![self.aside().join("paper")], of_demo.to_vec()].concat();
+        let given: Vec<String> =
+            given.iter().map(|path| fs::read_to_string(path).unwrap_or_default()).collect();
         let papers = given.iter().flat_map(|text| text.lines()).chain(self.known.paper.lines());
         ["[[event]]", "kind = \"", "signers = [", "AGE-SECRET-KEY-", "Example Corp"]
             .into_iter()

@@ -360,9 +360,11 @@ fn the_demo_leaves_nothing() {
     let pictures = pictures();
     let mut command = scanned(folder.path(), pictures.path());
     ran(command.args(["demo", "demo"]).output().unwrap()).exits(0);
-    let Opened { personal, compartments } = opened(&folder.path().join("demo"));
-    let line = line_of(&folder.path().join("demo/reader.identity"));
-    let secrets = personal.with(compartments).identity("the reader's", &line);
+    let demo = Demo { folder };
+    let papers =
+        ["alice", "bob"].map(|who| people::on_paper(&demo, who, 1, &format!("{who}.paper.txt")));
+    let secrets = papers.into_iter().fold(reader(&demo), Secrets::with);
+    let secrets = secrets.with(people::epochs(&demo));
     search("demo", pictures.path(), &secrets).nothing_left("demo");
 }
 

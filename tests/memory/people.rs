@@ -18,7 +18,7 @@ const PIN: &str = "a PIN of eighteen.";
 const WRONG_PIN: &str = "another of nineteen";
 
 /// The identity that a paper copy opens, and the passphrase that it takes: the last of a file.
-fn on_paper(demo: &Demo, custodian: &str, generation: u32, file: &str) -> Secrets {
+pub fn on_paper(demo: &Demo, custodian: &str, generation: u32, file: &str) -> Secrets {
     let passphrases = fs::read_to_string(demo.path(file)).unwrap();
     let passphrase = passphrases.lines().last().unwrap();
     let id = Location::at(&demo.path("vault")).unwrap().id.to_string();
@@ -32,7 +32,7 @@ fn on_paper(demo: &Demo, custodian: &str, generation: u32, file: &str) -> Secret
 }
 
 /// The keys of all epochs of `records`, as a reader opens them.
-fn epochs(demo: &Demo) -> Secrets {
+pub fn epochs(demo: &Demo) -> Secrets {
     let location = Location::at(&demo.path("vault")).unwrap();
     let reader = AgeIdentity::parse(&line_of(&demo.path("reader.identity"))).unwrap();
     let newest = location.layout.epochs_of("records").unwrap()[0];

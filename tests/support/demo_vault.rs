@@ -98,13 +98,29 @@ pub fn tool(program: &str, arguments: &[&str], stdin: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-/// The demo, made once by the binary.
+/// Alice's vault, made once by the binary.
 fn original() -> &'static Demo {
     static ORIGINAL: OnceLock<Demo> = OnceLock::new();
     ORIGINAL.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        keymuster_in(folder.path(), &["demo", "demo"]).exits(0);
-        Demo { folder }
+        let demo = Demo { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(demo.path("")).unwrap();
+        let identity = String::from_utf8(tool("age-keygen", &[], b"")).unwrap();
+        let line = identity.lines().find(|line| !line.starts_with('#')).unwrap();
+        fs::write(demo.path("reader.identity"), format!("{line}\n")).unwrap();
+        let recipient = tool("age-keygen", &["-y"], line.as_bytes());
+        let recipient = String::from_utf8(recipient).unwrap();
+        let reader = format!("auditor={}", recipient.trim());
+        let found = ["vault", "init", "demo/vault", "--demo", "--name", "Example Corp"];
+        let alice = ["--custodian", "alice", "--key", "primary", "--reader", &reader];
+        let found = [&found[..], &alice, &["--paper-fd", "0"]].concat();
+        let mut command = command_in(demo.folder.path());
+        let paper = fs::File::create(demo.path("paper.txt")).unwrap();
+        ran(command.args(found).stdin(paper).output().unwrap()).exits(0);
+        demo.run(&["key", "enrol", "blue"]).exits(0);
+        demo.read(&["key", "check", "alice/primary"]).exits(0);
+        demo.read(&["key", "check", "alice/blue"]).exits(0);
+        demo.read(&["log", "export", "demo/bundle"]).exits(0);
+        demo
     })
 }
 
@@ -135,11 +151,12 @@ fn copy(from: &Path, to: &Path) {
 }
 
 impl Demo {
+    /// A demo vault of alice alone, 4 entries, with a reader, two keys and a bundle.
     pub fn new() -> Self {
         original().copied()
     }
 
-    /// The demo with bob and carol, 6 entries. Their keys are `demo-key-3` and `demo-key-4`.
+    /// The same with bob and carol, 6 entries. Their keys are `demo-key-3` and `demo-key-4`.
     pub fn people() -> Self {
         original_people().copied()
     }
