@@ -39,7 +39,8 @@ pub struct Line {
     pub prepare: fn(&World),
     /// How many of its faults are tried where not all are.
     pub budget: usize,
-    /// Whether what it does is tried by other lines, too. Then no point of it is struck twice.
+    /// Whether what it does is tried by other lines, too. Then no point of it is struck twice,
+    /// and at most ten times as many as `budget`.
     pub of_others: bool,
     /// What it says where it had succeeded and can't be repeated; nothing where it can.
     pub refusal: Option<&'static str>,
