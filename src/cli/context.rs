@@ -51,6 +51,7 @@ pub enum PinFlag<'a> {
 
 /// What every command takes.
 #[derive(Debug, Args, Clone, Default)]
+#[command(next_help_heading = "Options that every command takes")]
 pub struct Globals {
     /// The vault's folder; else the nearest folder above that holds a vault.toml
     #[arg(long, global = true, value_name = "DIR")]

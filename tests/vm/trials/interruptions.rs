@@ -124,14 +124,14 @@ pub(crate) fn show_table() {
     }
     println!("Interruptions by wait: the exit code of each; - where it can't come.");
     let headings = COLUMNS.map(|(_, heading)| format!("{heading:>12}")).concat();
-    println!("{:<40}{headings}   key quiet within", "");
+    println!("{:<54}{headings}   key quiet within", "");
     for Row { wait, codes, quiet } in rows.iter() {
         let cell = |(column, _): (Interruption, &str)| {
             let code = codes.iter().find(|(interruption, _)| *interruption == column);
             format!("{:>12}", code.map_or("-".to_owned(), |(_, code)| code.to_string()))
         };
         let quiet = quiet.map_or("-".to_owned(), |time| format!("{time} ms"));
-        println!("{wait:<40}{}   {quiet}", COLUMNS.map(cell).concat());
+        println!("{wait:<54}{}   {quiet}", COLUMNS.map(cell).concat());
     }
 }
 
