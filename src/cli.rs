@@ -39,6 +39,7 @@ mod secret_file;
 mod session;
 mod signals;
 mod signing;
+mod totp;
 mod unlock;
 mod vault;
 mod words;
@@ -91,6 +92,9 @@ enum Command {
     /// What is to be put right
     #[command(subcommand)]
     Action(action::Command),
+    /// One-time codes: does a seed make the codes that a device shows?
+    #[command(subcommand)]
+    Totp(totp::Command),
     /// The signed log
     #[command(subcommand)]
     Log(log::Command),
@@ -165,6 +169,7 @@ fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Policy(command) => policy::run(context, command),
         Command::Waiver(command) => action::run_waiver(context, command),
         Command::Action(command) => action::run(context, command),
+        Command::Totp(command) => totp::run(context, command),
         Command::Log(command) => log::run(context, command),
         Command::Demo(demo) => demo::run(context, demo, perform),
     }

@@ -10,6 +10,7 @@
 //! - [`record`]: the nouns, the events, the state, and who must sign what.
 //! - [`sshsig`]: an assertion as an SSH signature, and back, and its verification.
 //! - [`log`]: entries, the chain, the replay.
+//! - [`totp`]: seeds, their codes, and what codes say of a seed.
 //! - [`vault`]: the files. The only one that names age.
 //! - [`key`]: security keys. The only one that names hidapi and ctap-hid-fido2.
 //! - [`cli`]: the command line, and all that is said to people. Nothing imports it.
@@ -21,5 +22,6 @@ pub mod log;
 pub mod record;
 pub mod sshsig;
 pub mod text;
+pub mod totp;
 pub mod vault;
 pub mod webauthn;

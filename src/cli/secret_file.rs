@@ -1,4 +1,4 @@
-//! Secrets that flags name: files, pipes and open file descriptors of PINs and identities.
+//! Secrets that flags name: files, pipes and open file descriptors of PINs, identities and seeds.
 //!
 //! However long whoever gives one takes, Ctrl-C ends the wait. What was read is wiped, and
 //! never shown: an error names the file, not what it holds.
@@ -23,10 +23,13 @@ use super::prompt::LOOK;
 use crate::hardening::keep_from_swap;
 use crate::key::Pin;
 use crate::text::sanitise;
+use crate::totp::otpauth;
 use crate::vault::AgeIdentity;
 
 /// The largest file of a PIN, in bytes.
 const MAX_PIN_FILE: u64 = 1024;
+/// The largest file of a seed, in bytes: that of an otpauth URI, and a line break.
+const MAX_SEED_FILE: u64 = otpauth::MAX as u64 + 2;
 /// The largest file of age identities, in bytes.
 const MAX_IDENTITY_FILE: u64 = 64 << 10;
 
@@ -64,6 +67,31 @@ pub fn read_pin(path: &Path, interrupted: &AtomicBool) -> Result<Pin, Failure> {
 pub fn read_pin_from(number: u32, interrupted: &AtomicBool) -> Result<Pin, Failure> {
     let file = descriptor(number)?;
     first_line(Ok(file), &format!("file descriptor {number}"), interrupted)
+}
+
+/// The text of a seed in a file: base32, or an otpauth URI.
+pub fn read_seed(path: &Path, interrupted: &AtomicBool) -> Result<Zeroizing<String>, Failure> {
+    seed_text(open(path), &shown(path), interrupted)
+}
+
+/// The same from an open file descriptor, up to its end.
+pub fn read_seed_from(number: u32, interrupted: &AtomicBool) -> Result<Zeroizing<String>, Failure> {
+    seed_text(Ok(descriptor(number)?), &format!("file descriptor {number}"), interrupted)
+}
+
+fn seed_text(
+    file: io::Result<File>,
+    shown: &str,
+    interrupted: &AtomicBool,
+) -> Result<Zeroizing<String>, Failure> {
+    let bytes = read_secret(file, MAX_SEED_FILE, None, interrupted, |error| {
+        Failure::because(exit::FAILED, format!("couldn't read a seed from {shown}"), &error)
+    })?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) if bytes.len() as u64 <= MAX_SEED_FILE => Ok(Zeroizing::new(text.to_owned())),
+        Ok(_) => Err(Failure::new(exit::FAILED, format!("{shown} is too large for a seed"))),
+        Err(_) => Err(Failure::new(exit::FAILED, format!("{shown} holds no seed: it isn't text"))),
+    }
 }
 
 fn shown(path: &Path) -> String {

@@ -256,6 +256,23 @@ pub const LINES: &[Line] = &[
     Line { budget: 6, ..reading("vault impact", &["alice", "AS_READER"]) },
     reading("key list", &["AS_READER"]),
     reading("key info", &["--vault", "demo/vault", "--device", "demo-key-1"]),
+    Line {
+        prepare: World::with_seed,
+        budget: 6,
+        ..reading(
+            "totp check",
+            &[
+                "--seed-file",
+                "seed",
+                "--at",
+                "2026-11-22T12:00:30Z",
+                "--code",
+                "738534",
+                "--code",
+                "286530",
+            ],
+        )
+    },
     reading("log list", &["AS_READER"]),
     reading("log show", &["2", "AS_READER"]),
     reading("log head", &["--vault", "demo/vault", "--fingerprint", "FINGERPRINT"]),

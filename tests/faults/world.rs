@@ -138,6 +138,12 @@ impl World {
         self.demo.unplug("demo-key-2");
     }
 
+    /// A seed to be checked.
+    pub fn with_seed(&self) {
+        let seed = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n";
+        fs::write(self.folder().join("seed"), seed).expect("a file");
+    }
+
     /// A demo key that has no PIN and needs one.
     pub fn with_pinless_key(&self) {
         let mut keys = SoftwareKeys::in_folder(&self.demo.path("demo-keys")).expect("demo keys");

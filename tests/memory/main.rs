@@ -90,6 +90,7 @@ fn trials() -> Vec<Trial> {
         a_damaged_vault_leaves_nothing,
         ctrl_c_leaves_nothing,
         a_log_that_several_threads_read_leaves_nothing,
+        seeds_leave_nothing,
         a_machine_that_may_swap_secrets_is_told_so_once,
     ];
     trials.push(Trial::test("commands_of_several_custodians_leave_nothing", people));
@@ -393,6 +394,45 @@ fn identities_that_open_nothing_are_wiped_too() {
     let check = ["key", "check", "--vault", "demo/vault", "--identity", "demo/stranger.identity"];
     leaves_nothing(demo.folder.path(), "key check --identity, a stranger's", &check, &secrets)
         .exits(3);
+}
+
+fn seeds_leave_nothing() {
+    let folder = pictures();
+    let mut random = [0; 40];
+    getrandom::fill(&mut random).unwrap();
+    let seed = data_encoding::BASE32_NOPAD.encode(&random);
+    let secrets = Secrets::none().seed(&seed);
+    let uri = format!("otpauth://totp/AWS:root?secret={seed}&issuer=AWS");
+    let check = ["totp", "check", "--seed-file", "seed", "--code", "123456", "--code", "654321"];
+    for (what, text, exit) in [
+        ("base32", seed.clone(), 3),
+        ("in lower case", seed.to_ascii_lowercase(), 3),
+        ("an otpauth URI", uri.clone(), 3),
+        ("base32 with a wrong character", format!("{seed}1"), 1),
+        ("base32 with a character too many", format!("{seed}A"), 1),
+        ("a URI with the seed twice", format!("{uri}&secret={seed}"), 1),
+        ("a file that is too large", format!("{seed}{}", " ".repeat(5000)), 1),
+    ] {
+        fs::write(folder.path().join("seed"), text).unwrap();
+        let name = format!("totp check --seed-file, {what}");
+        leaves_nothing(folder.path(), &name, &check, &secrets).exits(exit);
+    }
+
+    // One that is typed, with codes that are typed in so many characters that they can be found.
+    let codes = ["1 - 9 - 2 - 8 - 3 - 7", "4 - 6 - 5 - 5 - 6 - 4"];
+    let taken = pictures();
+    let mut dialogue = dialogue(folder.path(), taken.path(), &format!("{BINARY} totp check"));
+    dialogue.until("(not shown): ");
+    dialogue.types(&format!("{seed}\n"));
+    dialogue.until("shows now: ");
+    dialogue.types(&format!("{}\n", codes[0]));
+    dialogue.until("The next one: ");
+    dialogue.types(&format!("{}\n", codes[1]));
+    let (code, shown) = dialogue.ends();
+    assert_eq!(code, 3, "{shown}");
+    assert!(!shown.contains(&seed), "it isn't shown while it is typed");
+    let secrets = codes.iter().fold(secrets, |secrets, code| secrets.passphrase(code));
+    search("totp check, typed", taken.path(), &secrets).nothing_left("totp check, typed");
 }
 
 fn an_answer_that_nobody_takes_leaves_nothing() {

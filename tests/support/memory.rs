@@ -56,6 +56,17 @@ impl Secrets {
         self.identity(whose, identity.expose_line())
     }
 
+    /// A seed as base32, its bytes, and what HMAC makes of them first (RFC 2104).
+    pub(crate) fn seed(self, base32: &str) -> Self {
+        let bytes = data_encoding::BASE32_NOPAD.decode(base32.as_bytes()).expect("a seed");
+        let with = |pad: u8| bytes.iter().map(|byte| byte ^ pad).collect::<Vec<u8>>();
+        self.and("the seed's base32", base32.as_bytes())
+            .and("the seed's base32 in lower case", base32.to_ascii_lowercase().as_bytes())
+            .and("the seed", &bytes)
+            .and("the seed in HMAC's inner block", &with(0x36))
+            .and("the seed in HMAC's outer block", &with(0x5c))
+    }
+
     /// What a key derives, and the key that the fido2prf stanza makes of it.
     pub(crate) fn hmac_secret(self, output: &HmacSecretOutput) -> Self {
         let label = hmac::Key::new(hmac::HMAC_SHA256, b"age-encryption.org/fido2prf");
