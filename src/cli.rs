@@ -104,12 +104,20 @@ enum Command {
 
 /// Runs the program on its arguments, and says how it went.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, anything else is a wrong command line.
             let printed = error.print();
             if error.use_stderr() {
+                if arguments.iter().any(|argument| argument == "--json") {
+                    let text = error.to_string();
+                    let message = text.lines().next().unwrap_or_default();
+                    let message = message.strip_prefix("error: ").unwrap_or(message);
+                    let failure = Failure::new(exit::USAGE, message);
+                    let _ = anstream::stdout().write_all(failure_json(&failure).as_bytes());
+                }
                 return ExitCode::from(exit::USAGE);
             }
             return ended(delivered(printed, None).map(|()| exit::DONE), false);

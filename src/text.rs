@@ -13,7 +13,9 @@ pub fn is_deceptive(c: char) -> bool {
         || matches!(c,
             '\u{061C}' | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
-            | '\u{E0000}'..='\u{E007F}')
+            | '\u{E0000}'..='\u{E007F}'
+            // Letters and signs that look like blanks.
+            | '\u{00AD}' | '\u{115F}'..='\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{FFA0}')
 }
 
 /// `text` fit to be shown: deceptive characters become `�`, and what is beyond `limit`

@@ -350,8 +350,8 @@ impl Context {
         flag.map(read).transpose()
     }
 
-    /// The flag that gives a key's PIN. What doesn't say whose PIN it gives serves the first
-    /// that asks: a PIN shown to another key would cost that key an attempt.
+    /// The flag that gives a key's PIN. A file that doesn't say whose PIN it holds serves the
+    /// keys of the first owner who asks: shown to another's, it would cost that key an attempt.
     pub fn pin_flag(&self, key: &str) -> Result<Option<PinFlag<'_>>, Failure> {
         if let Some(descriptor) = self.globals.pin_fd {
             let mut served = self.pin_fd_serves.borrow_mut();
@@ -369,7 +369,9 @@ impl Context {
         let file =
             files.iter().find(named).or_else(|| files.iter().find(|file| file.key.is_none()));
         let Some(file) = file else { return Ok(None) };
-        if let (Some((owner, _)), false) = (key.split_once('/'), file.key.as_deref() == Some(key)) {
+        if file.key.as_deref() != Some(key) {
+            // What has no name yet is nobody's: its PIN is no other's, either.
+            let owner = key.split_once('/').map_or(key, |(owner, _)| owner);
             let mut served = self.pin_files_serve.borrow_mut();
             let first = served.entry(file.file.clone()).or_insert_with(|| owner.to_owned());
             if first != owner {

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::device::ChosenKey;
+use super::device::{ChosenKey, product};
 use super::exit;
 use super::failure::Failure;
 use super::prompt::Question;
@@ -120,6 +120,8 @@ pub struct Cosigner {
 struct Around {
     /// The keys that would help.
     found: Vec<(KeyName, Device)>,
+    /// Devices that don't say which key they are without a touch.
+    silent: Vec<Device>,
     /// What is to be said of those that don't.
     remarks: Vec<String>,
     /// The failure of a device that poses as a key on record.
@@ -141,8 +143,25 @@ impl Session<'_> {
         let unlocked = self.unlocked.take().ok_or_else(|| {
             Failure::new(exit::FAILED, "the vault was opened without a key, which is a bug")
         })?;
-        let name = prove(self, &unlocked.key.device, Some(&unlocked.name))?;
-        Ok(Cosigner { name, key: unlocked.key, identity: Some(unlocked.identity) })
+        let (name, key) = self.prove_opener(unlocked.key, &unlocked.name)?;
+        Ok(Cosigner { name, key, identity: Some(unlocked.identity) })
+    }
+
+    /// Tells by the log which key it was that opened the vault under a name that its files give
+    /// it. It goes by its own name from now on: a PIN that was typed for another isn't its own.
+    pub fn prove_opener(
+        &mut self,
+        key: ChosenKey,
+        supposed: &KeyName,
+    ) -> Result<(KeyName, ChosenKey), Failure> {
+        let name = prove(self, &key.device, Some(supposed))?;
+        if name.owner != supposed.owner {
+            let message = format!("{supposed} opened the vault, and {name} is in its place now");
+            return Err(Failure::new(exit::NO, message)
+                .hint("leave the key that opens the vault plugged in, and run the command again"));
+        }
+        let key = ChosenKey { name: name.to_string(), ..key };
+        Ok((name, key))
     }
 
     /// Finds whoever else must sign these events beside `signers`, before anybody touches
@@ -192,12 +211,38 @@ impl Session<'_> {
         Ok(signers)
     }
 
+    /// Whoever opened the vault, as the first to sign, unless that key may not sign this and
+    /// wasn't named: then another of its owner's may.
+    pub fn unless_another_must(
+        &self,
+        opener: Cosigner,
+        matter: Matter<'_>,
+        by: &[By],
+    ) -> Vec<Cosigner> {
+        let Some(key) = self.state().keys().get(&opener.name) else { return vec![opener] };
+        let is_named = by.iter().any(|by| matches!(by, By::Key(name) if *name == opener.name));
+        let another = |name: &KeyName| {
+            name.owner == opener.name.owner && may_sign(self.state(), name, matter.events)
+        };
+        if is_named
+            || may_sign(self.state(), &opener.name, matter.events)
+            || !self.state().keys().keys().any(another)
+        {
+            return vec![opener];
+        }
+        let (name, is) = (&opener.name, key.state.word());
+        self.context.terminal.say(&format!("{name} is {is}, and may not sign this."));
+        Vec::new()
+    }
+
     /// Spares whoever opened the vault a touch, where the others are enough.
-    pub fn excuse_opener(&self, matter: Matter<'_>, signers: &mut Vec<Cosigner>) {
-        let others: Vec<KeyName> =
-            signers.iter().skip(1).map(|signer| signer.name.clone()).collect();
-        if matter.events.iter().all(|event| judge(event, self.state(), &others).is_ok()) {
-            let opener = signers.remove(0).name;
+    pub fn excuse_opener(&self, opener: &KeyName, matter: Matter<'_>, signers: &mut Vec<Cosigner>) {
+        let names: Vec<KeyName> = signers.iter().map(|signer| signer.name.clone()).collect();
+        let others: Vec<KeyName> = names.iter().filter(|name| *name != opener).cloned().collect();
+        let enough = |event: &Event| judge(event, self.state(), &others).is_ok();
+        // Who seals anew has what is sealed open.
+        if !matter.reseals && others.len() < names.len() && matter.events.iter().all(enough) {
+            signers.retain(|signer| signer.name != *opener);
             self.context.terminal.say(&format!("{opener} needn't sign this, and isn't asked to."));
         }
     }
@@ -275,7 +320,13 @@ impl Session<'_> {
             could.retain(|name| by.iter().any(|by| by.means(name)));
         }
         loop {
-            let Around { found, remarks, impostor, unasked } = self.plugged_in(&could, signers)?;
+            let Around { mut found, silent, remarks, impostor, unasked } =
+                self.plugged_in(&could, signers)?;
+            if let ([], [only], [device]) = (found.as_slice(), could.as_slice(), silent.as_slice())
+                && self.is_taken_for(device, only)?
+            {
+                found.push((only.clone(), device.clone()));
+            }
             if let Some((name, device)) = found.into_iter().next() {
                 let too = if signers.is_empty() { "" } else { " too" };
                 self.context.terminal.say(&format!("{name} signs{too}."));
@@ -305,6 +356,20 @@ impl Session<'_> {
         }
     }
 
+    /// Whether a device that doesn't say which key it is may be taken for this one, and be given
+    /// its PIN. Only somebody who looks at it can tell, before its signature does.
+    fn is_taken_for(&self, device: &Device, name: &KeyName) -> Result<bool, Failure> {
+        let shown = format!("{} ({})", device.id, product(device));
+        let answer = self.context.terminal.ask(&Question {
+            text: &format!(
+                "{shown} doesn't say which key it is without a touch. Is it {name} (yes or no)? "
+            ),
+            about: &format!("{shown} doesn't say whether it is {name}, which must sign too"),
+            instead: "open the vault with that key, which --by names first",
+        })?;
+        Ok(Question::agrees(&answer))
+    }
+
     /// What is plugged in where another key must sign.
     fn plugged_in(&mut self, could: &[KeyName], signers: &[Cosigner]) -> Result<Around, Failure> {
         let known = self.known_keys(|_| true);
@@ -320,12 +385,7 @@ impl Session<'_> {
                     around.remarks.extend(self.why_not(&name, signers));
                 }
                 Ok(Identity::Impostor(name)) => around.impostor = Some(impostor(&device, &name)),
-                Ok(Identity::WontSay) if !was_used => {
-                    // Its signature will tell.
-                    if let [only] = could {
-                        around.found.push((only.clone(), device));
-                    }
-                }
+                Ok(Identity::WontSay) if !was_used => around.silent.push(device),
                 Ok(Identity::Stranger) if !was_used => {
                     let stranger = stranger_text(std::slice::from_ref(&device));
                     around.remarks.push(format!("{stranger}."));
@@ -339,7 +399,9 @@ impl Session<'_> {
                 }
             }
         }
-        around.found.sort_by(|a, b| a.0.cmp(&b.0));
+        // One that is suspended signs where there is no other.
+        let order = |name: &KeyName| (self.state().active_key(name).is_none(), name.clone());
+        around.found.sort_by_key(|(name, _)| order(name));
         Ok(around)
     }
 

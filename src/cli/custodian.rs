@@ -159,9 +159,16 @@ fn leave_vault(context: &Context, leave: &Leave) -> Result<Answer, Failure> {
     let who = &leave.custodian;
     let mut words = format!(
         "{who} has left: no key of theirs signs any more, and what is written from now on is\n\
-         closed to them. What they could open before, they may have kept:\n\
+         closed to their keys. What they could open before, they may have kept:\n\
          keymuster vault impact {who} lists it.\n"
     );
+    let readers: Vec<String> = session.state().readers().keys().map(Handle::to_string).collect();
+    if !readers.is_empty() {
+        words.push_str(&format!(
+            "These readers stay: {}. Remove those whose identity {who} has: keymuster reader remove\n",
+            readers.join(", ")
+        ));
+    }
     for (key, _) in session.state().keys().iter().filter(|(_, key)| key.holder == *who) {
         words.push_str(&format!("Take {key} back from them.\n"));
     }

@@ -1,10 +1,10 @@
 //! What is to be done about people and keys, in sentences: what must be encrypted anew, who has
-//! to acknowledge their duties, and whether enough people can sign.
+//! to acknowledge their duties, whether enough people can sign, and which actions are overdue.
 //!
 //! Each names the command that does it. Nothing here decides anything.
 
 use super::output::count;
-use crate::record::{Handle, KeyName, KeyState, State, Time};
+use crate::record::{Action, Handle, Key, KeyName, KeyState, State, Time};
 
 /// All that is to be done about people and keys, a sentence each.
 pub fn due(state: &State, now: Time) -> Vec<String> {
@@ -16,6 +16,10 @@ pub fn renewals_due(state: &State) -> Vec<String> {
     let listed =
         |names: &[KeyName]| names.iter().map(KeyName::to_string).collect::<Vec<_>>().join(", ");
     let mut all = Vec::new();
+    if state.able_custodians() < state.quorum() {
+        // Nobody could sign for any of it.
+        return all;
+    }
     for custodian in state.custodians().keys() {
         let copies = state.exposures(custodian);
         if !copies.is_empty() {
@@ -65,12 +69,20 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
             }
         }
     }
+    for (name, key) in state.keys().iter().filter(|(_, key)| key.is_active()) {
+        let reporters: Vec<String> =
+            key.claims.iter().map(|claim| claim.reporter.to_string()).collect();
+        if !reporters.is_empty() {
+            all.push(format!(
+                "{name} was reported by {}, and may sign still, since too few could without it: settle \
+                 it with keymuster key restored {name}, or enrol others and retire it",
+                reporters.join(", ")
+            ));
+        }
+    }
     let able = count(state.able_custodians(), "custodian", "custodians");
     if state.able_custodians() < state.quorum() {
-        all.push(format!(
-            "{able} can sign, and two must: nothing that needs two can be signed again, so found a \
-             new vault"
-        ));
+        all.push(ended(state));
     } else if state.able_custodians() < 3 {
         all.push(format!(
             "{able} can sign: with three, and a key in a safe, the vault survives a loss"
@@ -79,10 +91,30 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
     for (name, key) in state.keys() {
         let findable = !matches!(key.state, KeyState::Reported(_));
         if findable && !state.custodians().contains_key(&key.holder) {
-            all.push(format!("take {name} back from {}, who has left", key.holder));
+            all.push(format!(
+                "take {name} back from {}, who has left, and record who has it: keymuster key hand-over \
+                 {name} --to WHOM",
+                key.holder
+            ));
         }
     }
+    let late = |action: &&Action| action.closed.is_none() && action.opening.due < now;
+    for action in state.actions().values().filter(late) {
+        let Action { opening, .. } = action;
+        all.push(format!(
+            "{} is overdue since {}, by {}: {}",
+            opening.action, opening.due, opening.owner, opening.title
+        ));
+    }
     all
+}
+
+/// What is said where too few can sign.
+pub fn ended(state: &State) -> String {
+    let able = count(state.able_custodians(), "custodian", "custodians");
+    format!(
+        "{able} can sign, and two must: nothing that needs two can be signed again, so found a new vault"
+    )
 }
 
 /// The command that gives a custodian another identity: with a key of theirs, or without.
@@ -94,7 +126,17 @@ pub fn new_identity_by(state: &State, custodian: &Handle) -> String {
         }
         // Another may be plugged in, which can't do it.
         Some((name, _)) => format!("keymuster vault rekey --by {name}"),
-        None => format!("keymuster key enrol LABEL --for {custodian} --new-identity"),
+        None => {
+            let enrol = format!("keymuster key enrol LABEL --for {custodian} --new-identity");
+            let suspended = |(_, key): &(_, &Key)| matches!(key.state, KeyState::Suspended(_));
+            match own().find(suspended) {
+                // Whoever reported it alone needn't be right.
+                Some((name, _)) => format!(
+                    "settle first whether {name} is well: keymuster key restored {name}; if it isn't, {enrol}"
+                ),
+                None => enrol,
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::device::{self, ChosenKey, only_device};
+use super::due::due;
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, HeadView};
@@ -134,6 +135,8 @@ struct Recorded {
     time: String,
     signers: Vec<String>,
     head: HeadView,
+    /// What is to be done now about people and keys, as `vault show` has it.
+    due: Vec<String>,
 }
 
 impl Recorded {
@@ -144,6 +147,7 @@ impl Recorded {
             time: decided.at.time.to_string(),
             signers: decided.signers.iter().map(ToString::to_string).collect(),
             head: (&session.vault.head()).into(),
+            due: due(session.state(), decided.at.time),
         }
     }
 }

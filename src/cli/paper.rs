@@ -93,8 +93,8 @@ impl<'a> Paper<'a> {
         let terminal = &self.context.terminal;
         let about = "the paper copy's passphrase must be confirmed";
         let title = format!(
-            "The paper copy. Write these ten words down, on paper only, and put it in a\n\
-             safe. With {file}\n\
+            "The paper copy. Write these ten words down with their hyphens, on paper only,\n\
+             and put it in a safe. With {file}\n\
              they open the vault when every key is lost.\n\n  "
         );
         let secret = [&title, passphrase.expose(), "\n\n"];

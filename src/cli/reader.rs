@@ -13,7 +13,9 @@ use super::output::{Answer, table};
 use super::session::{Session, locate};
 use super::signing::Decided;
 use super::{enrolment::recorded, machine};
-use crate::record::{AgeRecipient, Event, Handle, ReaderAdded, ReaderRemoved, State, UnfitValue};
+use crate::record::{
+    AgeRecipient, Event, Handle, KeyName, ReaderAdded, ReaderRemoved, State, UnfitValue,
+};
 use crate::vault::{AgeIdentity, Recipient};
 
 /// `keymuster reader …`
@@ -80,15 +82,23 @@ fn add_reader(context: &Context, add: &Add) -> Result<Answer, Failure> {
     if given.is_none() {
         check_not_reader(context)?;
     }
-    let (decided, session) = reseal(context, &add.signers, |session| {
+    let (decided, session) = reseal(context, &add.signers, |session, opener| {
         let recipient = match &given {
             Some(given) => recorded(given)?,
             None => own_recipient(context, session)?,
         };
-        Ok(Event::ReaderAdded(ReaderAdded { reader: reader.clone(), recipient }))
+        let owner = given.is_none().then(|| opener.owner.clone());
+        Ok(Event::ReaderAdded(ReaderAdded { reader: reader.clone(), recipient, owner }))
     })?;
     let here = if add.this_machine { ", on this machine without a key" } else { "" };
-    let words = format!("{reader} may read the log{here}: all of it, from its first entry on.\n");
+    let mut words =
+        format!("{reader} may read the log{here}: all of it, from its first entry on.\n");
+    let owner = session.state().readers().get(reader).and_then(|reader| reader.owner.as_ref());
+    if let Some(owner) = owner {
+        words.push_str(&format!(
+            "It is a machine of {owner}'s, and reads as long as {owner} stays.\n"
+        ));
+    }
     Ok(decided.answer(&session, words))
 }
 
@@ -124,7 +134,7 @@ fn own_recipient(context: &Context, session: &Session<'_>) -> Result<AgeRecipien
 
 fn remove_reader(context: &Context, remove: &Remove) -> Result<Answer, Failure> {
     let reader = &remove.reader;
-    let (decided, session) = reseal(context, &remove.signers, |_| {
+    let (decided, session) = reseal(context, &remove.signers, |_, _| {
         Ok(Event::ReaderRemoved(ReaderRemoved { reader: reader.clone() }))
     })?;
     let words = format!(
@@ -138,12 +148,12 @@ fn remove_reader(context: &Context, remove: &Remove) -> Result<Answer, Failure> 
 fn reseal<'a>(
     context: &'a Context,
     by: &Signers,
-    event: impl FnOnce(&Session<'_>) -> Result<Event, Failure>,
+    event: impl FnOnce(&Session<'_>, &KeyName) -> Result<Event, Failure>,
 ) -> Result<(Decided, Session<'a>), Failure> {
     let mut session = Session::open_to_write(context, by.opener(), None)?;
     session.vault.check_sound()?;
     let opener = session.opener()?;
-    let event = event(&session)?;
+    let event = event(&session, &opener.name)?;
     let events = std::slice::from_ref(&event);
     epochs::state_after(context, session.state(), events, &[])?;
     let signers = session.gather(Matter::resealing(events), vec![opener], &by.by)?;

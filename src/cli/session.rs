@@ -392,7 +392,9 @@ impl<'a> Session<'a> {
         device: &Device,
         known: &[EnrolledKey<KeyName>],
     ) -> Result<Identity<KeyName>, Failure> {
-        let application = self.state().realm().signing_application();
+        // A vault that is being founded has no realm yet. Its founder's key has.
+        let realm = self.state().realm().signing_application();
+        let application = known.first().map_or(realm, |known| known.public_key.application());
         let challenge = self.context.random()?;
         Ok(identify(self.keys.as_mut(), &device.id, application, known, challenge)?)
     }

@@ -162,8 +162,10 @@ impl Session<'_> {
             let Some(enrolled) = known.iter().find(|known| known.name == *name) else {
                 return Err(Failure::new(exit::FAILED, format!("{name} isn't enrolled")));
             };
-            let again =
-                if signers.len() > 1 { self.plugged_in_still(key, enrolled)? } else { None };
+            // Somebody was asked something since the keys were told: for another key, or to
+            // write a passphrase down.
+            let may_have_moved = signers.len() > 1 || !change.files.is_empty();
+            let again = if may_have_moved { self.plugged_in_still(key, enrolled)? } else { None };
             let signature = self.sign(&prepared, again.as_ref().unwrap_or(key), enrolled)?;
             signatures.push((place, signature));
         }
@@ -267,8 +269,10 @@ pub fn record_and_tell(
     }
     state_after(context, session.state(), &events, &[])?;
     let matter = Matter::of(&events);
-    let mut signers = session.gather(matter, vec![opener], &signers.by)?;
-    session.excuse_opener(matter, &mut signers);
+    let who = opener.name.clone();
+    let first = session.unless_another_must(opener, matter, &signers.by);
+    let mut signers = session.gather(matter, first, &signers.by)?;
+    session.excuse_opener(&who, matter, &mut signers);
     let decided = session.decide(signers, Change { events, ..Change::default() })?;
     Ok(decided.answer(&session, afterwards(session.state())))
 }

@@ -246,7 +246,7 @@ fn not_plugged_in(opener: Opener<'_>, devices: &[Device]) -> Failure {
                 .hint("plug in an enrolled key, or open the log as a reader with --identity FILE");
         }
         Opener::Of(owner) => (format!("no key of {owner}"), exit::ABSENT),
-        Opener::Key(key) => (format!("no {key}"), exit::NO),
+        Opener::Key(key) => (format!("no {key}"), exit::ABSENT),
     };
     let others = match devices {
         [one] => format!("{} ({}) is another key", one.id, device::product(one)),

@@ -30,14 +30,19 @@ pub fn in_words(event: &Event) -> String {
             format!("{} has another identity from now on, {}", event.custodian, event.recipient)
         }
         Event::ReaderAdded(event) => format!(
-            "{} may read the log as a reader, with the identity {}",
-            event.reader, event.recipient
+            "{} may read the log as a reader{}, with the identity {}",
+            event.reader,
+            event.owner.as_ref().map_or(String::new(), |owner| format!(", a machine of {owner}'s")),
+            event.recipient
         ),
         Event::ReaderRemoved(event) => format!("{} may read the log no more", event.reader),
         Event::KeyEnrolled(event) => enrolled(event),
         Event::KeyChecked(event) => format!("{} was checked", event.key),
         Event::KeyLost(event) => reported(event, "is lost"),
         Event::KeyCompromised(event) => reported(event, "is compromised"),
+        Event::KeyRestored(event) if event.key.label.as_str() == PAPER => {
+            format!("{} is where it should be, and nobody else has read it", event.key)
+        }
         Event::KeyRestored(event) => format!("{} is well and may sign again", event.key),
         Event::KeyRetired(event) => {
             format!("{} is taken out of service{}", event.key, remarked(event.remark.as_ref()))

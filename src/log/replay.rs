@@ -122,6 +122,21 @@ pub enum FindingKind {
         /// The one that was found.
         found: Line,
     },
+    /// A key signed while another custodian had it by the records, so that one person may have
+    /// held two people's keys.
+    HeldByAnother {
+        /// The key.
+        key: KeyName,
+        /// Who has it.
+        holder: Handle,
+    },
+    /// A key signed that should have lain in a sealed bag.
+    OutOfItsBag {
+        /// The key.
+        key: KeyName,
+        /// The bag's serial number.
+        bag: Line,
+    },
     /// The seal of a bag was broken before it was opened.
     BrokenSeal {
         /// The key that was in it.
@@ -156,6 +171,13 @@ impl fmt::Display for Finding {
             FindingKind::OtherBag { key, sealed, found } => write!(
                 f,
                 "entry {entry}: {key} was sealed in bag {sealed}, and the bag that was opened is {found}"
+            ),
+            FindingKind::HeldByAnother { key, holder } => {
+                write!(f, "entry {entry}: {key} signed while {holder} had it by the records")
+            }
+            FindingKind::OutOfItsBag { key, bag } => write!(
+                f,
+                "entry {entry}: {key} signed, and should have been in the sealed bag {bag}"
             ),
             FindingKind::BrokenSeal { key, bag } => {
                 write!(f, "entry {entry}: the seal of bag {bag}, which held {key}, was broken")
@@ -226,6 +248,7 @@ impl Replay {
         let at = Stamp { entry: head.number, time: document.time };
         let signers = document.signers.iter();
         signers.for_each(|signer| considered.state.note_signature(signer, at));
+        considered.state.note_time(document.time);
 
         self.head = head;
         self.state = considered.state;
@@ -252,7 +275,7 @@ impl Replay {
 
         let at = Stamp { entry: place, time: document.time };
         let mut state = self.state.clone();
-        let mut oddities = Vec::new();
+        let mut oddities = odd_signers(document, &state);
         for event in &document.events {
             if place > 1 {
                 judge(event, &self.state, &document.signers)
@@ -413,6 +436,32 @@ impl Considered {
     pub fn oddities(&self) -> &[FindingKind] {
         &self.oddities
     }
+}
+
+/// What is odd about who signs, by where their keys are recorded to be. An entry that hands a
+/// key over, or takes it out of its bag, may be signed by it.
+fn odd_signers(document: &Document, before: &State) -> Vec<FindingKind> {
+    let is_moved = |key: &KeyName| {
+        document.events.iter().any(|event| match event {
+            Event::KeyHandedOver(over) => over.key == *key,
+            Event::BagSealed(sealed) => sealed.key == *key,
+            Event::BagOpened(opened) => opened.key == *key,
+            _ => false,
+        })
+    };
+    let mut odd = Vec::new();
+    for name in document.signers.iter().filter(|name| !is_moved(name)) {
+        let Some(key) = before.keys().get(name) else { continue };
+        if key.holder != name.owner {
+            let (key, holder) = (name.clone(), key.holder.clone());
+            odd.push(FindingKind::HeldByAnother { key, holder });
+        }
+        if let Some(bag) = &key.bag {
+            let (key, bag) = (name.clone(), bag.serial.clone());
+            odd.push(FindingKind::OutOfItsBag { key, bag });
+        }
+    }
+    odd
 }
 
 /// What is odd about an event that is about to happen.

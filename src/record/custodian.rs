@@ -140,6 +140,7 @@ impl CustodianLeft {
             other.deputy = other.deputy.take().filter(|deputy| *deputy != self.custodian);
         }
         state.identities.retain(|slot, _| slot.owner != self.custodian);
+        state.readers.retain(|_, reader| reader.owner.as_ref() != Some(&self.custodian));
         if let Some(mut custodian) = state.custodians.remove(&self.custodian) {
             custodian.left = Some(at);
             state.former_custodians.insert(self.custodian.clone(), custodian);

@@ -61,7 +61,9 @@ impl KeyHandedOver {
         two_people(state, &self.giver, &self.taker)?;
         let known = state.custodians.keys().cloned().collect::<BTreeSet<_>>();
         let key = state.key_mut(&self.key)?;
-        let gone = !known.contains(&key.holder) && self.giver == self.key.owner;
+        // Who takes a key back from one who has left gives it on: its owner, or else anybody.
+        let giver_fits = self.giver == self.key.owner || !known.contains(&self.key.owner);
+        let gone = !known.contains(&key.holder) && giver_fits;
         if key.holder != self.giver && !gone {
             return Err(Rejection::Mismatch(format!(
                 "{} is with {}, not with {}",

@@ -9,6 +9,8 @@ use super::{AgeRecipient, Handle, Rejection, Stamp, State};
 pub struct Reader {
     /// What `records` is encrypted to for them.
     pub recipient: AgeRecipient,
+    /// The custodian whose machine it is, if it is one's: it reads as long as they stay.
+    pub owner: Option<Handle>,
     /// When they were added.
     pub added: Stamp,
 }
@@ -21,12 +23,19 @@ pub struct ReaderAdded {
     pub reader: Handle,
     /// The recipient of an age identity that they keep.
     pub recipient: AgeRecipient,
+    /// The custodian whose machine it is, who takes it along when they leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Handle>,
 }
 
 impl ReaderAdded {
     pub(super) fn apply(&self, state: &mut State, at: Stamp) -> Result<(), Rejection> {
+        if let Some(owner) = &self.owner {
+            state.present(owner)?;
+        }
         state.take_member(&self.reader, &self.recipient)?;
-        let reader = Reader { recipient: self.recipient.clone(), added: at };
+        let (recipient, owner) = (self.recipient.clone(), self.owner.clone());
+        let reader = Reader { recipient, owner, added: at };
         state.readers.insert(self.reader.clone(), reader);
         Ok(())
     }

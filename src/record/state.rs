@@ -157,6 +157,16 @@ impl State {
         }
     }
 
+    /// Notes the time of the entry that was applied. What an earlier entry said of a later time
+    /// happened by this one: nobody puts off what is due by dating an entry ahead.
+    pub fn note_time(&mut self, time: Time) {
+        let seen = self.keys.values_mut().map(|key| &mut key.last_seen);
+        let acknowledged = self.custodians.values_mut().filter_map(|who| who.acknowledged.as_mut());
+        for stamp in seen.chain(acknowledged) {
+            stamp.time = stamp.time.min(time);
+        }
+    }
+
     /// When the vault began.
     pub fn created(&self) -> Option<Stamp> {
         self.created

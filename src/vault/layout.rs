@@ -1,5 +1,6 @@
 //! What lies where in a vault, and finding one.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,14 +11,16 @@ use super::MAX_FILE;
 use super::fido2prf::PluginIdentity;
 use super::store::{StoreError, failed, read_bounded};
 use crate::log::FORMAT;
-use crate::record::{Handle, VaultId};
+use crate::record::{Handle, KeyName, VaultId};
 use crate::webauthn::CredentialId;
 
 /// The line of `.gitattributes` that keeps git from changing line ends.
 pub(super) const GIT_LINE: &str = "* binary";
 
-/// The most `.identity` files that are looked at.
-const MAX_HINTS: usize = 1024;
+/// The most `.identity` files that are looked at, the newest first.
+const MAX_HINTS: usize = 4096;
+/// The most of them for one key: older ones open nothing new.
+const MAX_HINTS_OF_ONE: usize = 16;
 
 /// The folder that holds a vault, and the vault's id.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -199,15 +202,15 @@ impl Layout {
     /// names is skipped.
     pub fn free_generation(&self, custodian: &Handle, slot: &Handle) -> u32 {
         let taken = |number: &u32| {
-            self.identity(custodian, slot, *number).exists()
-                || self.plugin_identity(custodian, slot, *number).exists()
+            is_taken(&self.identity(custodian, slot, *number))
+                || is_taken(&self.plugin_identity(custodian, slot, *number))
         };
         (1..).find(|number| !taken(number)).unwrap_or(u32::MAX)
     }
 
     /// The same for a compartment's next epoch after `known`.
     pub fn free_epoch(&self, compartment: &str, known: u32) -> u32 {
-        let free = |epoch: &u32| !self.compartment(compartment, *epoch).exists();
+        let free = |epoch: &u32| !is_taken(&self.compartment(compartment, *epoch));
         (known.saturating_add(1)..).find(free).unwrap_or(u32::MAX)
     }
 
@@ -264,27 +267,45 @@ impl Layout {
     /// newest sealings first; files that make no sense are left out.
     pub fn identity_hints(&self) -> Result<Vec<IdentityHint>, StoreError> {
         let files = self.files_in(&self.identities())?;
-        let hints = files.iter().filter_map(|path| self.identity_hint(path));
-        let mut hints: Vec<IdentityHint> = hints.take(MAX_HINTS).collect();
-        hints.sort_by_key(|hint| std::cmp::Reverse(hint.generation));
-        Ok(hints)
+        let mut named: Vec<(u32, KeyName, &PathBuf)> =
+            files.iter().filter_map(|path| self.named_hint(path)).collect();
+        named.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        let mut kept: BTreeMap<KeyName, usize> = BTreeMap::new();
+        named.retain(|(_, name, _)| {
+            let count = kept.entry(name.clone()).or_default();
+            *count = count.saturating_add(1);
+            *count <= MAX_HINTS_OF_ONE
+        });
+        let hints = named.iter().filter_map(|(generation, name, path)| {
+            let text = String::from_utf8(read_bounded(path, 16 << 10).ok()?).ok()?;
+            let PluginIdentity { credential, application, .. } =
+                PluginIdentity::parse(text.trim_end()).ok()?;
+            let KeyName { owner, label } = name.clone();
+            let generation = *generation;
+            Some(IdentityHint {
+                custodian: owner,
+                slot: label,
+                generation,
+                credential,
+                application,
+            })
+        });
+        Ok(hints.take(MAX_HINTS).collect())
     }
 
-    fn identity_hint(&self, path: &Path) -> Option<IdentityHint> {
+    /// Whose identity a `.identity` file is about, by its name.
+    fn named_hint<'a>(&self, path: &'a PathBuf) -> Option<(u32, KeyName, &'a PathBuf)> {
         let name = path.file_name()?.to_str()?.strip_suffix(".identity")?;
         let mut parts = name.splitn(3, '.');
-        let custodian: Handle = parts.next()?.parse().ok()?;
-        let slot: Handle = parts.next()?.parse().ok()?;
+        let owner: Handle = parts.next()?.parse().ok()?;
+        let label: Handle = parts.next()?.parse().ok()?;
         let generation: u32 = parts.next()?.parse().ok()?;
-        let text = String::from_utf8(read_bounded(path, 16 << 10).ok()?).ok()?;
-        let PluginIdentity { credential, application, .. } =
-            PluginIdentity::parse(text.trim_end()).ok()?;
-        (self.plugin_identity(&custodian, &slot, generation) == path).then_some(IdentityHint {
-            custodian,
-            slot,
-            generation,
-            credential,
-            application,
-        })
+        let plain = self.plugin_identity(&owner, &label, generation) == *path;
+        plain.then_some((generation, KeyName { owner, label }, path))
     }
+}
+
+/// Whether anything has this name, be it a link to nowhere.
+fn is_taken(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }

@@ -525,6 +525,11 @@ fn a_failure_has_json_too() {
     assert_eq!(value["answer"], "error");
     assert_eq!(value["message"], "there is no entry 9");
     assert_eq!(value["exit"], 2);
+    // A command line that is wrong, too.
+    let usage = demo.run(&["log", "show", "abc", "--json"]).exits(2);
+    let value: serde_json::Value = serde_json::from_str(&usage.stdout).unwrap();
+    assert_eq!((&value["answer"], &value["exit"]), (&"error".into(), &2.into()));
+    assert!(value["message"].as_str().unwrap().contains("'abc'"), "{value}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use keymuster::key::software::{Model, SoftwareKeys};
+
 use super::demo_vault::{Demo, keymuster_in};
 use super::pseudo_terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_S, CTRL_Z, PseudoTerminal};
 use rustix::process::Signal;
@@ -160,6 +162,30 @@ fn ctrl_z_takes_the_paper_passphrase_away_until_the_shell_goes_on() {
     terminal.types(&format!("{}\n", words.rsplit('-').next().unwrap()));
     terminal.until("ended 0");
     assert!(!terminal.is_aside());
+}
+
+/// While somebody writes the words down, somebody else may swap the key.
+#[test]
+fn a_key_that_is_gone_when_the_words_are_written_down_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = dialogue(folder.path(), INIT);
+    let question = "Type the last of the ten words to go on: ";
+    let shown = terminal.until(question);
+    let words = shown.lines().find(|line| line.split('-').count() == 10).unwrap().trim();
+    let last = words.rsplit('-').next().unwrap().to_owned();
+    let key = std::fs::read_dir(folder.path().join("demo-keys")).unwrap().next().unwrap().unwrap();
+    let aside = folder.path().join("aside");
+    std::fs::copy(key.path(), &aside).unwrap();
+    let others = folder.path().join("others");
+    let mut other = SoftwareKeys::in_folder(&others).unwrap();
+    other.add("another", Model::default()).unwrap();
+    std::fs::copy(others.join("another.json"), key.path()).unwrap();
+    terminal.types(&format!("{last}\n"));
+    terminal.until("Plug in alice/primary again and press Enter: ");
+    std::fs::rename(aside, key.path()).unwrap();
+    terminal.types("\n");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, 0, "{shown}");
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn adds_themselves_a_reader() {
     assert_eq!(people.refused(MALLORY, vec![reader("mallorys-laptop")]), Rule::Authority);
     let again = |reader: &str, seed: &str| {
         let (reader, recipient) = (handle(reader), recipient(seed));
-        vec![Event::ReaderAdded(ReaderAdded { reader, recipient })]
+        vec![Event::ReaderAdded(ReaderAdded { reader, recipient, owner: None })]
     };
     for (reader, seed) in [("mallory", "new"), ("auditor", "new"), ("laptop", "mallory")] {
         assert_eq!(people.refused(WITH_BOB, again(reader, seed)), Rule::Event, "{reader} {seed}");

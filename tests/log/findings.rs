@@ -4,9 +4,10 @@ use keymuster::log::FindingKind;
 use keymuster::record::{Event, Policy, PolicyChanged, UserVerification};
 
 use super::attacks::{WITH_BOB, three};
-use super::fixture::name;
+use super::fixture::{checked, handle, name, time};
 use super::people::{
-    People, bagged, checks_every, compromised, duties, line, lost, opened, restored,
+    People, acknowledged, bagged, checks_every, compromised, duties, handed, line, lost, opened,
+    restored,
 };
 
 fn loosened(people: &People) -> Vec<&'static str> {
@@ -186,4 +187,34 @@ fn findings_name_the_entry_and_say_what_is_odd() {
              be left who can sign",
         ]
     );
+}
+
+/// Nobody who dates an entry years ahead owes nothing until then.
+#[test]
+fn an_entry_dated_ahead_puts_nothing_off() {
+    let mut people = three();
+    let now = people.log.seconds;
+    people.log.seconds = now + 10 * 365 * 86_400;
+    let ahead = time(people.log.seconds);
+    people
+        .does(&["bob/primary"], vec![acknowledged("bob", &["I lock up."]), checked("bob/primary")]);
+    assert!(people.state().keys()[&name("bob/primary")].last_seen.time > ahead);
+    people.log.seconds = now;
+    people.does(&["alice/primary"], vec![checked("alice/primary")]);
+    let latest = time(people.log.seconds);
+    let state = people.state();
+    assert_eq!(state.keys()[&name("bob/primary")].last_seen.time, latest);
+    assert_eq!(state.custodians()[&handle("bob")].acknowledged.unwrap().time, latest);
+    let later = time(people.log.seconds + 100 * 86_400);
+    assert!(state.keys_due(later).contains(&name("bob/primary")));
+}
+
+#[test]
+fn a_key_signs_where_it_should_not_be() {
+    let mut people = three();
+    people.does(&["alice/primary", "bob/primary"], vec![handed("alice/primary", "alice", "bob")]);
+    assert_eq!(people.found(), []);
+    people.does(&["alice/primary"], vec![checked("alice/primary")]);
+    let held = FindingKind::HeldByAnother { key: name("alice/primary"), holder: handle("bob") };
+    assert_eq!(people.found(), [held]);
 }

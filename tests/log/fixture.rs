@@ -38,7 +38,7 @@ pub struct TestLog {
     pub keys: SoftwareKeys,
     pub replay: Replay,
     pub entries: Vec<Entry>,
-    seconds: u32,
+    pub seconds: u32,
 }
 
 pub fn name(text: &str) -> KeyName {
@@ -63,7 +63,7 @@ pub fn custodian(who: &str) -> Event {
 }
 
 pub fn reader(who: &str) -> Event {
-    Event::ReaderAdded(ReaderAdded { reader: handle(who), recipient: recipient(who) })
+    Event::ReaderAdded(ReaderAdded { reader: handle(who), recipient: recipient(who), owner: None })
 }
 
 pub fn checked(key: &str) -> Event {

@@ -150,7 +150,7 @@ impl Used {
     fn takes(&mut self, event: &Event) -> bool {
         match event {
             Event::CustodianAdded(CustodianAdded { custodian: who, recipient, .. })
-            | Event::ReaderAdded(ReaderAdded { reader: who, recipient }) => {
+            | Event::ReaderAdded(ReaderAdded { reader: who, recipient, .. }) => {
                 self.handles.insert(who.to_string())
                     && self.recipients.insert(recipient.to_string())
             }

@@ -11,7 +11,7 @@ use crate::cli::device::{ChosenKey, candidates, none_plugged_in, too_many};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
-use crate::cli::proof::{impostor, prove, wont_say};
+use crate::cli::proof::{impostor, wont_say};
 use crate::cli::session::Session;
 use crate::cli::unlock::{Opener, couldnt_ask, stranger_text};
 use crate::key::Device;
@@ -127,14 +127,12 @@ fn check_one(context: &Context, wanted: Option<&KeyName>) -> Result<Answer, Fail
         (None, Some(key)) => Session::open_to_write(context, Opener::Key(key), None)?,
         (None, None) => Session::open_to_write(context, Opener::TheOnly, None)?,
     };
+    session.vault.check_sound()?;
     if let Some(wanted) = wanted {
         check_active(&session, wanted)?;
     }
     let (name, key) = match session.unlocked.take() {
-        Some(unlocked) => {
-            let name = prove(&mut session, &unlocked.key.device, Some(&unlocked.name))?;
-            (name, unlocked.key)
-        }
+        Some(unlocked) => session.prove_opener(unlocked.key, &unlocked.name)?,
         None => {
             let (name, device) = find_enrolled(&mut session, wanted)?;
             let key = ChosenKey::new(session.keys.as_mut(), device, name.to_string())?;
@@ -206,6 +204,12 @@ fn find_enrolled(
         ([], Some(refusal)) => Err(refusal),
         ([], None) => Err(Failure::new(exit::NO, stranger_text(&devices))
             .hint("keymuster key list shows what is plugged in and what is enrolled")),
+        (_, _) if wanted.is_some_and(|wanted| found.iter().all(|(name, _)| name != wanted)) => {
+            let wanted = wanted.map(ToString::to_string).unwrap_or_default();
+            let others: Vec<String> = found.iter().map(|(name, _)| name.to_string()).collect();
+            let message = format!("{wanted} isn't plugged in; these are: {}", others.join(", "));
+            Err(Failure::new(exit::ABSENT, message).hint(format!("plug in {wanted}")))
+        }
         (many, _) => {
             let listed: Vec<_> = many
                 .iter()

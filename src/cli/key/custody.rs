@@ -7,6 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::cosigners::Signers;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
+use crate::cli::session::Session;
 use crate::cli::signing::record_events;
 use crate::record::{BagOpened, BagSealed, Event, Handle, KeyHandedOver, KeyMoved, KeyName, Line};
 
@@ -110,7 +111,10 @@ pub fn hand_over(context: &Context, over: &HandOver) -> Result<Answer, Failure> 
         let state = session.state();
         let holder = state.keys().get(&over.key).map(|key| key.holder.clone());
         let has_left = |holder: &Handle| !state.custodians().contains_key(holder);
-        let holder = holder.filter(|holder| !has_left(holder)).or(Some(over.key.owner.clone()));
+        // Whoever takes a key back from a leaver gives it on.
+        let owner = Some(over.key.owner.clone());
+        let holder = holder.filter(|holder| !has_left(holder));
+        let holder = holder.or(owner).filter(|holder| !has_left(holder));
         Ok(vec![Event::KeyHandedOver(KeyHandedOver {
             key: over.key.clone(),
             giver: or_opener(holder.as_ref(), opener),
@@ -126,7 +130,7 @@ pub fn seal(context: &Context, seal: &Seal) -> Result<Answer, Failure> {
         Ok(vec![Event::BagSealed(BagSealed {
             key: seal.key.clone(),
             bag: seal.bag.clone(),
-            sealer: or_opener(seal.sealer.as_ref(), opener),
+            sealer: by_whom(session, &seal.key, seal.sealer.as_ref(), &seal.witness, opener),
             witness: seal.witness.clone(),
         })])
     })
@@ -139,8 +143,23 @@ pub fn open_bag(context: &Context, open: &OpenBag) -> Result<Answer, Failure> {
             key: open.key.clone(),
             bag: open.bag.clone(),
             intact: !open.broken,
-            opener: or_opener(open.opener.as_ref(), opener),
+            opener: by_whom(session, &open.key, open.opener.as_ref(), &open.witness, opener),
             witness: open.witness.clone(),
         })])
     })
+}
+
+/// Who seals a key or takes it out: whoever was named, else whoever opened the vault, unless
+/// they are the witness: then whoever has the key.
+fn by_whom(
+    session: &Session<'_>,
+    key: &KeyName,
+    named: Option<&Handle>,
+    witness: &Handle,
+    opener: &KeyName,
+) -> Handle {
+    match session.state().keys().get(key) {
+        Some(known) if opener.owner == *witness && named.is_none() => known.holder.clone(),
+        _ => or_opener(named, opener),
+    }
 }

@@ -5,6 +5,7 @@ use clap::Args;
 use super::Recorded;
 use crate::cli::context::Context;
 use crate::cli::cosigners::Signers;
+use crate::cli::due::renewals_due;
 use crate::cli::enrolment::{new_identity, recorded};
 use crate::cli::epochs;
 use crate::cli::exit;
@@ -54,7 +55,16 @@ pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
         (Some(owner), opener) if paper.is_none() && !opener.is_of(owner) => Opener::Of(owner),
         (_, opener) => opener,
     };
-    let mut session = Session::open_to_write(context, opener, aside.as_ref())?;
+    let mut session = Session::open_to_write(context, opener, aside.as_ref()).map_err(
+        |failure| match opener {
+            Opener::Of(owner) if failure.exit == exit::ABSENT && enrol.signers.by.is_empty() => {
+                failure.hint(format!(
+                    "plug in one of {owner}'s, or if none is left add --new-identity"
+                ))
+            }
+            _ => failure,
+        },
+    )?;
     session.vault.check_sound()?;
     let mut opener = session.opener()?;
     let owner = enrol.owner.clone().unwrap_or_else(|| opener.name.owner.clone());
@@ -88,7 +98,9 @@ pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
             return Err(Failure::new(exit::FAILED, "nothing was opened, which is a bug"));
         }
     };
-    let human = format!("Enrolled {name}.\n{}", decided.sentence());
+    let renewals: String =
+        renewals_due(session.state()).iter().map(|due| format!("due: {due}\n")).collect();
+    let human = format!("Enrolled {name}.\n{}{renewals}", decided.sentence());
     let view = Recorded::new(&session, &name, &decided);
     Ok(Answer::new("key-enrolled", &view, human).recording(decided.at.entry))
 }

@@ -6,11 +6,12 @@ use clap::Args;
 
 use crate::cli::context::Context;
 use crate::cli::cosigners::Signers;
-use crate::cli::due::new_identity_by;
+use crate::cli::due::{ended, new_identity_by};
 use crate::cli::epochs::state_after;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
+use crate::cli::prompt::Question;
 use crate::cli::session::Session;
 use crate::cli::signing::{record_and_tell, record_events};
 use crate::record::{
@@ -34,6 +35,9 @@ pub struct Report {
     /// What happened, for the record
     #[arg(long, value_name = "TEXT")]
     remark: Option<Line>,
+    /// Record it even if too few custodians can sign afterwards, which ends the vault
+    #[arg(long)]
+    even_the_last: bool,
     #[command(flatten)]
     signers: Signers,
 }
@@ -85,7 +89,7 @@ fn reported(
             since: report.since,
             remark: report.remark.clone(),
         })];
-        warn_of_finality(session, &events, &report.key, &opener.owner)?;
+        warn_of_finality(session, &events, report, &opener.owner)?;
         Ok(events)
     };
     record_and_tell(context, &report.signers, events, |state| consequences(state, &report.key))
@@ -96,22 +100,32 @@ fn reported(
 fn warn_of_finality(
     session: &Session<'_>,
     events: &[Event],
-    key: &KeyName,
+    report: &Report,
     reporter: &Handle,
 ) -> Result<(), Failure> {
+    let key = &report.key;
     if *reporter != key.owner || key.label.as_str() == PAPER {
         return Ok(());
     }
     let say = |line: &str| session.context.terminal.say(line);
     say(&format!("An owner's report is final: {key} will never sign again."));
     let after = state_after(session.context, session.state(), events, &[])?;
-    if after.able_custodians() < after.quorum() {
-        say(
-            "AFTER IT, TOO FEW CUSTODIANS CAN SIGN: nothing that needs two can be signed again, and a \
-             new vault must be founded. Enrol another key first, if you can.",
-        );
+    if after.able_custodians() >= after.quorum() || report.even_the_last {
+        return Ok(());
     }
-    Ok(())
+    say(
+        "AFTER IT, TOO FEW CUSTODIANS CAN SIGN: nothing that needs two can be signed again, and a \
+         new vault must be founded. Enrol another key first, if you can.",
+    );
+    let answer = session.context.terminal.ask(&Question {
+        text: "Type \"end the vault\" to record it all the same: ",
+        about: "this report would end the vault",
+        instead: "to record it all the same, add --even-the-last",
+    })?;
+    if answer == "end the vault" {
+        return Ok(());
+    }
+    Err(Failure::new(exit::ABSENT, "the report was not recorded"))
 }
 
 /// What is so after a report, and what is to be done.
@@ -127,7 +141,9 @@ fn consequences(state: &State, key: &KeyName) -> String {
         Some(_) => format!("{key} signs nothing any more.\n"),
         None => String::new(),
     };
-    if state.exposures(&key.owner).contains(key) {
+    if state.able_custodians() < state.quorum() {
+        text.push_str(&format!("{}\n", ended(state)));
+    } else if state.exposures(&key.owner).contains(key) {
         let owner = &key.owner;
         text.push_str(&format!(
             "It can still open what is encrypted to {owner}. Have {owner} replace their identity:\n  {}\n",

@@ -157,6 +157,7 @@ pub fn run(context: &Context, init: &Init) -> Result<Answer, Failure> {
     ];
     for reader in &readers {
         events.push(Event::ReaderAdded(ReaderAdded {
+            owner: None,
             reader: reader.handle.clone(),
             recipient: recorded(&reader.recipient)?,
         }));

@@ -62,10 +62,14 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
         opener.identity.iter().flat_map(PersonalIdentity::identities).collect();
     epochs::renew(context, &session.vault, &mut change, &opened, rekey.all)?;
     if change.events.is_empty() {
-        let words = "Nothing needs a new identity or a new epoch.\n".to_owned();
-        let due = due(session.state(), context.now()?);
-        let view = serde_json::json!({ "due": due });
-        return Ok(Answer::new("not-rekeyed", &view, words + &due_lines(session.state())));
+        let lines = due_lines(session.state());
+        let words = if lines.is_empty() {
+            "Nothing needs a new identity or a new epoch.\n".to_owned()
+        } else {
+            format!("Nothing needs anything that {owner}'s key could give it.\n{lines}")
+        };
+        let view = serde_json::json!({ "due": due(session.state(), context.now()?) });
+        return Ok(Answer::new("not-rekeyed", &view, words));
     }
     // Who must sign is known before anybody touches anything.
     let copies = identity.iter().flat_map(|renewal| &renewal.keys);

@@ -77,7 +77,11 @@ fn a_key_is_sealed_once_and_its_bag_opened_before_a_witness() {
     let again = ["key", "seal", "alice/blue", "--bag", "0047114", "--witness", "bob"];
     refused(&demo, &again, 1, &["alice/blue is in bag 0047113 already"]);
     let alone = ["key", "seal", "bob/primary", "--bag", "1", "--witness", "alice"];
+    let alone = [&alone[..], &["--sealer", "alice"]].concat();
     refused(&demo, &alone, 1, &["alice can't be both people"]);
+    // Where the witness opens the vault, whoever has the key seals it.
+    let aside = demo.copied();
+    recorded(&aside, &alone[..7], &["bag-sealed"], &["alice/primary", "bob/primary"]);
     let dave = ["key", "seal", "bob/primary", "--bag", "1", "--witness", "dave"];
     refused(&demo, &dave, 2, &["there is no custodian dave"]);
     let none = ["key", "open-bag", "bob/primary", "--bag", "1", "--witness", "bob"];
@@ -109,4 +113,33 @@ fn a_key_is_sealed_once_and_its_bag_opened_before_a_witness() {
     let finding = "finding: entry 10: the seal of bag 0047114, which held alice/blue, was broken";
     demo.read(&["log", "verify"]).exits(0).answers(&[finding]);
     demo.read(&["vault", "show"]).exits(0).answers(&[finding]);
+}
+
+#[test]
+fn a_key_that_signs_where_it_should_not_be_is_a_finding() {
+    let demo = Demo::people();
+    let findings = || read(&demo, &["log", "verify"])["findings"].clone();
+    demo.run(&["key", "hand-over", "alice/blue", "--to", "bob"]).exits(0);
+    demo.run(&["key", "seal", "carol/primary", "--bag", "7", "--witness", "alice"]).exits(0);
+    assert_eq!(findings(), json!([]), "who hands over or seals a key may sign with it");
+    demo.run(&["key", "move", "bob/primary", "--to", "x", "--by", "alice/blue"])
+        .exits(0)
+        .says(&["NOTE: entry 9: alice/blue signed while bob had it by the records\n"]);
+    demo.run(&["key", "check", "carol/primary"]).exits(0).says(&[
+        "NOTE: entry 10: carol/primary signed, and should have been in the sealed bag 7\n",
+    ]);
+    assert_eq!(findings().as_array().unwrap().len(), 2);
+    let open = ["key", "open-bag", "carol/primary", "--bag", "7", "--witness", "alice"];
+    demo.run(&open).exits(0);
+    assert_eq!(findings().as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_key_is_taken_back_from_whoever_has_left() {
+    let demo = Demo::people();
+    let due = || read(&demo, &["vault", "show"])["due"].to_string();
+    demo.run(&["custodian", "leave", "carol"]).exits(0);
+    assert!(due().contains("take carol/primary back from carol"), "{}", due());
+    demo.run(&["key", "hand-over", "carol/primary", "--to", "bob", "--by", "alice"]).exits(0);
+    assert!(!due().contains("carol"), "{}", due());
 }

@@ -137,6 +137,8 @@ fn an_action_is_opened_listed_and_closed_once() {
         "action-1  2099-01-31  bob    open     Move bob's key\n",
         "ring      2020-01-31  alice  OVERDUE  Ring carol\n",
     ]);
+    let due = "due: ring is overdue since 2020-01-31T23:59:59Z, by alice: Ring carol\n";
+    demo.read(&["vault", "show"]).exits(0).answers(&[due]);
     demo.run(&["action", "close", "ring", "she is well", "--by", "carol"])
         .exits(0)
         .says(&["  ring is done: “she is well”\n"])

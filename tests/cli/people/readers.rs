@@ -178,3 +178,20 @@ fn a_machines_identity_that_is_no_reader_yet_is_taken_up() {
     assert_eq!((machine(&demo), fs::read(&made[0]).unwrap()), (made, kept));
     reading_costs(&demo, 0);
 }
+
+#[test]
+fn a_machine_goes_with_whoever_it_belongs_to() {
+    let demo = Demo::people();
+    let add = ["reader", "add", "laptop", "--this-machine", "--by", "carol"];
+    demo.run(&add)
+        .exits(0)
+        .answers(&["It is a machine of carol's, and reads as long as carol stays"]);
+    reading_costs(&demo, 0);
+    demo.run(&["custodian", "leave", "carol", "--by", "alice"])
+        .exits(0)
+        .answers(&["These readers stay: auditor. Remove those whose identity carol has"]);
+    // The entry that says so is closed to it already.
+    reading_costs(&demo, 1);
+    let known = ["there is no reader laptop", "readers are: auditor"];
+    refused(&demo, &["reader", "remove", "laptop"], 2, &known);
+}

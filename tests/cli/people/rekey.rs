@@ -61,6 +61,12 @@ fn where_nothing_is_due_nothing_is_made() {
     assert_eq!(none["answer"], "not-rekeyed");
     assert_eq!(none["due"], read(&demo, &["vault", "show"])["due"]);
     assert!(demo.snapshot() == before);
+    // What another has to do isn't nothing.
+    let aside = demo.copied();
+    aside.run(&["key", "lost", "bob/paper", "--by", "bob"]).exits(0);
+    aside.run(&["vault", "rekey", "--by", "alice"]).exits(0).answers(&[
+        "Nothing needs anything that alice's key could give it.\ndue: bob needs a new identity",
+    ]);
     // Without a terminal, the passphrase needs a place: known before any touch.
     let ran = demo.run(&["vault", "rekey", "--new-identity"]).exits(4);
     assert_eq!(touches(&ran), [""; 0]);

@@ -136,11 +136,20 @@ fn a_report_that_would_leave_too_few_is_a_claim() {
         "finding: entry 8: alice reports bob/primary, which suspends nothing: too few custodians";
     demo.read(&["log", "verify"]).exits(0).answers(&[only]);
     refused(&demo, &["key", "lost", "bob/primary"], 1, &["alice has reported bob/primary already"]);
+    let claim = "bob/primary was reported by alice, and may sign still";
+    assert!(due(&demo).iter().any(|due| due.starts_with(claim)), "{:?}", due(&demo));
     let below = ["fewer than 2 custodians would be left", "custodian add"];
     refused(&demo, &["key", "retired", "bob/primary"], 1, &below);
     // Their own report counts, whatever it leaves.
-    let own = ["key", "lost", "bob/primary", "--by", "bob"];
-    recorded(&demo, &own, &["key-lost"], &["bob/primary"]);
+    // But it ends the vault: nobody does that by mistake.
+    let own = ["key", "lost", "bob/primary", "--by", "bob", "--even-the-last"];
+    let ends = ["AFTER IT, TOO FEW CUSTODIANS CAN SIGN", "add --even-the-last"];
+    refused(&demo, &own[..5], 4, &ends);
+    let ended = recorded(&demo, &own, &["key-lost"], &["bob/primary"]);
+    let words = ended["words"].as_str().unwrap();
+    assert!(words.contains("so found a new vault") && !words.contains("enrol"), "{words}");
+    let due = due(&demo);
+    assert!(due.len() == 1 && due[0].contains("so found a new vault"), "{due:?}");
     let left = ["policy", "change", "--warn-days", "7"];
     let hint = "who could sign: alice: blue active, primary active; bob: primary lost; carol: primary retired";
     refused(&demo, &left, 1, &["needs 2 different custodians to sign, and 1 did", hint]);

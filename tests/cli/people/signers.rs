@@ -192,6 +192,55 @@ fn a_flag_that_gives_one_pin_gives_it_to_one_key_only() {
     recorded(&demo, &[&CHANGE[..], &both, &files].concat(), &["waiver-given"], &signers);
 }
 
+/// A device that says nothing of itself gets no PIN of somebody else's, unless somebody who
+/// looks at it says that it is theirs.
+#[test]
+fn a_device_that_says_nothing_is_taken_for_nobody() {
+    let demo = Demo::people();
+    let mut keys = SoftwareKeys::in_folder(&demo.path("demo-keys")).unwrap();
+    let model = Model { verification: Verification::Pin, always_uv: true, ..Model::default() };
+    // The first in every list.
+    keys.add("a-strange-one", model).unwrap();
+    fs::write(demo.path("strange.pin"), "271828\n").unwrap();
+    let set = ["key", "pin", "set", "--device", "a-strange-one"];
+    demo.run(&[&set[..], &["--pin-file", "demo/strange.pin"]].concat()).exits(0);
+    fs::write(demo.path("bob.pin"), "314159\n").unwrap();
+    let pin = ["--pin-file", "bob/primary=demo/bob.pin"];
+    let change = [&CHANGE[..], &["--by", "alice/primary", "--by", "bob"], &pin].concat();
+    recorded(&demo, &change, &["waiver-given"], &["alice/primary", "bob/primary"]);
+    demo.unplug("demo-key-3");
+    let silent = "doesn't say whether it is bob/primary, which must sign too";
+    let before = fs::read(demo.path("demo-keys/a-strange-one.json")).unwrap();
+    refused(&demo, &change, 4, &[silent]);
+    let after = fs::read(demo.path("demo-keys/a-strange-one.json")).unwrap();
+    assert!(before == after, "no attempt was spent");
+}
+
+/// A key that may not sign opens the vault still. Then another of its owner's signs.
+#[test]
+fn a_key_that_may_not_sign_leaves_it_to_another_of_its_owners() {
+    let demo = Demo::people();
+    demo.run(&["key", "retired", "alice/primary"]).exits(0);
+    let by = ["key", "move", "bob/primary", "--to", "x", "--by", "alice"];
+    let ran = demo.run(&by).exits(0).answers(&["Recorded entry 8, signed by alice/blue."]);
+    if ran.stderr.contains("Touch alice/primary") {
+        ran.says(&["alice/primary is retired, and may not sign this.\n"]);
+    }
+    let named = ["key", "move", "bob/primary", "--to", "x", "--by", "alice/primary"];
+    refused(&demo, &named, 3, &["alice/primary is retired, and may not sign this"]);
+}
+
+#[test]
+fn a_key_that_is_named_and_absent_is_told() {
+    let demo = Demo::people();
+    demo.unplug("demo-key-4");
+    let check = ["key", "check", "carol/primary"];
+    demo.read(&check).exits(4).says(&[
+        "carol/primary isn't plugged in; these are: alice/primary, alice/blue, bob/primary",
+        "hint: plug in carol/primary",
+    ]);
+}
+
 #[test]
 fn several_keys_are_checked_in_one_entry() {
     let demo = Demo::people();
