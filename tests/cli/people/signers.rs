@@ -135,6 +135,26 @@ fn a_second_key_is_asked_for_and_keys_may_be_swapped() {
     demo.read(&["log", "verify"]).exits(0).answers(&["SOUND: 7 entries"]);
 }
 
+/// While somebody compares fingerprints, somebody else may swap the key: it doesn't sign under
+/// the name, or get the PIN, of the one that opened the vault.
+#[test]
+fn a_key_that_takes_the_openers_place_does_not_sign_for_it() {
+    let demo = Demo::people();
+    fs::remove_dir_all(demo.folder.path().join("state")).unwrap();
+    let before = demo.snapshot();
+    let arguments = ["key", "move", "bob/primary", "--to", "x", "--by", "alice/primary"];
+    let mut terminal = dialogue(&demo, &arguments);
+    terminal.until("Is it the same (yes, no, or paste theirs)? ");
+    let key = |number| demo.path(&format!("demo-keys/demo-key-{number}.json"));
+    fs::rename(key(3), key(1)).unwrap();
+    terminal.types("yes\n");
+    assert_eq!(terminal.ends().0, 3);
+    let talk = fs::read_to_string(demo.path("talk.txt")).unwrap();
+    let said = "alice/primary opened the vault, and bob/primary is in its place now";
+    assert!(talk.contains(said), "{talk}");
+    assert!(demo.snapshot() == before);
+}
+
 #[test]
 fn a_key_that_is_gone_when_it_is_to_sign_is_told_and_nothing_is_recorded() {
     let demo = Demo::people();
@@ -334,4 +354,25 @@ fn a_planted_identity_file_keeps_no_countersigner_out() {
     demo.run(&["log", "verify", "--device", "demo-key-2"])
         .exits(0)
         .answers(&["named by no entry: identities/bob.primary.2.age"]);
+}
+
+/// Whoever can write files can plant as many as they like.
+#[test]
+fn planted_files_and_links_keep_nobody_out() {
+    let demo = Demo::people();
+    let planted = keymuster::vault::fido2prf::plugin_identity(
+        &keymuster::webauthn::CredentialId::new([7; 32]).unwrap(),
+        "keymuster-demo",
+    );
+    let identities = demo.path("vault/identities");
+    for number in 1..=1100 {
+        fs::write(identities.join(format!("a.a.{number}.identity")), &planted).unwrap();
+    }
+    let compartments = demo.path("vault/compartments");
+    for name in ["records.4.age", "seeds.4.age"] {
+        std::os::unix::fs::symlink("nowhere", compartments.join(name)).unwrap();
+    }
+    demo.run(&["vault", "rekey", "--all", "--by", "alice"])
+        .exits(0)
+        .says(&["records is encrypted anew, epoch 5,", "seeds is encrypted anew, epoch 5,"]);
 }
