@@ -54,14 +54,9 @@ pub(crate) fn of_machine(number: usize) -> Vec<Trial> {
             auditor::trials,
             confinement::trials,
             liar::trials,
-        ],
-        _ => &[
             custodian::trials,
-            people::trials,
-            one_port::trials,
-            second_key::trials,
-            interruptions::trials,
         ],
+        _ => &[people::trials, one_port::trials, second_key::trials, interruptions::trials],
     };
     subjects.iter().flat_map(|trials| trials()).collect()
 }
