@@ -113,8 +113,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             if error.use_stderr() {
                 if arguments.iter().any(|argument| argument == "--json") {
                     let text = error.to_string();
-                    let message = text.lines().next().unwrap_or_default();
-                    let message = message.strip_prefix("error: ").unwrap_or(message);
+                    let first = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+                    let message = first.collect::<Vec<_>>().join(" ");
+                    let message = message.strip_prefix("error: ").unwrap_or(&message);
                     let failure = Failure::new(exit::USAGE, message);
                     let _ = anstream::stdout().write_all(failure_json(&failure).as_bytes());
                 }

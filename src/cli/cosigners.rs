@@ -148,7 +148,7 @@ impl Session<'_> {
     }
 
     /// Tells by the log which key it was that opened the vault under a name that its files give
-    /// it. It goes by its own name from now on: a PIN that was typed for another isn't its own.
+    /// it. One that has another name goes by that: a PIN that was typed for another isn't its own.
     pub fn prove_opener(
         &mut self,
         key: ChosenKey,
@@ -159,6 +159,9 @@ impl Session<'_> {
             let message = format!("{supposed} opened the vault, and {name} is in its place now");
             return Err(Failure::new(exit::NO, message)
                 .hint("leave the key that opens the vault plugged in, and run the command again"));
+        }
+        if name == *supposed {
+            return Ok((name, key));
         }
         let key = ChosenKey { name: name.to_string(), ..key };
         Ok((name, key))

@@ -530,6 +530,8 @@ fn a_failure_has_json_too() {
     let value: serde_json::Value = serde_json::from_str(&usage.stdout).unwrap();
     assert_eq!((&value["answer"], &value["exit"]), (&"error".into(), &2.into()));
     assert!(value["message"].as_str().unwrap().contains("'abc'"), "{value}");
+    let missing = demo.run(&["policy", "change", "--json"]).exits(2).stdout;
+    assert!(missing.contains("--check-days <DAYS>"), "it names what is missing: {missing}");
 }
 
 #[test]

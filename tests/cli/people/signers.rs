@@ -210,6 +210,22 @@ fn a_flag_that_gives_one_pin_gives_it_to_one_key_only() {
     let files = [&files[..], &["--pin-file", "bob/primary=demo/second.pin"]].concat();
     let signers = ["alice/green", "bob/primary"];
     recorded(&demo, &[&CHANGE[..], &both, &files].concat(), &["waiver-given"], &signers);
+
+    // A planted file makes the names of files disagree: the key that opens has none until then.
+    let identities = demo.path("vault/identities");
+    let green = identities.join("alice.green.1.identity");
+    fs::copy(green, identities.join("x.y.9.identity")).unwrap();
+    let moved = ["key", "move", "alice/blue", "--to", "x", "--device", "first"];
+    recorded(&demo, &[&moved[..], &file].concat(), &["key-moved"], &["alice/green"]);
+    let retries = || {
+        let text = fs::read_to_string(demo.path("demo-keys/second.json")).unwrap();
+        let key: serde_json::Value = serde_json::from_str(&text).unwrap();
+        key["pin"]["retries"].as_u64()
+    };
+    let before = retries();
+    let change = [&CHANGE[..], &["--device", "first", "--by", "alice/green", "--by", "bob"], &file];
+    demo.run(&change.concat()).exits(2).says(&["and that of bob/primary is needed too"]);
+    assert!(before.is_some() && retries() == before, "bob's key spent no attempt");
 }
 
 /// A device that says nothing of itself gets no PIN of somebody else's, unless somebody who
