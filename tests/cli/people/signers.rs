@@ -313,6 +313,21 @@ fn keys_that_are_due_are_checked_together() {
     assert_eq!(touches(&ran), [""; 0]);
     let none = super::answer(demo.read(&[&due[..], &["--json"]].concat()));
     assert_eq!(none["keys"], serde_json::json!([]));
+    // Two and a half months later all are, and those that are plugged in sign one entry.
+    let aside = demo.copied();
+    aside.unplug("demo-key-4");
+    let plain = command_in(aside.folder.path());
+    let mut later = std::process::Command::new("setsid");
+    let program = env!("CARGO_BIN_EXE_keymuster");
+    later.args(["--wait", "faketime", "-f", "+80d", program]).args(due);
+    later.args(["--vault", "demo/vault", "--identity", "demo/reader.identity"]);
+    later.current_dir(aside.folder.path()).stdin(std::process::Stdio::null());
+    later.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = later.output().expect("faketime is needed (make setup-test installs it)");
+    let all = super::super::demo_vault::ran(output);
+    let all = all.exits(0).says(&["carol/primary is due too, and isn't plugged in."]);
+    assert_eq!(touches(&all).len(), 3, "each signs once: {}", all.stderr);
+    all.answers(&["Recorded entry 7, signed by alice/blue and alice/primary and bob/primary."]);
     // What is announced earlier than it is due again would be due for ever.
     let change = ["policy", "change", "--check-days", "14"];
     refused(&demo, &change, 1, &["is announced 14 days before it"]);
