@@ -1,4 +1,4 @@
-//! The nouns of a vault and what can happen to them: custodians, keys, readers,
+//! The nouns of a vault and what can happen to them: custodians, keys, readers, accounts,
 //! compartments, policy, waivers, corrective actions.
 //!
 //! One file a noun, with its events and its part of [`State`]; a key has three, for its
@@ -9,6 +9,7 @@
 //! This module decides from what it is given: it knows no file, clock, device, terminal
 //! or randomness, and verifies no signature.
 
+mod account;
 mod action;
 pub mod authority;
 mod compartment;
@@ -23,6 +24,12 @@ mod report;
 mod state;
 mod values;
 
+pub use account::{
+    Account, AccountAdded, AccountChanged, AccountField, AccountIdentity, AccountRemoved,
+    AccountsTried, Concern, Contact, ContactRole, Device, DeviceLinked, DeviceName, DeviceUnlinked,
+    Email, Outcome, Phone, RootUser, RootUserChanged, SignInProven, Tag, TokenMoved, Trial,
+    TrialKind,
+};
 pub use action::{Action, ActionClosed, ActionOpened, Waiver, WaiverGiven};
 pub use compartment::{Compartment, CompartmentSealed, RECORDS, SEEDS};
 pub use custodian::{

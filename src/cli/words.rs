@@ -2,11 +2,34 @@
 //!
 //! One sentence an event, from the event alone. Nothing here decides anything.
 
+mod account;
+
+use std::fmt::Display;
+
 use crate::record::{
     BagOpened, CustodianChanged, Event, Handle, KeyEnrolled, KeyMoved, KeyReported, Line, PAPER,
     PolicyChanged, UserVerification, VaultCreated,
 };
 use crate::sshsig::PublicKey;
+
+/// How many accounts of a list are told one by one.
+const MAX_ACCOUNTS: usize = 20;
+
+/// The events of an entry, a sentence each; of a long list of accounts the first, and how many
+/// more there are. Nothing else is ever left out.
+pub fn all_in_words(events: &[Event]) -> Vec<String> {
+    let is_account = |event: &&Event| matches!(event, Event::AccountAdded(_));
+    let accounts = events.iter().filter(is_account).count();
+    let mut told = 0;
+    let shown = events.iter().filter(|event| {
+        told += usize::from(is_account(event));
+        !is_account(event) || told <= MAX_ACCOUNTS
+    });
+    let more = accounts.saturating_sub(MAX_ACCOUNTS);
+    let rest =
+        (more > 0).then(|| format!("{more} more accounts are looked after, of the same list"));
+    shown.map(in_words).chain(rest).collect()
+}
 
 /// An event as a sentence without a full stop.
 pub fn in_words(event: &Event) -> String {
@@ -74,6 +97,32 @@ pub fn in_words(event: &Event) -> String {
             event.epoch,
             joined(&event.members, ", ")
         ),
+        Event::AccountAdded(event) => account::added(event),
+        Event::AccountChanged(event) => account::changed(event),
+        Event::RootUserChanged(event) => account::root_changed(event),
+        Event::AccountRemoved(event) => {
+            let remark = remarked(event.remark.as_ref());
+            format!("the account {} is looked after no more{remark}", event.account)
+        }
+        Event::DeviceLinked(event) => account::linked(event),
+        Event::DeviceUnlinked(event) => account::unlinked(event),
+        Event::TokenMoved(event) => account::token_moved(event),
+        Event::ContactsReviewed(event) => account::tried(
+            event,
+            "contacts and details were looked at and are current",
+            "contacts or details were looked at and AREN'T CURRENT",
+        ),
+        Event::MailboxTested(event) => account::tried(
+            event,
+            "a message to the root user arrived and was read",
+            "A MESSAGE TO THE ROOT USER DIDN'T ARRIVE",
+        ),
+        Event::PhoneTested(event) => account::tried(
+            event,
+            "a call to the root user's telephone was answered",
+            "A CALL TO THE ROOT USER'S TELEPHONE WASN'T ANSWERED",
+        ),
+        Event::SignInProven(event) => account::signed_in(event),
         Event::WaiverGiven(event) => {
             let (obligation, reason) = (quoted(&event.obligation), quoted(&event.reason));
             format!("{}: {obligation} may wait until {}: {reason}", event.waiver, event.until)
@@ -170,8 +219,9 @@ fn remarked(remark: Option<&Line>) -> String {
 
 /// Somebody's own words, which must not pass for ours: in quotes that they can't end, and with
 /// no run of blanks that could look like the start of another line.
-fn quoted(line: &Line) -> String {
-    let words: Vec<&str> = line.as_str().split_whitespace().collect();
+fn quoted(line: &impl Display) -> String {
+    let line = line.to_string();
+    let words: Vec<&str> = line.split_whitespace().collect();
     format!("\u{201c}{}\u{201d}", words.join(" ").replace(['\u{201c}', '\u{201d}'], "'"))
 }
 

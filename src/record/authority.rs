@@ -68,6 +68,12 @@ pub fn rule(event: &Event) -> Rule {
         Event::DutiesAcknowledged(event) => Rule::Each(vec![event.custodian.clone()]),
         Event::CustodianChanged(_)
         | Event::KeyMoved(_)
+        | Event::AccountChanged(_)
+        | Event::TokenMoved(_)
+        | Event::ContactsReviewed(_)
+        | Event::MailboxTested(_)
+        | Event::PhoneTested(_)
+        | Event::SignInProven(_)
         | Event::ActionOpened(_)
         | Event::ActionClosed(_) => Rule::One,
         Event::CustodianAdded(_)
@@ -76,6 +82,11 @@ pub fn rule(event: &Event) -> Rule {
         | Event::ReaderRemoved(_)
         | Event::KeyRetired(_)
         | Event::PolicyChanged(_)
+        | Event::AccountAdded(_)
+        | Event::AccountRemoved(_)
+        | Event::RootUserChanged(_)
+        | Event::DeviceLinked(_)
+        | Event::DeviceUnlinked(_)
         | Event::WaiverGiven(_)
         | Event::CompartmentSealed(_) => Rule::Two,
     }

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionClosed, ActionOpened, BagOpened, BagSealed, CompartmentSealed, CustodianAdded,
-    CustodianChanged, CustodianLeft, DutiesAcknowledged, IdentitySealed, KeyChecked, KeyEnrolled,
+    AccountAdded, AccountChanged, AccountRemoved, AccountsTried, ActionClosed, ActionOpened,
+    BagOpened, BagSealed, CompartmentSealed, CustodianAdded, CustodianChanged, CustodianLeft,
+    DeviceLinked, DeviceUnlinked, DutiesAcknowledged, IdentitySealed, KeyChecked, KeyEnrolled,
     KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired, PolicyChanged, ReaderAdded,
-    ReaderRemoved, RecipientChanged, VaultCreated, WaiverGiven,
+    ReaderRemoved, RecipientChanged, RootUserChanged, SignInProven, TokenMoved, VaultCreated,
+    WaiverGiven,
 };
 
 /// One event of an entry. `kind` is its tag in the document; unknown kinds and unknown
@@ -56,6 +58,28 @@ pub enum Event {
     IdentitySealed(IdentitySealed),
     /// An epoch of a compartment begins.
     CompartmentSealed(CompartmentSealed),
+    /// An account is looked after.
+    AccountAdded(Box<AccountAdded>),
+    /// What is known of an account changes.
+    AccountChanged(Box<AccountChanged>),
+    /// An account's root user changes.
+    RootUserChanged(RootUserChanged),
+    /// An account is looked after no more.
+    AccountRemoved(AccountRemoved),
+    /// An MFA device was registered with root users.
+    DeviceLinked(DeviceLinked),
+    /// An MFA device is no longer registered with root users.
+    DeviceUnlinked(DeviceUnlinked),
+    /// A token is kept elsewhere.
+    TokenMoved(TokenMoved),
+    /// Contacts and details of accounts were looked at.
+    ContactsReviewed(AccountsTried),
+    /// It was tried whether a message to root users arrives.
+    MailboxTested(AccountsTried),
+    /// It was tried whether root users' telephones are answered.
+    PhoneTested(AccountsTried),
+    /// It was tried whether root users can sign in.
+    SignInProven(SignInProven),
     /// An obligation may wait.
     WaiverGiven(WaiverGiven),
     /// A corrective action is opened.
@@ -89,6 +113,17 @@ impl Event {
             Self::BagOpened(_) => "bag-opened",
             Self::IdentitySealed(_) => "identity-sealed",
             Self::CompartmentSealed(_) => "compartment-sealed",
+            Self::AccountAdded(_) => "account-added",
+            Self::AccountChanged(_) => "account-changed",
+            Self::RootUserChanged(_) => "root-user-changed",
+            Self::AccountRemoved(_) => "account-removed",
+            Self::DeviceLinked(_) => "device-linked",
+            Self::DeviceUnlinked(_) => "device-unlinked",
+            Self::TokenMoved(_) => "token-moved",
+            Self::ContactsReviewed(_) => "contacts-reviewed",
+            Self::MailboxTested(_) => "mailbox-tested",
+            Self::PhoneTested(_) => "phone-tested",
+            Self::SignInProven(_) => "sign-in-proven",
             Self::WaiverGiven(_) => "waiver-given",
             Self::ActionOpened(_) => "action-opened",
             Self::ActionClosed(_) => "action-closed",

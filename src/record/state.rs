@@ -1,13 +1,15 @@
 //! The state of a vault: what the replay of its log comes to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::account::Accounts;
 use super::{
     Action, AgeRecipient, Compartment, CompartmentSealed, Custodian, Event, Handle, IdentitySealed,
     Key, KeyName, KeyState, Line, Policy, RECORDS, Reader, Realm, Report, ReportKind, SEEDS,
-    SealedIdentity, Time, UserVerification, Waiver,
+    SealedIdentity, Time, TrialKind, UserVerification, Waiver,
 };
 
 /// Where in the log something happened.
@@ -82,9 +84,12 @@ pub struct State {
     pub(super) sealings: Vec<Sealing>,
     pub(super) waivers: BTreeMap<Handle, Waiver>,
     pub(super) actions: BTreeMap<Handle, Action>,
+    pub(super) accounts: Arc<Accounts>,
     pub(super) had_two_custodians: bool,
     used_handles: BTreeSet<Handle>,
     used_recipients: BTreeSet<AgeRecipient>,
+    /// The time of the last entry, before which all that is remembered happened.
+    noted: Option<Time>,
 }
 
 impl Default for State {
@@ -103,9 +108,11 @@ impl Default for State {
             sealings: Vec::new(),
             waivers: BTreeMap::new(),
             actions: BTreeMap::new(),
+            accounts: Arc::default(),
             had_two_custodians: false,
             used_handles: BTreeSet::new(),
             used_recipients: BTreeSet::new(),
+            noted: None,
         }
     }
 }
@@ -144,6 +151,17 @@ impl State {
             Event::BagOpened(event) => event.apply(self),
             Event::IdentitySealed(event) => event.apply(self, at),
             Event::CompartmentSealed(event) => event.apply(self, at),
+            Event::AccountAdded(event) => event.apply(self, at),
+            Event::AccountChanged(event) => event.apply(self),
+            Event::RootUserChanged(event) => event.apply(self),
+            Event::AccountRemoved(event) => event.apply(self, at),
+            Event::DeviceLinked(event) => event.apply(self, at),
+            Event::DeviceUnlinked(event) => event.apply(self),
+            Event::TokenMoved(event) => event.apply(self),
+            Event::ContactsReviewed(event) => event.apply(self, &TrialKind::Contacts, at),
+            Event::MailboxTested(event) => event.apply(self, &TrialKind::Mailbox, at),
+            Event::PhoneTested(event) => event.apply(self, &TrialKind::Phone, at),
+            Event::SignInProven(event) => event.apply(self, at),
             Event::WaiverGiven(event) => event.apply(self, at),
             Event::ActionOpened(event) => event.apply(self, at),
             Event::ActionClosed(event) => event.apply(self, at),
@@ -160,6 +178,10 @@ impl State {
     /// Notes the time of the entry that was applied. What an earlier entry said of a later time
     /// happened by this one: nobody puts off what is due by dating an entry ahead.
     pub fn note_time(&mut self, time: Time) {
+        if self.noted.replace(time).is_none_or(|before| before <= time) {
+            return;
+        }
+        Arc::make_mut(&mut self.accounts).cap_times(time);
         let seen = self.keys.values_mut().map(|key| &mut key.last_seen);
         let acknowledged = self.custodians.values_mut().filter_map(|who| who.acknowledged.as_mut());
         for stamp in seen.chain(acknowledged) {

@@ -43,6 +43,23 @@ pub enum UnfitValue {
         "expected a public key of type sk-ssh-ed25519@openssh.com or sk-ecdsa-sha2-nistp256@openssh.com"
     )]
     SshPublicKey,
+    /// Not an e-mail address.
+    #[error("{0:?} isn't an e-mail address, such as aws@example.com")]
+    Email(String),
+    /// Not a telephone number in international form.
+    #[error("{0:?} isn't a telephone number as in +44 20 7946 0000: a plus, digits, single blanks")]
+    Phone(String),
+    /// Not a contact.
+    #[error("{0:?} isn't a contact, such as \"Finance <finance@example.com> +44 20 7946 0000\"")]
+    Contact(String),
+    /// Not a tag.
+    #[error("{0:?} isn't a tag: at most 128 characters, and no comma or semicolon")]
+    Tag(String),
+    /// Neither the name of a key nor that of a token.
+    #[error(
+        "{0:?} isn't an MFA device: a key such as alice/primary, or a token's name such as phone"
+    )]
+    DeviceName(String),
 }
 
 /// Gives a value that is a checked string its text form everywhere: Display, FromStr,
@@ -356,6 +373,8 @@ impl FromStr for SshPublicKey {
     }
 }
 as_text!(SshPublicKey);
+
+pub(super) use as_text;
 
 #[cfg(test)]
 mod tests {

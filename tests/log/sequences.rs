@@ -4,12 +4,15 @@
 use std::collections::BTreeSet;
 
 use keymuster::record::{
-    CompartmentSealed, CustodianAdded, Event, Handle, IdentitySealed, Key, KeyName, ReaderAdded,
-    RecipientChanged, State,
+    CompartmentSealed, CustodianAdded, Event, Handle, IdentitySealed, Key, KeyName, Outcome,
+    ReaderAdded, RecipientChanged, State,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use super::accounts::{
+    account, linked, removed, renamed, root_email, signed_in, token_moved, tried, unlinked,
+};
 use super::fixture::{checked, compartment, custodian, handle, name, reader, sealed};
 use super::people::{
     People, acknowledged, action, bagged, checks_every, closed, compromised, duties, handed, left,
@@ -42,7 +45,7 @@ struct Draw {
 fn draws() -> impl Strategy<Value = Draw> {
     let keys: Vec<&str> = FOUNDERS.into_iter().chain(LATER).collect();
     let people = PEOPLE.to_vec();
-    let parts = (0..24_u8, select(keys), select(people.clone()), select(people));
+    let parts = (0..29_u8, select(keys), select(people.clone()), select(people));
     (parts, any::<bool>(), 0..4_u32).prop_map(|((kind, key, one, other), fresh, epoch)| Draw {
         kind,
         key,
@@ -97,6 +100,17 @@ fn event(people: &mut People, draw: &Draw, entry: usize) -> (Event, Option<&'sta
             let four = [waiver(one), action(one, other), closed(one), action(other, one)];
             four[epoch as usize % 4].clone()
         }
+        23 => account(one, u64::from(epoch)),
+        24 if fresh => linked(key, &[one, other]),
+        24 => linked(label, &[one]),
+        25 if fresh => unlinked(key, &[one, other]),
+        25 => unlinked(label, &[one]),
+        26 => {
+            let four = [removed(one), renamed(one), root_email(one, "a@example.com")];
+            four.get(epoch as usize).cloned().unwrap_or_else(|| token_moved(one, label, other))
+        }
+        27 if fresh => signed_in(&[one, other], None),
+        27 => Event::MailboxTested(tried(&[one], Outcome::Passed)),
         _ => checked(key),
     };
     (event, None)
@@ -171,6 +185,7 @@ impl Used {
                     && self.public_keys.insert(enrolled.public_key.to_string())
             }
             Event::WaiverGiven(given) => self.ids.insert(format!("waiver {}", given.waiver)),
+            Event::AccountAdded(added) => self.ids.insert(format!("account {}", added.account)),
             Event::ActionOpened(opened) => self.ids.insert(format!("action {}", opened.action)),
             _ => true,
         }

@@ -1,7 +1,10 @@
 //! The rows, each vault's by itself.
 
-use keymuster::record::{Event, UserVerification as Policy};
+use keymuster::record::{Event, Outcome, RootUserChanged, UserVerification as Policy};
 
+use super::super::accounts::{
+    account, linked, removed, renamed, root_email, signed_in, token_moved, tried, unlinked,
+};
 use super::super::fixture::{checked, compartment, created, custodian, reader, sealed};
 use super::super::people::{
     People, acknowledged, action, bagged, changed, checks_every, closed, compromised, handed, left,
@@ -72,10 +75,22 @@ pub fn many() -> People {
         lost("erin/primary", "carol"),
         bagged("carol/primary", "B-1", "carol", "alice"),
         action("third-key", "bob"),
+        account("prod", 1),
+        root_email("prod", "aws@example.com"),
+        linked("bob/blue", &["prod"]),
+        linked("phone", &["prod"]),
     ];
     people.does(&["alice/primary", "bob/primary", "carol/primary"], events);
+    people.does(&["alice/primary", "bob/primary"], vec![with_phone("prod")]);
     people.make("mallory/primary");
     people
+}
+
+/// The root user has a telephone number.
+fn with_phone(account: &str) -> Event {
+    let phone = Some("+1 555 0100".parse().unwrap());
+    let (account, credentials, email) = (account.parse().unwrap(), None, None);
+    Event::RootUserChanged(RootUserChanged { account, credentials, email, phone })
 }
 
 fn two(event: Event) -> Row {
@@ -100,6 +115,19 @@ pub fn counted() -> Vec<Row> {
         two(retired("erin/primary")),
         two(compartment("seeds", 2, members)),
         two(waiver("abroad")),
+        two(account("test", 2)),
+        two(removed("prod")),
+        two(root_email("prod", "root@example.com")),
+        two(with_phone("prod")),
+        two(linked("alice/primary", &["prod"])),
+        two(linked("fob", &["prod"])),
+        two(unlinked("bob/blue", &["prod"])),
+        one(renamed("prod")),
+        one(token_moved("prod", "phone", "alice")),
+        one(Event::ContactsReviewed(tried(&["prod"], Outcome::Passed))),
+        one(Event::MailboxTested(tried(&["prod"], Outcome::Failed))),
+        one(Event::PhoneTested(tried(&["prod"], Outcome::Passed))),
+        one(signed_in(&["prod"], Some("bob/blue"))),
         one(changed("bob", "carol")),
         one(moved("bob/primary", "safe 2")),
         one(action("new-safe", "bob")),
@@ -315,7 +343,8 @@ pub fn overruled() -> People {
 pub fn alone() -> People {
     let mut people = People::with(&["alice/primary", "alice/blue"]);
     let events = vec![custodian("bob"), reader("auditor"), action("third-key", "alice")];
-    people.does(&["alice/primary"], events);
+    let accounts = vec![account("prod", 1), linked("phone", &["prod"])];
+    people.does(&["alice/primary"], [events, accounts].concat());
     people.make("bob/primary");
     people
 }
@@ -347,6 +376,14 @@ pub fn alone_rows(people: &mut People) -> Vec<Row> {
         waiver("abroad"),
         action("new-safe", "alice"),
         closed("third-key"),
+        account("test", 2),
+        removed("prod"),
+        root_email("prod", "root@example.com"),
+        linked("alice/blue", &["prod"]),
+        unlinked("phone", &["prod"]),
+        renamed("prod"),
+        token_moved("prod", "phone", "alice"),
+        signed_in(&["prod"], None),
     ];
     let mut rows: Vec<Row> = events.into_iter().map(|event| row(event, alices, bobs)).collect();
     for key in ["alice/green", "bob/primary"] {
