@@ -12,6 +12,7 @@
     reason = "cli brings the clock, randomness, environment and terminal to the rest"
 )]
 
+mod account;
 mod action;
 mod change;
 mod context;
@@ -35,6 +36,7 @@ mod presence;
 mod prompt;
 mod proof;
 mod reader;
+mod reading;
 mod secret_file;
 mod session;
 mod signals;
@@ -83,6 +85,9 @@ enum Command {
     /// Who may read the log and sign nothing
     #[command(subcommand)]
     Reader(reader::Command),
+    /// The accounts whose root users are looked after
+    #[command(subcommand)]
+    Account(Box<account::Command>),
     /// The rules that the vault has set itself
     #[command(subcommand)]
     Policy(policy::Command),
@@ -175,6 +180,7 @@ fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Key(command) => key::run(context, command),
         Command::Custodian(command) => custodian::run(context, command),
         Command::Reader(command) => reader::run(context, command),
+        Command::Account(command) => account::run(context, *command),
         Command::Policy(command) => policy::run(context, command),
         Command::Waiver(command) => action::run_waiver(context, command),
         Command::Action(command) => action::run(context, command),

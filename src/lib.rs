@@ -8,6 +8,7 @@
 //! - [`text`]: which characters may be shown.
 //! - [`webauthn`]: the few structures of WebAuthn and CTAP that several modules speak of.
 //! - [`record`]: the nouns, the events, the state, and who must sign what.
+//! - [`inventory`]: lists of accounts from outside, and what they mean for a vault.
 //! - [`sshsig`]: an assertion as an SSH signature, and back, and its verification.
 //! - [`log`]: entries, the chain, the replay.
 //! - [`totp`]: seeds, their codes, and what codes say of a seed.
@@ -17,6 +18,7 @@
 
 pub mod cli;
 pub mod hardening;
+pub mod inventory;
 pub mod key;
 pub mod log;
 pub mod record;

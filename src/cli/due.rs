@@ -4,7 +4,10 @@
 //! Each names the command that does it. Nothing here decides anything.
 
 use super::output::count;
-use crate::record::{Action, Handle, Key, KeyName, KeyState, State, Time};
+use crate::record::{Action, DeviceName, Handle, Key, KeyName, KeyState, State, Time};
+
+/// How many of several accounts are named.
+const MAX_NAMED: usize = 5;
 
 /// All that is to be done about people and keys, a sentence each.
 pub fn due(state: &State, now: Time) -> Vec<String> {
@@ -98,6 +101,22 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
             ));
         }
     }
+    for (name, key) in state.keys() {
+        if !matches!(key.state, KeyState::Reported(_) | KeyState::Retired(_)) {
+            continue;
+        }
+        let device = DeviceName::Key(name.clone());
+        let accounts: Vec<String> = state.accounts_with(&device).map(Handle::to_string).collect();
+        if !accounts.is_empty() {
+            let word = key.state.word();
+            let (which, named) = (few(&accounts), accounts.join(" "));
+            let named = if accounts.len() > MAX_NAMED { "ACCOUNT…" } else { &named };
+            all.push(format!(
+                "{name} is {word}, and registered with the root user of {which} still: remove it \
+                 there, then keymuster account unlink {name} {named}"
+            ));
+        }
+    }
     let late = |action: &&Action| action.closed.is_none() && action.opening.due < now;
     for action in state.actions().values().filter(late) {
         let Action { opening, .. } = action;
@@ -107,6 +126,15 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
         ));
     }
     all
+}
+
+/// The first of several names, and how many more there are.
+fn few(names: &[String]) -> String {
+    let shown = names.get(..MAX_NAMED).unwrap_or(names).join(", ");
+    match names.len().saturating_sub(MAX_NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// What is said where too few can sign.

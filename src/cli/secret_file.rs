@@ -4,22 +4,16 @@
 //! never shown: an error names the file, not what it holds.
 
 use std::fs::File;
-use std::io::ErrorKind::{Interrupted, WouldBlock};
-use std::io::{self, Read as _};
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::OFlags;
-use rustix::io::Errno;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::exit;
 use super::failure::Failure;
-use super::prompt::LOOK;
+use super::reading::{fill, open};
 use crate::hardening::keep_from_swap;
 use crate::key::Pin;
 use crate::text::sanitise;
@@ -133,36 +127,9 @@ fn read_secret(
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     let mut part = Zeroizing::new([0; 4096]);
     keep_from_swap(&*part);
-    while bytes.len() < room && !last.is_some_and(|last| bytes.contains(&last)) {
-        if interrupted.load(Ordering::Relaxed) {
-            return Err(Failure::interrupted());
-        }
-        match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&LOOK)) {
-            Ok(0) | Err(Errno::INTR) => continue,
-            Ok(_) => {}
-            Err(error) => return Err(failed(error.into())),
-        }
-        let wanted = part.len().min(room - bytes.len());
-        match (&file).read(&mut part[..wanted]) {
-            Ok(0) => break,
-            Ok(length) => bytes.extend_from_slice(&part[..length]),
-            Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
+    fill(&mut bytes, &file, (room, last), &mut *part, interrupted, &failed)?;
     keep_from_swap(bytes.as_slice());
     Ok(bytes)
-}
-
-/// Opens what a person names as a secret: a file, a pipe, or `-` for stdin. Neither opening a
-/// pipe nor reading it may wait where nobody looks for Ctrl-C.
-fn open(path: &Path) -> io::Result<File> {
-    if path == Path::new("-") {
-        // std's own handle would keep a copy in its buffer for good.
-        return io::stdin().as_fd().try_clone_to_owned().map(File::from);
-    }
-    let flags = OFlags::NONBLOCK.bits() as i32;
-    File::options().read(true).custom_flags(flags).open(path)
 }
 
 /// An open file descriptor of ours, by its number: it goes on where whoever opened it is.

@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::output::{Answer, HeadView};
 use super::session::{Session, lock};
 use super::unlock::unlock_with;
-use super::words::in_words;
+use super::words::all_in_words;
 use crate::key::identify::EnrolledKey;
 use crate::record::{Event, Handle, Hex, KeyName, Stamp, State};
 use crate::vault::{AgeIdentity, Lock, Prepared};
@@ -198,7 +198,7 @@ impl Session<'_> {
         let number = self.vault.head().number.saturating_add(1);
         let say = |line: &str| self.context.terminal.say(line);
         say(&format!("Entry {number}, to be signed by {}:", signers.join(" and ")));
-        events.iter().for_each(|event| say(&format!("  {}", in_words(event))));
+        all_in_words(events).iter().for_each(|words| say(&format!("  {words}")));
         Ok(())
     }
 

@@ -226,6 +226,26 @@ pub struct AccountAdded {
 }
 
 impl AccountAdded {
+    /// An account with root credentials, of which no more is known than which it is.
+    pub fn of(account: Handle, provider: Handle, id: Line) -> Self {
+        Self {
+            account,
+            provider,
+            id,
+            name: None,
+            tags: Vec::new(),
+            root_credentials: true,
+            root_email: None,
+            mailbox_readers: Vec::new(),
+            root_phone: None,
+            phone_answerers: Vec::new(),
+            billing_contact: None,
+            operations_contact: None,
+            security_contact: None,
+            password_place: None,
+        }
+    }
+
     /// Which account it is.
     pub fn identity(&self) -> AccountIdentity {
         AccountIdentity { provider: self.provider.clone(), id: self.id.clone() }

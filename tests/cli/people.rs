@@ -1,6 +1,7 @@
 //! What several people do at one vault: alice, bob and carol, two of whom sign what matters.
 //! What each command answers, and each way in which it refuses.
 
+mod accounts;
 mod custodians;
 mod custody;
 mod policy;

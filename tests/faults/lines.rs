@@ -92,6 +92,15 @@ const fn deciding(
     Line { world: World::people, budget: 10, of_others: true, refusal, ..line }
 }
 
+/// One of those that others are like: fewer faults of it are tried.
+const fn tending(
+    command: &'static str,
+    arguments: &'static [&'static str],
+    refusal: Option<&'static str>,
+) -> Line {
+    Line { budget: 4, ..deciding(command, arguments, refusal) }
+}
+
 const fn founding(how: &'static str, arguments: &'static [&'static str]) -> Line {
     let effect = Effect::Founds("fresh");
     let refusal = Some("is a vault already");
@@ -230,6 +239,40 @@ pub const LINES: &[Line] = &[
         &["action-1", "all are there", "ON_VAULT"],
         Some("action action-1 is closed"),
     ),
+    tending(
+        "account add",
+        &["test", "--id", "222222222222", "ON_VAULT"],
+        Some("account test is taken"),
+    ),
+    tending(
+        "account change",
+        &["prod", "--phone", "+1 555 0101", "ON_VAULT"],
+        Some("It is so already."),
+    ),
+    tending("account remove", &["prod", "ON_VAULT"], Some("the account prod was removed")),
+    Line {
+        prepare: World::with_list,
+        ..tending("account import", &["list.csv", "ON_VAULT"], Some("It is so already."))
+    },
+    tending("account link", &["alice/blue", "prod", "ON_VAULT"], Some("It is so already.")),
+    tending(
+        "account unlink",
+        &["phone", "prod", "ON_VAULT"],
+        Some("phone isn't registered with prod"),
+    ),
+    tending(
+        "account token",
+        &["prod", "phone", "--held-by", "bob", "ON_VAULT"],
+        Some("It is so already."),
+    ),
+    tending("account contacts-reviewed", &["prod", "ON_VAULT"], None),
+    tending("account mailbox-tested", &["prod", "ON_VAULT"], None),
+    tending(
+        "account phone-tested",
+        &["prod", "--failed", "--remark", "no answer", "ON_VAULT"],
+        None,
+    ),
+    tending("account sign-in-proven", &["prod", "--with", "phone", "ON_VAULT"], None),
     Line {
         effect: Effect::Exports("second"),
         refusal: Some("second exists already"),
@@ -253,6 +296,14 @@ pub const LINES: &[Line] = &[
     Line { budget: 6, ..reading("reader list", &["AS_READER"]) },
     Line { budget: 6, ..reading("policy show", &["AS_READER"]) },
     Line { budget: 6, ..reading("action list", &["AS_READER"]) },
+    Line { budget: 4, ..reading("account list", &["AS_READER"]) },
+    Line { budget: 4, world: World::people, ..reading("account show", &["prod", "AS_READER"]) },
+    Line {
+        budget: 4,
+        world: World::people,
+        prepare: World::with_same_list,
+        ..reading("account compare", &["list.csv", "AS_READER"])
+    },
     Line { budget: 6, ..reading("vault impact", &["alice", "AS_READER"]) },
     reading("key list", &["AS_READER"]),
     reading("key info", &["--vault", "demo/vault", "--device", "demo-key-1"]),

@@ -41,7 +41,19 @@ pub type Files = BTreeMap<PathBuf, Option<Vec<u8>>>;
 /// Somebody's recipient, whose identity is nowhere.
 pub const RECIPIENT: &str = "age1lds27mp3tnaa39yvmyllcnfpdg60d0yw8wzmdrndkfgyk3t9udvq3pfvt6";
 
-const TO_SETTLE: [&[&str]; 4] = [
+const TO_SETTLE: [&[&str]; 6] = [
+    &[
+        "account",
+        "add",
+        "prod",
+        "--id",
+        "123456789012",
+        "--email",
+        "aws@example.com",
+        "--phone",
+        "+1 555 0100",
+    ],
+    &["account", "link", "phone", "prod", "--token"],
     &[
         "reader",
         "add",
@@ -60,7 +72,7 @@ impl World {
     }
 
     /// One of alice, bob and carol, where there is something to settle: a reader beside the
-    /// auditor, an action, a key in a bag and one that is suspended.
+    /// auditor, an account with a token, an action, a key in a bag and one that is suspended.
     pub fn people() -> Self {
         static ORIGINAL: OnceLock<Demo> = OnceLock::new();
         static KNOWN: OnceLock<Known> = OnceLock::new();
@@ -142,6 +154,17 @@ impl World {
     pub fn with_seed(&self) {
         let seed = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n";
         fs::write(self.folder().join("seed"), seed).expect("a file");
+    }
+
+    /// A list of accounts to be imported.
+    pub fn with_list(&self) {
+        let rows = "id,name\n222222222222,Test\n333333333333,Log Archive\n";
+        fs::write(self.folder().join("list.csv"), rows).expect("a file");
+    }
+
+    /// A list of the accounts that there are.
+    pub fn with_same_list(&self) {
+        fs::write(self.folder().join("list.csv"), "id\n123456789012\n").expect("a file");
     }
 
     /// A demo key that has no PIN and needs one.

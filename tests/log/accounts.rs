@@ -15,22 +15,7 @@ const ONE: [&str; 1] = ["bob/primary"];
 
 /// An account of AWS of which no more is known than its id.
 fn bare(account: &str, id: &str) -> AccountAdded {
-    AccountAdded {
-        account: handle(account),
-        provider: handle("aws"),
-        id: line(id),
-        name: None,
-        tags: Vec::new(),
-        root_credentials: true,
-        root_email: None,
-        mailbox_readers: Vec::new(),
-        root_phone: None,
-        phone_answerers: Vec::new(),
-        billing_contact: None,
-        operations_contact: None,
-        security_contact: None,
-        password_place: None,
-    }
+    AccountAdded::of(handle(account), handle("aws"), line(id))
 }
 
 fn added(account: AccountAdded) -> Event {

@@ -39,19 +39,18 @@ pub fn changed(event: &AccountChanged) -> String {
         [&event.billing_contact, &event.operations_contact, &event.security_contact],
     );
     let place = event.password_place.as_ref().map(kept);
-    let forgotten = event.forgotten.iter().map(|field| {
-        let what = match field {
-            AccountField::Name => "its name",
-            AccountField::Tags => "its tags",
-            AccountField::MailboxReaders => "who reads the root mailbox",
-            AccountField::PhoneAnswerers => "who answers the root telephone",
-            AccountField::BillingContact => "its billing contact",
-            AccountField::OperationsContact => "its operations contact",
-            AccountField::SecurityContact => "its security contact",
-            AccountField::PasswordPlace => "where the root password is",
-        };
-        format!("{what} isn't known any more")
+    let forgotten = event.forgotten.iter().map(|field| match field {
+        AccountField::Name => "its name",
+        AccountField::Tags => "its tags",
+        AccountField::MailboxReaders => "who reads the root mailbox",
+        AccountField::PhoneAnswerers => "who answers the root telephone",
+        AccountField::BillingContact => "its billing contact",
+        AccountField::OperationsContact => "its operations contact",
+        AccountField::SecurityContact => "its security contact",
+        AccountField::PasswordPlace => "where the root password is",
     });
+    let forgotten: Vec<&str> = forgotten.collect();
+    let forgotten = (!forgotten.is_empty()).then(|| format!("forgotten: {}", forgotten.join(", ")));
     let what = name.into_iter().chain(details).chain(place).chain(tagged(&event.tags));
     let what: Vec<String> = what.chain(forgotten).collect();
     format!("of the account {}: {}", event.account, what.join("; "))
@@ -94,13 +93,26 @@ pub fn root_changed(event: &RootUserChanged) -> String {
     format!("of the account {}, {} from now on", event.account, what.join(", "))
 }
 
+/// How many of a long list of accounts are named.
+const MAX_NAMED: usize = 40;
+
+/// Which accounts an event is about; of a long list the first, and how many more there are.
+fn listed(accounts: &[Handle]) -> String {
+    match accounts.get(..MAX_NAMED) {
+        Some(first) if accounts.len() > MAX_NAMED => {
+            format!("{} and {} more", joined(first, ", "), accounts.len() - MAX_NAMED)
+        }
+        _ => joined(accounts, ", "),
+    }
+}
+
 pub fn linked(event: &DeviceLinked) -> String {
     let holder = event.holder.as_ref().map(|holder| format!(", held by {holder}"));
     let place = event.place.as_ref().map(|place| format!(", kept at {}", quoted(place)));
     format!(
         "{} is registered with the root user of {}{}{}",
         event.device,
-        joined(&event.accounts, ", "),
+        listed(&event.accounts),
         holder.unwrap_or_default(),
         place.unwrap_or_default()
     )
@@ -108,7 +120,7 @@ pub fn linked(event: &DeviceLinked) -> String {
 
 pub fn unlinked(event: &DeviceUnlinked) -> String {
     let remark = remarked(event.remark.as_ref());
-    let accounts = joined(&event.accounts, ", ");
+    let accounts = listed(&event.accounts);
     format!("{} is no longer registered with the root user of {accounts}{remark}", event.device)
 }
 
@@ -125,7 +137,7 @@ pub fn tried(event: &AccountsTried, passed: &str, failed: &str) -> String {
         Outcome::Failed => failed,
     };
     let remark = remarked(event.remark.as_ref());
-    format!("of {}: {how}{remark}", joined(&event.accounts, ", "))
+    format!("of {}: {how}{remark}", listed(&event.accounts))
 }
 
 pub fn signed_in(event: &SignInProven) -> String {
@@ -137,7 +149,7 @@ pub fn signed_in(event: &SignInProven) -> String {
     let evidence = event.evidence.as_ref().map(|id| format!(", recorded as {}", quoted(id)));
     format!(
         "of {}: {how}{}{}{}",
-        joined(&event.accounts, ", "),
+        listed(&event.accounts),
         device.unwrap_or_default(),
         evidence.unwrap_or_default(),
         remarked(event.remark.as_ref())

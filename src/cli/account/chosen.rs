@@ -1,0 +1,71 @@
+//! Which accounts a command is about.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+
+use crate::cli::exit;
+use crate::cli::failure::Failure;
+use crate::record::{Handle, State, Tag};
+use crate::text::sanitise;
+
+/// Accounts by handle, id or tag.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true, args = ["accounts", "tagged"])]
+pub struct Chosen {
+    /// Which accounts, by handle or id
+    #[arg(value_name = "ACCOUNT")]
+    accounts: Vec<String>,
+    /// All accounts with this tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    tagged: Vec<Tag>,
+}
+
+impl Chosen {
+    /// Their handles, sorted, each once.
+    pub fn handles(&self, state: &State) -> Result<Vec<Handle>, Failure> {
+        let named = self.accounts.iter().map(|account| named(state, account));
+        let mut chosen = named.collect::<Result<BTreeSet<Handle>, Failure>>()?;
+        for tag in &self.tagged {
+            let tagged = state.accounts().iter().filter(|(_, a)| a.tags.contains(tag));
+            let tagged: Vec<Handle> = tagged.map(|(handle, _)| handle.clone()).collect();
+            if tagged.is_empty() {
+                return Err(Failure::new(exit::USAGE, format!("no account has the tag {tag}")));
+            }
+            chosen.extend(tagged);
+        }
+        Ok(chosen.into_iter().collect())
+    }
+}
+
+/// The account that somebody means by its handle, or by its id at its provider.
+pub fn named(state: &State, given: &str) -> Result<Handle, Failure> {
+    let accounts = state.accounts();
+    let by_handle = given.parse().ok().filter(|handle| accounts.contains_key(handle));
+    if let Some(handle) = by_handle {
+        return Ok(handle);
+    }
+    let same_id = accounts.iter().filter(|(_, known)| known.identity.id.as_str() == given);
+    let same_id: Vec<&Handle> = same_id.map(|(handle, _)| handle).collect();
+    if let [one] = same_id.as_slice() {
+        return Ok((*one).clone());
+    }
+    let shown = sanitise(given, 80);
+    let listed = |handles: &mut dyn Iterator<Item = &Handle>| {
+        handles.map(Handle::to_string).collect::<Vec<_>>().join(", ")
+    };
+    if !same_id.is_empty() {
+        let message = format!("several accounts have the id {shown}");
+        return Err(Failure::new(exit::USAGE, message)
+            .hint(format!("name one of them: {}", listed(&mut same_id.into_iter()))));
+    }
+    let failure = Failure::new(exit::USAGE, format!("there is no account {shown}"));
+    let removed = given.parse().is_ok_and(|handle| state.former_accounts().contains_key(&handle));
+    Err(match accounts.len() {
+        _ if removed => Failure::new(exit::USAGE, format!("the account {shown} was removed")),
+        _ if given.contains('/') => failure.hint("the device comes first, then the accounts"),
+        0 => failure.hint("none is recorded: keymuster account add, or account import"),
+        1..=20 => failure.hint(format!("accounts are: {}", listed(&mut accounts.keys()))),
+        _ => failure.hint("keymuster account list tells which there are"),
+    })
+}

@@ -1,0 +1,82 @@
+//! What one should worry about in how accounts are set up, in words.
+
+use std::collections::BTreeMap;
+
+use crate::cli::output::count;
+use crate::record::{Concern, Handle, State};
+
+/// One concern, as a sentence without a full stop.
+pub fn in_words(concern: &Concern) -> String {
+    match concern {
+        Concern::NoEmail => "the root e-mail address isn't recorded".to_owned(),
+        Concern::PersonalEmail(email) => {
+            format!("{email} looks like one person's mailbox: root mail should reach a team")
+        }
+        Concern::NobodyReads => "who reads the root mailbox isn't recorded".to_owned(),
+        Concern::OneReads(who) => format!("{who} alone reads the root mailbox"),
+        Concern::NoPhone => "the root telephone isn't recorded".to_owned(),
+        Concern::NobodyAnswers => "who answers the root telephone isn't recorded".to_owned(),
+        Concern::OneAnswers(who) => format!("{who} alone answers the root telephone"),
+        Concern::NoContact(role) => format!("there is no {role} contact"),
+        Concern::PersonalContact(role, email) => {
+            format!("the {role} contact, {email}, looks like one person's mailbox")
+        }
+        Concern::SameContact(one, other) => {
+            format!("the {one} and {other} contacts are the same mailbox")
+        }
+        Concern::RootAsContact(role) => {
+            format!("the {role} contact is the root mailbox, so it warns nobody else")
+        }
+        Concern::NoPasswordPlace => "where the root password is kept isn't recorded".to_owned(),
+        Concern::NoDevice => "no MFA device is recorded".to_owned(),
+        Concern::OneDevice(device) => format!("{device} is the only MFA device"),
+        Concern::DeviceAstray(key) => {
+            format!("{key} is out of service, and registered with the root user still")
+        }
+        Concern::HasLeft(who) => format!("{who} has left"),
+    }
+}
+
+/// What to worry about in some accounts: all of it for one, how many have each for several.
+/// Empty where there is nothing.
+pub fn told<'a>(state: &State, accounts: impl IntoIterator<Item = &'a Handle>) -> String {
+    let accounts: Vec<&Handle> = accounts.into_iter().collect();
+    let concerns = |handle: &&Handle| state.accounts().get(*handle).map(|a| a.concerns(state));
+    if let [one] = accounts.as_slice() {
+        let found = concerns(one).unwrap_or_default();
+        let lines = found.iter().map(|concern| format!("  {}\n", in_words(concern)));
+        let lines: String = lines.collect();
+        return if lines.is_empty() { lines } else { format!("Worth a look, of {one}:\n{lines}") };
+    }
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for found in accounts.iter().filter_map(concerns) {
+        let mut of_one: Vec<String> = found.iter().map(of_several).collect();
+        of_one.sort();
+        of_one.dedup();
+        of_one.into_iter().for_each(|kind| *kinds.entry(kind).or_default() += 1);
+    }
+    let mut kinds: Vec<(String, usize)> = kinds.into_iter().collect();
+    kinds.sort_by_key(|(_, many)| usize::MAX - many);
+    let line = |(kind, many): &(String, usize)| {
+        format!("  {}: {kind}\n", count(*many, "account", "accounts"))
+    };
+    let lines: String = kinds.iter().map(line).collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    format!("Worth a look (each account's by keymuster account list --concerns):\n{lines}")
+}
+
+/// The same without what is one account's.
+fn of_several(concern: &Concern) -> String {
+    match concern {
+        Concern::PersonalEmail(_) => "the root address looks like one person's".to_owned(),
+        Concern::OneReads(_) => "one person alone reads the root mailbox".to_owned(),
+        Concern::OneAnswers(_) => "one person alone answers the root telephone".to_owned(),
+        Concern::PersonalContact(role, _) => {
+            format!("the {role} contact looks like one person's mailbox")
+        }
+        Concern::OneDevice(_) => "there is one MFA device only".to_owned(),
+        other => in_words(other),
+    }
+}

@@ -1,0 +1,159 @@
+//! `keymuster account link`, `unlink` and `token`: the MFA devices of root users.
+
+use clap::Args;
+
+use super::chosen::{Chosen, named};
+use super::concerns;
+use crate::cli::context::Context;
+use crate::cli::cosigners::Signers;
+use crate::cli::exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Answer;
+use crate::cli::signing::{record_and_tell, record_events};
+use crate::record::{
+    DeviceLinked, DeviceName, DeviceUnlinked, Event, Handle, Line, State, TokenMoved,
+};
+
+/// `keymuster account link`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A key is registered with many root users; a token shows the codes of one.\n\n\
+    Examples:\n  \
+    keymuster account link alice/primary prod payments\n  \
+    keymuster account link phone prod --token --held-by bob --kept-at \"safe 2, Leeds\""
+)]
+pub struct Link {
+    /// The key, such as alice/primary; or, with --token, a name for the token
+    #[arg(value_name = "DEVICE")]
+    mfa_device: DeviceName,
+    #[command(flatten)]
+    chosen: Chosen,
+    /// It is a token that shows TOTP codes, in an app or by itself
+    #[arg(long)]
+    token: bool,
+    /// Who has the token
+    #[arg(long, value_name = "HANDLE", requires = "token")]
+    held_by: Option<Handle>,
+    /// Where the token is kept
+    #[arg(long, value_name = "PLACE", requires = "token")]
+    kept_at: Option<Line>,
+    #[command(flatten)]
+    signers: Signers,
+}
+
+/// `keymuster account unlink`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  \
+    keymuster account unlink alice/blue prod payments --remark \"lost, deregistered at AWS\"")]
+pub struct Unlink {
+    /// The key, such as alice/primary, or the token's name
+    #[arg(value_name = "DEVICE")]
+    mfa_device: DeviceName,
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    remark: Option<Line>,
+    #[command(flatten)]
+    signers: Signers,
+}
+
+/// `keymuster account token`
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true, args = ["held_by", "kept_at"])]
+#[command(after_help = "Example:\n  keymuster account token prod phone --held-by carol")]
+pub struct Token {
+    /// The account, by handle or id
+    account: String,
+    /// The token's name
+    token: Handle,
+    /// Who has it
+    #[arg(long, value_name = "HANDLE")]
+    held_by: Option<Handle>,
+    /// Where it is kept
+    #[arg(long, value_name = "PLACE")]
+    kept_at: Option<Line>,
+    #[command(flatten)]
+    signers: Signers,
+}
+
+/// Fails where a token is meant and not said to be one, or the other way round: a slip of the
+/// keyboard mustn't make a token of a key.
+fn check_kind(device: &DeviceName, token: bool) -> Result<(), Failure> {
+    let usage = |message: String| Err(Failure::new(exit::USAGE, message));
+    match (device, token) {
+        (DeviceName::Token(name), false) => {
+            let message = format!("{name} isn't the name of a key, such as alice/primary");
+            Err(Failure::new(exit::USAGE, message).hint("if it is a token, say so with --token"))
+        }
+        (DeviceName::Key(key), true) => {
+            usage(format!("{key} is the name of a key, not of a token"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub fn link(context: &Context, link: &Link) -> Result<Answer, Failure> {
+    check_kind(&link.mfa_device, link.token)?;
+    let linked = |state: &State| -> Result<Vec<Handle>, Failure> {
+        // Who names many, some of them a second time, means the others.
+        let has = |handle: &Handle| {
+            state.accounts().get(handle).is_some_and(|a| a.devices.contains_key(&link.mfa_device))
+        };
+        let mut accounts = link.chosen.handles(state)?;
+        accounts.retain(|handle| !has(handle));
+        Ok(accounts)
+    };
+    record_and_tell(
+        context,
+        &link.signers,
+        |session, _| {
+            let accounts = linked(session.state())?;
+            let event = || {
+                Event::DeviceLinked(DeviceLinked {
+                    device: link.mfa_device.clone(),
+                    accounts: accounts.clone(),
+                    holder: link.held_by.clone(),
+                    place: link.kept_at.clone(),
+                })
+            };
+            Ok((!accounts.is_empty()).then(event).into_iter().collect())
+        },
+        |state| match link.chosen.handles(state) {
+            Ok(accounts) => concerns::told(state, &accounts),
+            Err(_) => String::new(),
+        },
+    )
+}
+
+pub fn unlink(context: &Context, unlink: &Unlink) -> Result<Answer, Failure> {
+    record_events(context, &unlink.signers, |session, _| {
+        Ok(vec![Event::DeviceUnlinked(DeviceUnlinked {
+            device: unlink.mfa_device.clone(),
+            accounts: unlink.chosen.handles(session.state())?,
+            remark: unlink.remark.clone(),
+        })])
+    })
+}
+
+pub fn token(context: &Context, token: &Token) -> Result<Answer, Failure> {
+    record_events(context, &token.signers, |session, _| {
+        let state = session.state();
+        let account = named(state, &token.account)?;
+        let device = DeviceName::Token(token.token.clone());
+        let known = state.accounts().get(&account).and_then(|a| a.devices.get(&device));
+        let is_known = |device: &crate::record::Device| {
+            token.held_by.as_ref().is_none_or(|who| device.holder.as_ref() == Some(who))
+                && token.kept_at.as_ref().is_none_or(|place| device.place.as_ref() == Some(place))
+        };
+        let moved = || {
+            Event::TokenMoved(TokenMoved {
+                account,
+                token: token.token.clone(),
+                holder: token.held_by.clone(),
+                place: token.kept_at.clone(),
+            })
+        };
+        Ok((!known.is_some_and(is_known)).then(moved).into_iter().collect())
+    })
+}

@@ -1,0 +1,130 @@
+//! Accounts out of what `aws organizations list-accounts` prints as JSON, or the array inside.
+//!
+//! Fields that aren't named here don't matter; AWS adds some from time to time.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Listed, Row, Unreadable, handle_from};
+use crate::record::{AccountAdded, Email, Line};
+use crate::text::sanitise;
+
+#[derive(Deserialize)]
+struct Account {
+    #[serde(rename = "Id")]
+    id: String,
+    #[serde(rename = "Arn")]
+    arn: Option<String>,
+    #[serde(rename = "Name")]
+    name: Option<String>,
+    #[serde(rename = "Email")]
+    email: Option<String>,
+    /// What took the place of `Status`.
+    #[serde(rename = "State")]
+    state: Option<String>,
+    #[serde(rename = "Status")]
+    status: Option<String>,
+}
+
+/// Reads the accounts of such a list.
+pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
+    let list: Value = serde_json::from_str(text)
+        .map_err(|error| Unreadable::NotJson { line: error.line(), column: error.column() })?;
+    let accounts = match list {
+        Value::Array(accounts) => accounts,
+        Value::Object(mut fields) => {
+            if fields.get("NextToken").is_some_and(|token| !token.is_null()) {
+                return Err(Unreadable::NotAll);
+            }
+            match fields.remove("Accounts") {
+                Some(Value::Array(accounts)) => accounts,
+                _ => return Err(Unreadable::OtherJson),
+            }
+        }
+        _ => return Err(Unreadable::OtherJson),
+    };
+    let numbered = (1_u64..).zip(accounts);
+    Ok(numbered.map(|(place, value)| Row { place, account: account(value) }).collect())
+}
+
+fn account(value: Value) -> Result<Listed, Vec<String>> {
+    let account: Account = serde_json::from_value(value).map_err(|error| {
+        vec![format!("it isn't an account: {}", sanitise(&error.to_string(), 200))]
+    })?;
+    let mut wrong = Vec::new();
+    let mut note = |field: &str, error: &dyn std::fmt::Display| {
+        wrong.push(format!("{field}: {error}"));
+    };
+    let id: Option<Line> = account.id.parse().map_err(|error| note("Id", &error)).ok();
+    // arn:PARTITION:organizations::…
+    let partition = account.arn.as_deref().map_or("aws", |arn| {
+        let mut parts = arn.split(':');
+        if parts.next() == Some("arn") { parts.next().unwrap_or_default() } else { "" }
+    });
+    let provider = partition.parse().map_err(|error| note("Arn", &error)).ok();
+    let given = account.name.as_deref().filter(|name| !name.trim().is_empty());
+    let name: Option<Line> =
+        given.and_then(|name| name.trim().parse().map_err(|error| note("Name", &error)).ok());
+    let email: Option<Email> =
+        account.email.and_then(|email| email.parse().map_err(|error| note("Email", &error)).ok());
+    let status = account.state.or(account.status);
+    let inactive = status.filter(|status| status != "ACTIVE").map(|status| sanitise(&status, 40));
+    let handle = handle_from(account.name.as_deref(), &account.id);
+    match (wrong.is_empty(), handle, provider, id) {
+        (true, Some(handle), Some(provider), Some(id)) => Ok(Listed {
+            account: AccountAdded {
+                name,
+                root_email: email,
+                ..AccountAdded::of(handle, provider, id)
+            },
+            named: false,
+            tells_credentials: false,
+            devices: Vec::new(),
+            inactive,
+        }),
+        _ => Err(wrong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The shape of AWS CLI 2, with made-up values.
+    const LIST: &str = r#"{"Accounts": [
+        {"Id": "012345678901", "Arn": "arn:aws:organizations::1:account/o-a/012345678901",
+         "Email": "aws+prod@example.com", "Name": "Prod", "Status": "ACTIVE",
+         "JoinedMethod": "CREATED", "JoinedTimestamp": "2024-01-01T00:00:00+00:00"},
+        {"Id": "012345678902", "Arn": "arn:aws-us-gov:organizations::1:account/o-a/012345678902",
+         "Email": "aws+gov@example.com", "Name": "Gov", "State": "PENDING_CLOSURE",
+         "JoinedTimestamp": 1704067200.0}
+    ], "NextToken": null}"#;
+
+    #[test]
+    fn what_aws_prints_is_read() {
+        let rows = read(LIST).unwrap();
+        let [first, second] = rows.as_slice() else { panic!("{rows:?}") };
+        let (first, second) = (first.account.clone().unwrap(), second.account.clone().unwrap());
+        assert_eq!((first.account.account.as_str(), first.named), ("prod", false));
+        assert_eq!(first.account.root_email.unwrap().as_str(), "aws+prod@example.com");
+        assert_eq!((first.account.provider.as_str(), first.inactive), ("aws", None));
+        assert_eq!(second.account.provider.as_str(), "aws-us-gov");
+        assert_eq!(second.inactive.as_deref(), Some("PENDING_CLOSURE"));
+        let inner = LIST.trim_start_matches("{\"Accounts\": ");
+        let inner = inner.rsplit_once(", \"NextToken\"").unwrap().0;
+        assert_eq!(read(inner).unwrap(), rows);
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_account_is_told() {
+        let wrong = |account: &str| {
+            read(&format!("[{account}]")).unwrap().pop().unwrap().account.unwrap_err()
+        };
+        assert!(wrong("7")[0].starts_with("it isn't an account"));
+        assert!(wrong("{\"Id\": 12345678901}")[0].starts_with("it isn't an account"));
+        assert!(wrong(r#"{"Id": "1", "Arn": "x"}"#)[0].starts_with("Arn: "));
+        assert!(wrong(r#"{"Id": "1", "Email": "nobody"}"#)[0].starts_with("Email: "));
+        assert!(wrong(r#"{"Id": "1", "Name": "a\u202eb"}"#)[0].starts_with("Name: "));
+        assert!(wrong(r#"{"Id": ""}"#)[0].starts_with("Id: "));
+    }
+}

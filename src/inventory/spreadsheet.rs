@@ -1,0 +1,276 @@
+//! Accounts out of a spreadsheet: CSV (RFC 4180) with a line of headings.
+//!
+//! Fields are separated by commas, or by semicolons or tabs if the headings are. Several values
+//! in one field are separated by semicolons. Blanks around a value don't count.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use csv::{ReaderBuilder, StringRecord};
+
+use super::{COLUMNS, Listed, MAX_ROWS, Row, Unreadable, handle_from};
+use crate::record::{AccountAdded, Handle, Line};
+use crate::text::sanitise;
+
+/// Reads the rows of a spreadsheet.
+pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
+    // A quote in a quoted field is doubled: closed fields have an even number together.
+    if !text.bytes().filter(|byte| *byte == b'"').count().is_multiple_of(2) {
+        return Err(Unreadable::OpenQuote);
+    }
+    let headings = text.lines().find(|line| !line.trim().is_empty()).ok_or(Unreadable::Empty)?;
+    let delimiter = [b',', b';', b'\t']
+        .into_iter()
+        .max_by_key(|mark| {
+            let count = headings.bytes().filter(|byte| byte == mark).count();
+            // Of equals, the first.
+            (count, usize::from(*mark == b','))
+        })
+        .unwrap_or(b',');
+    let mut reader = ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(text.as_bytes());
+    let mut columns: Option<Vec<&'static str>> = None;
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|_| Unreadable::NotText)?;
+        if record.iter().all(|field| field.trim().is_empty()) {
+            continue;
+        }
+        match &columns {
+            None => columns = Some(headings_of(&record)?),
+            Some(columns) => {
+                let place = record.position().map_or(0, csv::Position::line);
+                rows.push(Row { place, account: account(columns, &record) });
+            }
+        }
+        if rows.len() > MAX_ROWS {
+            return Err(Unreadable::TooManyRows);
+        }
+    }
+    Ok(rows)
+}
+
+fn headings_of(record: &StringRecord) -> Result<Vec<&'static str>, Unreadable> {
+    let mut columns = Vec::new();
+    for heading in record {
+        let name = heading.trim().to_lowercase().replace([' ', '-'], "_");
+        let known = COLUMNS.into_iter().find(|column| *column == name);
+        let column = known.ok_or_else(|| Unreadable::UnknownColumn(sanitise(heading, 40)))?;
+        if columns.contains(&column) {
+            return Err(Unreadable::ColumnTwice(name));
+        }
+        columns.push(column);
+    }
+    if columns.contains(&"id") { Ok(columns) } else { Err(Unreadable::NoColumn("id")) }
+}
+
+/// The fields of a row by column, and what is wrong with them.
+struct Fields<'a> {
+    values: BTreeMap<&'static str, &'a str>,
+    wrong: Vec<String>,
+}
+
+impl<'a> Fields<'a> {
+    fn text(&self, column: &'static str) -> Option<&'a str> {
+        self.values.get(column).copied()
+    }
+
+    fn parse<T: FromStr<Err: Display>>(&mut self, column: &'static str, text: &str) -> Option<T> {
+        text.parse().map_err(|error| self.wrong.push(format!("{column}: {error}"))).ok()
+    }
+
+    fn value<T: FromStr<Err: Display>>(&mut self, column: &'static str) -> Option<T> {
+        let text = self.text(column)?;
+        self.parse(column, text)
+    }
+
+    /// Several values, sorted, each once.
+    fn list<T: FromStr<Err: Display> + Ord>(&mut self, column: &'static str) -> Vec<T> {
+        let parts = self.text(column).unwrap_or_default().split(';');
+        let parts = parts.map(str::trim).filter(|part| !part.is_empty());
+        let mut all: Vec<T> = parts.filter_map(|part| self.parse(column, part)).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}
+
+fn account(columns: &[&'static str], record: &StringRecord) -> Result<Listed, Vec<String>> {
+    if record.len() != columns.len() {
+        let (has, should) = (record.len(), columns.len());
+        return Err(vec![format!("it has {has} fields where the headings have {should}")]);
+    }
+    let fields = columns.iter().copied().zip(record.iter().map(str::trim));
+    let values = fields.filter(|(_, value)| !value.is_empty()).collect();
+    let mut fields = Fields { values, wrong: Vec::new() };
+    let aws = || "aws".parse().ok();
+    let provider: Option<Handle> =
+        if fields.text("provider").is_some() { fields.value("provider") } else { aws() };
+    if fields.text("id").is_none() {
+        fields.wrong.push("id: it is empty".to_owned());
+    }
+    let id: Option<Line> = fields.value("id");
+    if let Some(id) = &id
+        && provider == aws()
+    {
+        fields.wrong.extend(spoiled(id.as_str()).map(str::to_owned));
+    }
+    let named: Option<Handle> = fields.value("account");
+    let made = || handle_from(fields.text("name"), fields.text("id").unwrap_or_default());
+    let handle = named.clone().or_else(made);
+    if handle.is_none() {
+        fields.wrong.push("account: no handle can be made of its name or id".to_owned());
+    }
+    let credentials = match fields.text("root_credentials").map(str::to_lowercase).as_deref() {
+        None => None,
+        Some("yes" | "true") => Some(true),
+        Some("no" | "false") => Some(false),
+        Some(_) => {
+            fields.wrong.push("root_credentials: it is neither yes nor no".to_owned());
+            None
+        }
+    };
+    let (Some(handle), Some(provider), Some(id)) = (handle, provider, id) else {
+        return Err(fields.wrong);
+    };
+    let account = AccountAdded {
+        account: handle,
+        provider,
+        id,
+        name: fields.value("name"),
+        tags: fields.list("tags"),
+        root_credentials: credentials.unwrap_or(true),
+        root_email: fields.value("root_email"),
+        mailbox_readers: fields.list("mailbox_readers"),
+        root_phone: fields.value("root_phone"),
+        phone_answerers: fields.list("phone_answerers"),
+        billing_contact: fields.value("billing_contact"),
+        operations_contact: fields.value("operations_contact"),
+        security_contact: fields.value("security_contact"),
+        password_place: fields.value("password_place"),
+    };
+    let devices = fields.list("devices");
+    if !fields.wrong.is_empty() {
+        return Err(fields.wrong);
+    }
+    let (named, tells_credentials) = (named.is_some(), credentials.is_some());
+    Ok(Listed { account, named, tells_credentials, devices, inactive: None })
+}
+
+/// What a spreadsheet program does to the id of an AWS account, if it did.
+fn spoiled(id: &str) -> Option<&'static str> {
+    let digits = id.bytes().all(|byte| byte.is_ascii_digit());
+    if digits && id.len() < 12 {
+        return Some("id: it has fewer than twelve digits; a spreadsheet drops zeros in front");
+    }
+    let number = id.bytes().all(|byte| byte.is_ascii_digit() || b".,eE+".contains(&byte));
+    (number && id.contains(['e', 'E']))
+        .then_some("id: a spreadsheet has made a rounded number of it; its column should hold text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Vec<Row> {
+        read(text).unwrap()
+    }
+
+    fn only(text: &str) -> Listed {
+        match rows(text).as_slice() {
+            [Row { account: Ok(listed), .. }] => listed.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn wrong(id: &str, column: &str, value: &str) -> Vec<String> {
+        let text = format!("id,{column}\n{id},{value}\n");
+        rows(&text).pop().unwrap().account.unwrap_err()
+    }
+
+    #[test]
+    fn every_column_is_read() {
+        let text = "account,provider,id,name,tags,root_credentials,root_email,mailbox_readers,\
+            root_phone,phone_answerers,billing_contact,operations_contact,security_contact,\
+            password_place,devices\r\n\
+            prod,aws-cn,012345678901,\"Prod, \"\"EU\"\"\",team=a; env=prod;team=a,Yes,aws@example.com,\
+            bob;alice,+44 20 7946 0000,alice,Finance <finance@example.com>,ops@example.com,\
+            soc@example.com +1 555 0100,Safe 2,alice/primary; phone\r\n";
+        let listed = only(text);
+        let account = &listed.account;
+        assert_eq!((account.account.as_str(), listed.named), ("prod", true));
+        assert_eq!((account.provider.as_str(), account.id.as_str()), ("aws-cn", "012345678901"));
+        assert_eq!(account.name.as_ref().unwrap().as_str(), "Prod, \"EU\"");
+        let texts = |all: Vec<String>| all.join(" ");
+        assert_eq!(
+            texts(account.tags.iter().map(ToString::to_string).collect()),
+            "env=prod team=a"
+        );
+        assert!(account.root_credentials && listed.tells_credentials);
+        assert_eq!(account.root_email.as_ref().unwrap().as_str(), "aws@example.com");
+        assert_eq!(
+            account.mailbox_readers.iter().map(Handle::as_str).collect::<Vec<_>>(),
+            ["alice", "bob"]
+        );
+        assert_eq!(account.root_phone.as_ref().unwrap().to_string(), "+44 20 7946 0000");
+        assert_eq!(account.phone_answerers.len(), 1);
+        assert_eq!(
+            account.billing_contact.as_ref().unwrap().to_string(),
+            "Finance <finance@example.com>"
+        );
+        assert_eq!(account.operations_contact.as_ref().unwrap().to_string(), "ops@example.com");
+        assert_eq!(
+            account.security_contact.as_ref().unwrap().to_string(),
+            "soc@example.com +1 555 0100"
+        );
+        assert_eq!(account.password_place.as_ref().unwrap().as_str(), "Safe 2");
+        let devices: Vec<String> = listed.devices.iter().map(ToString::to_string).collect();
+        assert_eq!(devices, ["alice/primary", "phone"]);
+    }
+
+    #[test]
+    fn what_spreadsheet_programs_write_is_read() {
+        for text in [
+            "ID;Name\n012345678901;Prod\n",
+            "id\tname\n012345678901\tProd\n",
+            "\n\nid,name\r\n\r\n\"012345678901\", Prod \r\n,\r\n",
+            "Name,Root Email,id\nProd,,012345678901",
+        ] {
+            let listed = only(text);
+            assert_eq!(listed.account.id.as_str(), "012345678901", "{text:?}");
+            assert_eq!((listed.account.account.as_str(), listed.named), ("prod", false));
+            assert_eq!(listed.account.provider.as_str(), "aws");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_row_is_told_with_its_line() {
+        let read = rows("id,name\n012345678901,a\n1,2,3\n012345678902,\"b\nc\"\n,d\n");
+        let places: Vec<(u64, bool)> =
+            read.iter().map(|row| (row.place, row.account.is_ok())).collect();
+        assert_eq!(places, [(2, true), (3, false), (4, false), (6, false)]);
+        let id = "012345678901";
+        for (wrong, column) in [
+            (wrong("12345678901", "name", "a"), "id: it has fewer than twelve digits"),
+            (wrong("1.23457E+11", "name", "a"), "id: a spreadsheet has made"),
+            (wrong(id, "root_email", "aws at example.com"), "root_email: "),
+            (wrong(id, "root_phone", "020 7946 0000"), "root_phone: "),
+            (wrong(id, "security_contact", "the SOC"), "security_contact: "),
+            (wrong(id, "mailbox_readers", "Bob"), "mailbox_readers: "),
+            (wrong(id, "root_credentials", "maybe"), "root_credentials: "),
+            (wrong(id, "account", "Prod"), "account: "),
+            (wrong(id, "provider", "AWS"), "provider: "),
+            (wrong(id, "devices", "alice/"), "devices: "),
+            (wrong(id, "name", "a\u{202e}b"), "name: "),
+        ] {
+            assert_eq!(wrong.len(), 1, "{wrong:?}");
+            assert!(wrong[0].starts_with(column), "{wrong:?}");
+        }
+        let all = rows("id,root_email,root_phone\nx y,b,c\n").pop().unwrap().account.unwrap_err();
+        assert_eq!(all.len(), 2, "{all:?}");
+    }
+}
