@@ -1,5 +1,5 @@
 //! The nouns of a vault and what can happen to them: custodians, keys, readers, accounts,
-//! compartments, policy, waivers, corrective actions.
+//! secrets, compartments, policy, waivers, corrective actions.
 //!
 //! One file a noun, with its events and its part of [`State`]; a key has three, for its
 //! enrolment, for reports on it, and for where it is. [`Event`] lists every
@@ -21,14 +21,15 @@ mod key;
 mod policy;
 mod reader;
 mod report;
+mod secret;
 mod state;
 mod values;
 
 pub use account::{
     Account, AccountAdded, AccountChanged, AccountField, AccountIdentity, AccountRemoved,
     AccountsTried, Concern, Contact, ContactRole, Device, DeviceLinked, DeviceName, DeviceUnlinked,
-    Email, Outcome, Phone, RootUser, RootUserChanged, SignInProven, Tag, TokenMoved, Trial,
-    TrialKind,
+    Email, Evidence, Outcome, Phone, RootUser, RootUserChanged, SignInProven, Tag, TokenMoved,
+    TotpCheck, TotpChecked, Trial, TrialKind,
 };
 pub use action::{Action, ActionClosed, ActionOpened, Waiver, WaiverGiven};
 pub use compartment::{Compartment, CompartmentSealed, RECORDS, SEEDS};
@@ -43,6 +44,10 @@ pub use key::{Key, KeyChecked, KeyEnrolled, KeyState};
 pub use policy::{Policy, PolicyChanged, Realm, UserVerification, VaultCreated};
 pub use reader::{Reader, ReaderAdded, ReaderRemoved};
 pub use report::{KeyReported, KeyRestored, KeyRetired, Report, ReportKind};
+pub use secret::{
+    Fingerprint, Generation, Purpose, Receipt, Secret, SecretKind, SecretName, SecretOpened,
+    SecretReplaced, SecretStored,
+};
 pub use state::{Rejection, Sealing, Stamp, State};
 pub use values::{
     AgeRecipient, Bytes, Digest, Handle, Hex, KeyName, Line, Salt, SshPublicKey, Time, UnfitValue,

@@ -22,6 +22,7 @@ mod lock;
 mod memory;
 mod open;
 mod passphrase;
+mod secret;
 mod store;
 
 pub use append::{AppendError, Committed, NewFile, Prepared};
@@ -35,6 +36,7 @@ pub use lock::{Lock, LockError};
 pub use memory::{HeadMemory, Memory, MemoryError, Remembered};
 pub use open::{Damage, OpenVault, RecordsError, open_records};
 pub use passphrase::{Misspelling, Passphrase, PassphraseError};
+pub use secret::{MAX_SECRET, SecretError, SecretLabel, SecretValue, SeedParameters, UnfitSecret};
 pub use store::{StoreError, export_file, make_folder, read_bounded, remove_leftovers_of};
 
 /// The largest file of any other kind than entries and attachments, in bytes.

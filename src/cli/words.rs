@@ -3,6 +3,7 @@
 //! One sentence an event, from the event alone. Nothing here decides anything.
 
 mod account;
+mod secret;
 
 use std::fmt::Display;
 
@@ -123,6 +124,10 @@ pub fn in_words(event: &Event) -> String {
             "A CALL TO THE ROOT USER'S TELEPHONE WASN'T ANSWERED",
         ),
         Event::SignInProven(event) => account::signed_in(event),
+        Event::TotpChecked(event) => secret::checked(event),
+        Event::SecretStored(event) => secret::stored(event),
+        Event::SecretReplaced(event) => secret::replaced(event),
+        Event::SecretOpened(event) => secret::opened(event),
         Event::WaiverGiven(event) => {
             let (obligation, reason) = (quoted(&event.obligation), quoted(&event.reason));
             format!("{}: {obligation} may wait until {}: {reason}", event.waiver, event.until)

@@ -8,6 +8,7 @@
 mod concern;
 mod contact;
 mod device;
+mod totp;
 mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use super::{Handle, Line, Rejection, Stamp, State, Time};
 pub use concern::{Concern, ContactRole};
 pub use contact::{Contact, Email, Phone, Tag};
 pub use device::{Device, DeviceLinked, DeviceName, DeviceUnlinked, TokenMoved};
+pub use totp::{Evidence, TotpCheck, TotpChecked};
 pub use trial::{AccountsTried, Outcome, SignInProven, Trial, TrialKind};
 
 /// The most tags of an account, and the most people who read a mailbox or answer a telephone.
@@ -123,15 +125,25 @@ impl Accounts {
 
     /// Lowers every time that is after `time` to it: see [`State::note_time`].
     pub(super) fn cap_times(&mut self, time: Time) {
-        let later = |account: &Account| {
-            account.trials.values().flat_map(Trial::stamps).any(|stamp| stamp.time > time)
-        };
+        let later = |account: &Account| account.stamps().any(|stamp| stamp.time > time);
         for account in self.present.values_mut().filter(|account| later(account)) {
-            let trials = Arc::make_mut(account).trials.values_mut();
-            for stamp in trials.flat_map(Trial::stamps_mut) {
+            for stamp in Arc::make_mut(account).stamps_mut() {
                 stamp.time = stamp.time.min(time);
             }
         }
+    }
+}
+
+impl Account {
+    /// When things were last tried.
+    fn stamps(&self) -> impl Iterator<Item = &Stamp> {
+        let checks = self.devices.values().flat_map(|device| &device.checks);
+        self.trials.values().flat_map(Trial::stamps).chain(checks.map(|check| &check.at))
+    }
+
+    fn stamps_mut(&mut self) -> impl Iterator<Item = &mut Stamp> {
+        let checks = self.devices.values_mut().flat_map(|device| &mut device.checks);
+        self.trials.values_mut().flat_map(Trial::stamps_mut).chain(checks.map(|c| &mut c.at))
     }
 }
 

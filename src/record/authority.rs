@@ -65,6 +65,7 @@ pub fn rule(event: &Event) -> Rule {
         Event::KeyHandedOver(event) => Rule::Each(vec![event.giver.clone(), event.taker.clone()]),
         Event::BagSealed(event) => Rule::Each(vec![event.sealer.clone(), event.witness.clone()]),
         Event::BagOpened(event) => Rule::Each(vec![event.opener.clone(), event.witness.clone()]),
+        Event::SecretOpened(event) => Rule::Each(vec![event.opener.clone()]),
         Event::DutiesAcknowledged(event) => Rule::Each(vec![event.custodian.clone()]),
         Event::CustodianChanged(_)
         | Event::KeyMoved(_)
@@ -74,6 +75,9 @@ pub fn rule(event: &Event) -> Rule {
         | Event::MailboxTested(_)
         | Event::PhoneTested(_)
         | Event::SignInProven(_)
+        | Event::TotpChecked(_)
+        | Event::SecretStored(_)
+        | Event::SecretReplaced(_)
         | Event::ActionOpened(_)
         | Event::ActionClosed(_) => Rule::One,
         Event::CustodianAdded(_)

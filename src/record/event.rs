@@ -7,8 +7,8 @@ use super::{
     BagOpened, BagSealed, CompartmentSealed, CustodianAdded, CustodianChanged, CustodianLeft,
     DeviceLinked, DeviceUnlinked, DutiesAcknowledged, IdentitySealed, KeyChecked, KeyEnrolled,
     KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired, PolicyChanged, ReaderAdded,
-    ReaderRemoved, RecipientChanged, RootUserChanged, SignInProven, TokenMoved, VaultCreated,
-    WaiverGiven,
+    ReaderRemoved, RecipientChanged, RootUserChanged, SecretOpened, SecretReplaced, SecretStored,
+    SignInProven, TokenMoved, TotpChecked, VaultCreated, WaiverGiven,
 };
 
 /// One event of an entry. `kind` is its tag in the document; unknown kinds and unknown
@@ -80,6 +80,14 @@ pub enum Event {
     PhoneTested(AccountsTried),
     /// It was tried whether root users can sign in.
     SignInProven(SignInProven),
+    /// A TOTP device was checked against a seed.
+    TotpChecked(TotpChecked),
+    /// A secret comes into custody.
+    SecretStored(SecretStored),
+    /// A secret has another value.
+    SecretReplaced(SecretReplaced),
+    /// Somebody opens secrets.
+    SecretOpened(SecretOpened),
     /// An obligation may wait.
     WaiverGiven(WaiverGiven),
     /// A corrective action is opened.
@@ -124,6 +132,10 @@ impl Event {
             Self::MailboxTested(_) => "mailbox-tested",
             Self::PhoneTested(_) => "phone-tested",
             Self::SignInProven(_) => "sign-in-proven",
+            Self::TotpChecked(_) => "totp-checked",
+            Self::SecretStored(_) => "secret-stored",
+            Self::SecretReplaced(_) => "secret-replaced",
+            Self::SecretOpened(_) => "secret-opened",
             Self::WaiverGiven(_) => "waiver-given",
             Self::ActionOpened(_) => "action-opened",
             Self::ActionClosed(_) => "action-closed",

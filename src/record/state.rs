@@ -7,9 +7,9 @@ use thiserror::Error;
 
 use super::account::Accounts;
 use super::{
-    Action, AgeRecipient, Compartment, CompartmentSealed, Custodian, Event, Handle, IdentitySealed,
-    Key, KeyName, KeyState, Line, Policy, RECORDS, Reader, Realm, Report, ReportKind, SEEDS,
-    SealedIdentity, Time, TrialKind, UserVerification, Waiver,
+    Action, AgeRecipient, Compartment, CompartmentSealed, Custodian, Digest, Event, Handle,
+    IdentitySealed, Key, KeyName, KeyState, Line, Policy, RECORDS, Reader, Realm, Report,
+    ReportKind, SEEDS, SealedIdentity, Secret, Time, TrialKind, UserVerification, Waiver,
 };
 
 /// Where in the log something happened.
@@ -65,6 +65,8 @@ pub enum Sealing {
     Identity(IdentitySealed),
     /// A compartment's identity.
     Compartment(CompartmentSealed),
+    /// A value of a secret, in the file of this digest.
+    Secret(Digest),
 }
 
 /// All that is so, after some number of entries. Starts empty and changes by
@@ -85,6 +87,7 @@ pub struct State {
     pub(super) waivers: BTreeMap<Handle, Waiver>,
     pub(super) actions: BTreeMap<Handle, Action>,
     pub(super) accounts: Arc<Accounts>,
+    pub(super) secrets: Arc<BTreeMap<Handle, Arc<Secret>>>,
     pub(super) had_two_custodians: bool,
     used_handles: BTreeSet<Handle>,
     used_recipients: BTreeSet<AgeRecipient>,
@@ -109,6 +112,7 @@ impl Default for State {
             waivers: BTreeMap::new(),
             actions: BTreeMap::new(),
             accounts: Arc::default(),
+            secrets: Arc::default(),
             had_two_custodians: false,
             used_handles: BTreeSet::new(),
             used_recipients: BTreeSet::new(),
@@ -162,6 +166,10 @@ impl State {
             Event::MailboxTested(event) => event.apply(self, &TrialKind::Mailbox, at),
             Event::PhoneTested(event) => event.apply(self, &TrialKind::Phone, at),
             Event::SignInProven(event) => event.apply(self, at),
+            Event::TotpChecked(event) => event.apply(self, at),
+            Event::SecretStored(event) => event.apply(self, at),
+            Event::SecretReplaced(event) => event.apply(self, at),
+            Event::SecretOpened(event) => event.apply(self, at),
             Event::WaiverGiven(event) => event.apply(self, at),
             Event::ActionOpened(event) => event.apply(self, at),
             Event::ActionClosed(event) => event.apply(self, at),

@@ -55,6 +55,9 @@ pub enum UnfitValue {
     /// Not a tag.
     #[error("{0:?} isn't a tag: at most 128 characters, and no comma or semicolon")]
     Tag(String),
+    /// Not of the form `prod-seed.2`.
+    #[error("{0:?} isn't the name of a secret's value, such as prod-seed.2")]
+    SecretName(String),
     /// Neither the name of a key nor that of a token.
     #[error(
         "{0:?} isn't an MFA device: a key such as alice/primary, or a token's name such as phone"

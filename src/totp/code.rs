@@ -20,6 +20,20 @@ pub enum Algorithm {
     Sha512,
 }
 
+impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sha1, Self::Sha256, Self::Sha512];
+
+    /// In one lower-case word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+}
+
 /// How codes are made of a seed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Parameters {

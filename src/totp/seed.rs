@@ -90,6 +90,26 @@ impl Seed {
         &self.0
     }
 
+    /// The one spelling in base32, without fill characters. A secret.
+    pub fn to_base32(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(vec![0; BASE32_NOPAD.encode_len(self.0.len())]);
+        BASE32_NOPAD.encode_mut(&self.0, &mut text);
+        let mut letters = Zeroizing::new(String::with_capacity(text.len()));
+        letters.extend(text.iter().map(|letter| char::from(*letter)));
+        letters
+    }
+
+    /// What tells it from other seeds to whoever has the key: the first half of HMAC-SHA-256
+    /// (RFC 2104). Without the key it says nothing; with it, whoever guesses a seed can see
+    /// that they are right, which 128 bits put out of reach.
+    pub fn fingerprint(&self, key: &[u8; 32]) -> [u8; 16] {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
+        let tag = ring::hmac::sign(&key, &self.0);
+        let mut half = [0; 16];
+        half.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+        half
+    }
+
     /// Its length in bits.
     pub fn bits(&self) -> usize {
         self.0.len() * 8
@@ -163,6 +183,22 @@ mod tests {
         let unfit = Seed::from_base32(short, Strength::Rfc4226).unwrap_err();
         assert_eq!(unfit.to_string(), "it has 80 bits, and RFC 4226 wants at least 128");
         assert!(Seed::from_base32(&"A".repeat(26), Strength::Rfc4226).is_ok(), "130 bits");
+    }
+
+    #[test]
+    fn a_seed_is_written_in_one_spelling() {
+        for text in ["MY", "MZXQ", "MZXW6", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"] {
+            let seed = Seed::from_base32(text, Strength::Any).unwrap();
+            assert_eq!(seed.to_base32().as_str(), text);
+        }
+    }
+
+    /// The expected value was made with the hmac of Python.
+    #[test]
+    fn a_fingerprint_is_half_an_hmac() {
+        let seed = Seed::from_base32("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Strength::Any).unwrap();
+        let shown: String = seed.fingerprint(&[7; 32]).iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(shown, "484de2951f701376565ecd09d54cf4c5");
     }
 
     #[test]

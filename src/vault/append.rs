@@ -18,7 +18,7 @@ use super::found::remove_founded_staging;
 use super::lock::Lock;
 use super::open::{MAX_ENTRY_FILE, OpenVault};
 use super::store::{
-    StoreError, holds, link_new, read_back, read_bounded, remove_leftovers, write_new,
+    StoreError, holds, link_new, make_parent, read_back, read_bounded, remove_leftovers, write_new,
 };
 use crate::log::{
     Considered, Document, Entry, FORMAT, Fault, Finding, Head, MAX_ENTRY, Malformed, sha256,
@@ -205,7 +205,7 @@ impl OpenVault {
 
         self.check_unchanged(number)?;
         let layout = self.location.layout.clone();
-        for folder in [layout.log(), layout.compartments(), layout.identities()] {
+        for folder in [layout.log(), layout.compartments(), layout.identities(), layout.secrets()] {
             remove_leftovers(&folder);
         }
         remove_founded_staging(&layout);
@@ -213,6 +213,8 @@ impl OpenVault {
         let linked = files
             .iter()
             .try_for_each(|file| {
+                // Git keeps no empty folder: that of the secrets may not be there.
+                make_parent(&file.path)?;
                 write_new(&file.path, &file.bytes)?;
                 written.push(file.path.as_path());
                 Ok(())

@@ -11,7 +11,7 @@ use super::MAX_FILE;
 use super::fido2prf::PluginIdentity;
 use super::store::{StoreError, failed, read_bounded};
 use crate::log::FORMAT;
-use crate::record::{Handle, KeyName, VaultId};
+use crate::record::{Digest, Handle, KeyName, VaultId};
 use crate::webauthn::CredentialId;
 
 /// The line of `.gitattributes` that keeps git from changing line ends.
@@ -198,6 +198,16 @@ impl Layout {
         self.identities().join(format!("{custodian}.{slot}.{generation}.identity"))
     }
 
+    /// `secrets/`, which is there once a secret is.
+    pub fn secrets(&self) -> PathBuf {
+        self.root.join("secrets")
+    }
+
+    /// `secrets/<sha256>.age`.
+    pub fn secret(&self, sha256: &Digest) -> PathBuf {
+        self.secrets().join(format!("{sha256}.age"))
+    }
+
     /// The number of the next sealed copy of an identity. One that a file holds which no entry
     /// names is skipped.
     pub fn free_generation(&self, custodian: &Handle, slot: &Handle) -> u32 {
@@ -246,6 +256,11 @@ impl Layout {
         }
         files.sort();
         Ok(files)
+    }
+
+    /// The files of secrets, sorted; none before the first secret.
+    pub fn secret_files(&self) -> Result<Vec<PathBuf>, StoreError> {
+        if is_taken(&self.secrets()) { self.files_in(&self.secrets()) } else { Ok(Vec::new()) }
     }
 
     /// The epochs of a compartment that have a file, the newest first.

@@ -331,6 +331,7 @@ fn hold_against(
                 let path = layout.compartment(sealed.compartment.as_str(), sealed.epoch);
                 named.push((path, sealed.sha256));
             }
+            Sealing::Secret(sha256) => named.push((layout.secret(sha256), *sha256)),
             Sealing::Identity(sealed) => {
                 let (whose, slot, number) = (&sealed.custodian, &sealed.slot, sealed.generation);
                 named.push((layout.identity(whose, slot, number), sealed.sha256));
@@ -355,9 +356,12 @@ fn hold_against(
     }
     let mut strays = Vec::new();
     // A faulty log's later entries may well name them.
-    for folder in [layout.compartments(), layout.identities()] {
-        let files = if faulty { Vec::new() } else { layout.files_in(&folder)? };
-        strays.extend(files.into_iter().filter(|f| named.iter().all(|(path, _)| path != f)));
+    if !faulty {
+        let named: BTreeSet<&PathBuf> = named.iter().map(|(path, _)| path).collect();
+        let mut files = layout.files_in(&layout.compartments())?;
+        files.extend(layout.files_in(&layout.identities())?);
+        files.extend(layout.secret_files()?);
+        strays.extend(files.into_iter().filter(|file| !named.contains(file)));
     }
     Ok((damage, strays))
 }
@@ -464,6 +468,14 @@ impl OpenVault {
     /// entry next.
     pub fn strays(&self) -> Vec<String> {
         self.strays.iter().map(|path| self.location.layout.shown(path)).collect()
+    }
+
+    /// The key of the fingerprints by which seeds are told apart: made of what founded the
+    /// vault, so that whoever has the log in the clear has it, and nobody else.
+    pub fn seed_fingerprint_key(&self) -> Option<Digest> {
+        let salt = self.log.entries.first()?.document().salt;
+        let text = format!("keymuster-seed-fingerprint\n{}\n{salt}\n", self.location.id);
+        Some(sha256(text.as_bytes()))
     }
 
     /// The vault's fingerprint: link 1, which depends on all that founded it.

@@ -224,6 +224,16 @@ pub fn make_folder(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Makes the folder of a file where there is none, and makes that durable.
+pub(super) fn make_parent(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    match make_folder(folder) {
+        Ok(()) => sync_folder(folder),
+        Err(StoreError::Taken(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Writes a new file outside the vault.
 pub fn export_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     write_new(path, bytes)

@@ -13,4 +13,5 @@ mod laws;
 mod people;
 mod reports;
 mod rules;
+mod secrets;
 mod sequences;

@@ -18,6 +18,7 @@ use super::people::{
     People, acknowledged, action, bagged, checks_every, closed, compromised, duties, handed, left,
     lost, opened, reader_removed, rekeyed, restored, retired, waiver,
 };
+use super::secrets;
 
 const FOUNDERS: [&str; 7] = [
     "alice/primary",
@@ -45,7 +46,7 @@ struct Draw {
 fn draws() -> impl Strategy<Value = Draw> {
     let keys: Vec<&str> = FOUNDERS.into_iter().chain(LATER).collect();
     let people = PEOPLE.to_vec();
-    let parts = (0..29_u8, select(keys), select(people.clone()), select(people));
+    let parts = (0..31_u8, select(keys), select(people.clone()), select(people));
     (parts, any::<bool>(), 0..4_u32).prop_map(|((kind, key, one, other), fresh, epoch)| Draw {
         kind,
         key,
@@ -109,6 +110,10 @@ fn event(people: &mut People, draw: &Draw, entry: usize) -> (Event, Option<&'sta
             let four = [removed(one), renamed(one), root_email(one, "a@example.com")];
             four.get(epoch as usize).cloned().unwrap_or_else(|| token_moved(one, label, other))
         }
+        28 if fresh => secrets::stored(one),
+        28 => secrets::replaced(one, epoch),
+        29 if fresh => secrets::opened(&[&format!("{one}.{}", epoch.max(1))], other),
+        29 => secrets::totp_checked(one, label),
         27 if fresh => signed_in(&[one, other], None),
         27 => Event::MailboxTested(tried(&[one], Outcome::Passed)),
         _ => checked(key),
@@ -185,6 +190,7 @@ impl Used {
                     && self.public_keys.insert(enrolled.public_key.to_string())
             }
             Event::WaiverGiven(given) => self.ids.insert(format!("waiver {}", given.waiver)),
+            Event::SecretStored(stored) => self.ids.insert(format!("secret {}", stored.secret)),
             Event::AccountAdded(added) => self.ids.insert(format!("account {}", added.account)),
             Event::ActionOpened(opened) => self.ids.insert(format!("action {}", opened.action)),
             _ => true,

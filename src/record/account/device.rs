@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::super::values::as_text;
 use super::super::{Handle, KeyName, Line, Rejection, Stamp, State, UnfitValue};
-use super::TrialKind;
+use super::{TotpCheck, TrialKind};
 
 /// The most MFA devices of a root user that are recorded. (AWS takes eight.)
 const MAX_DEVICES: usize = 64;
@@ -52,6 +52,8 @@ pub struct Device {
     pub place: Option<Line>,
     /// When it was recorded that it is registered.
     pub linked: Stamp,
+    /// When its codes were checked against a seed, if it is a token; in the order of the log.
+    pub checks: Vec<TotpCheck>,
 }
 
 /// An MFA device was registered with the root user of accounts.
@@ -109,8 +111,8 @@ impl DeviceLinked {
             }
         }
         for handle in &self.accounts {
-            let device =
-                Device { holder: self.holder.clone(), place: self.place.clone(), linked: at };
+            let (holder, place) = (self.holder.clone(), self.place.clone());
+            let device = Device { holder, place, linked: at, checks: Vec::new() };
             state.account_mut(handle)?.devices.insert(self.device.clone(), device);
         }
         Ok(())

@@ -132,6 +132,17 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Reads all that is left, up to the line feed that ends it.
+    pub(in crate::vault) fn remainder(
+        &mut self,
+        wanted: &'static str,
+    ) -> Result<&'a str, KeyFileError> {
+        self.number += 1;
+        let rest = self.rest.strip_suffix('\n').ok_or_else(|| self.refuse(wanted))?;
+        self.rest = "";
+        Ok(rest)
+    }
+
     /// Reads a secret key.
     pub(in crate::vault) fn secret_key(&mut self) -> Result<AgeIdentity, KeyFileError> {
         const WANTED: &str = "AGE-SECRET-KEY-1…";

@@ -10,6 +10,7 @@ use super::super::people::{
     People, acknowledged, action, bagged, changed, checks_every, closed, compromised, handed, left,
     lost, moved, opened, reader_removed, rekeyed, restored, retired, waiver,
 };
+use super::super::secrets;
 use super::{Row, Signers, Why, row};
 
 /// Signers who are nobody: one of these beside one custodian is still one custodian.
@@ -79,6 +80,7 @@ pub fn many() -> People {
         root_email("prod", "aws@example.com"),
         linked("bob/blue", &["prod"]),
         linked("phone", &["prod"]),
+        secrets::stored("pepper"),
     ];
     people.does(&["alice/primary", "bob/primary", "carol/primary"], events);
     people.does(&["alice/primary", "bob/primary"], vec![with_phone("prod")]);
@@ -128,6 +130,9 @@ pub fn counted() -> Vec<Row> {
         one(Event::MailboxTested(tried(&["prod"], Outcome::Failed))),
         one(Event::PhoneTested(tried(&["prod"], Outcome::Passed))),
         one(signed_in(&["prod"], Some("bob/blue"))),
+        one(secrets::totp_checked("prod", "phone")),
+        one(secrets::stored("salt")),
+        one(secrets::replaced("pepper", 2)),
         one(changed("bob", "carol")),
         one(moved("bob/primary", "safe 2")),
         one(action("new-safe", "bob")),
@@ -178,6 +183,22 @@ pub fn personal() -> Vec<Row> {
             acknowledged("erin", &["I keep my keys"]),
             &[],
             &[(&["erin/primary"], "a suspended key"), (&["alice/primary"], "for somebody else")],
+        ),
+        row(
+            secrets::opened(&["pepper.1"], "alice"),
+            &[&["alice/primary"], &["alice/blue"], &["bob/primary", "alice/blue"]],
+            &[
+                (&["bob/primary"], "in alice's name"),
+                (&["bob/primary", "carol/primary"], "two in alice's name"),
+                (&["alice/lost"], "a lost key"),
+                (&[], "nobody"),
+            ],
+        )
+        .fails_with(SUSPENDED),
+        row(
+            secrets::opened(&["pepper.1"], "erin"),
+            &[],
+            &[(&["erin/primary"], "a suspended key"), (&["alice/primary"], "in erin's name")],
         ),
         each(handed("alice/primary", "alice", "bob")),
         each(bagged("bob/primary", "B-2", "alice", "bob")),
@@ -343,7 +364,7 @@ pub fn overruled() -> People {
 pub fn alone() -> People {
     let mut people = People::with(&["alice/primary", "alice/blue"]);
     let events = vec![custodian("bob"), reader("auditor"), action("third-key", "alice")];
-    let accounts = vec![account("prod", 1), linked("phone", &["prod"])];
+    let accounts = vec![account("prod", 1), linked("phone", &["prod"]), secrets::stored("pepper")];
     people.does(&["alice/primary"], [events, accounts].concat());
     people.make("bob/primary");
     people
@@ -384,6 +405,9 @@ pub fn alone_rows(people: &mut People) -> Vec<Row> {
         renamed("prod"),
         token_moved("prod", "phone", "alice"),
         signed_in(&["prod"], None),
+        secrets::totp_checked("prod", "phone"),
+        secrets::stored("salt"),
+        secrets::opened(&["pepper.1"], "alice"),
     ];
     let mut rows: Vec<Row> = events.into_iter().map(|event| row(event, alices, bobs)).collect();
     for key in ["alice/green", "bob/primary"] {
