@@ -37,7 +37,9 @@ mod prompt;
 mod proof;
 mod reader;
 mod reading;
+mod secret;
 mod secret_file;
+mod seed;
 mod session;
 mod signals;
 mod signing;
@@ -97,9 +99,12 @@ enum Command {
     /// What is to be put right
     #[command(subcommand)]
     Action(action::Command),
+    /// Seeds, passwords and other secrets in custody
+    #[command(subcommand)]
+    Secret(Box<secret::Command>),
     /// One-time codes: does a seed make the codes that a device shows?
     #[command(subcommand)]
-    Totp(totp::Command),
+    Totp(Box<totp::Command>),
     /// The signed log
     #[command(subcommand)]
     Log(log::Command),
@@ -184,7 +189,8 @@ fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Policy(command) => policy::run(context, command),
         Command::Waiver(command) => action::run_waiver(context, command),
         Command::Action(command) => action::run(context, command),
-        Command::Totp(command) => totp::run(context, command),
+        Command::Secret(command) => secret::run(context, *command),
+        Command::Totp(command) => totp::run(context, *command),
         Command::Log(command) => log::run(context, command),
         Command::Demo(demo) => demo::run(context, demo, perform),
     }

@@ -9,6 +9,8 @@ mod list;
 mod show;
 mod trial;
 
+pub use chosen::named;
+
 use clap::{Args, Subcommand};
 
 use super::context::Context;

@@ -115,6 +115,13 @@ pub struct Cosigner {
     pub identity: Option<PersonalIdentity>,
 }
 
+impl Cosigner {
+    /// The same key, to sign once more.
+    pub fn again(&self) -> Self {
+        Self { name: self.name.clone(), key: self.key.clone(), identity: None }
+    }
+}
+
 /// What is plugged in where another key must sign.
 #[derive(Default)]
 struct Around {

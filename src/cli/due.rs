@@ -3,6 +3,8 @@
 //!
 //! Each names the command that does it. Nothing here decides anything.
 
+use std::fmt::Display;
+
 use super::output::count;
 use crate::record::{Action, DeviceName, Handle, Key, KeyName, KeyState, State, Time};
 
@@ -115,6 +117,25 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
                 "{name} is {word}, and registered with the root user of {which} still: remove it \
                  there, then keymuster account unlink {name} {named}"
             ));
+        }
+    }
+    let replaced = |many: usize, who: &dyn Display, why: &str| {
+        let secrets = count(many, "secret", "secrets");
+        let is = if many == 1 { "is" } else { "are" };
+        format!(
+            "{secrets} that {who} could open, {why}, {is} to be replaced: keymuster vault impact {who}"
+        )
+    };
+    for who in state.former_custodians().keys() {
+        let many = state.secrets_open_to(who).count();
+        if many > 0 {
+            all.push(replaced(many, who, "who has left"));
+        }
+    }
+    for name in state.keys().keys() {
+        let many = state.secrets_open_to_lost(name).count();
+        if many > 0 {
+            all.push(replaced(many, name, "which was reported"));
         }
     }
     let late = |action: &&Action| action.closed.is_none() && action.opening.due < now;

@@ -136,6 +136,16 @@ pub fn seal(
     Ok((event, NewFile { path: layout.compartment(name.compartment, name.epoch), bytes }))
 }
 
+/// Opens a compartment with the identities of a member, in its present epoch.
+pub fn open_compartment(
+    vault: &OpenVault,
+    name: &Handle,
+    identities: &[&AgeIdentity],
+) -> Result<CompartmentIdentity, Failure> {
+    let known = vault.state().compartments().get(name);
+    open(vault, name, known.map_or(0, |known| known.sealing.epoch), identities)
+}
+
 fn open(
     vault: &OpenVault,
     name: &Handle,

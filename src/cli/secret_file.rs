@@ -73,6 +73,29 @@ pub fn read_seed_from(number: u32, interrupted: &AtomicBool) -> Result<Zeroizing
     seed_text(Ok(descriptor(number)?), &format!("file descriptor {number}"), interrupted)
 }
 
+/// A secret of any kind, without the line feed at its end. `limit` is in bytes.
+pub fn read_text(
+    path: Option<&Path>,
+    number: u32,
+    limit: usize,
+    interrupted: &AtomicBool,
+) -> Result<Zeroizing<String>, Failure> {
+    let (file, shown) = match path {
+        Some(path) => (open(path), shown(path)),
+        None => (Ok(descriptor(number)?), format!("file descriptor {number}")),
+    };
+    let limit = limit as u64 + 1;
+    let bytes = read_secret(file, limit, None, interrupted, |error| {
+        Failure::because(exit::FAILED, format!("couldn't read a secret from {shown}"), &error)
+    })?;
+    let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    match std::str::from_utf8(text) {
+        Ok(text) if bytes.len() as u64 <= limit => Ok(Zeroizing::new(text.to_owned())),
+        Ok(_) => Err(Failure::new(exit::FAILED, format!("{shown} is too large for a secret"))),
+        Err(_) => Err(Failure::new(exit::FAILED, format!("{shown} holds no text"))),
+    }
+}
+
 fn seed_text(
     file: io::Result<File>,
     shown: &str,

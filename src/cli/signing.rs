@@ -30,6 +30,8 @@ pub struct Decided {
     pub at: Stamp,
     /// Who signed it, in their order.
     pub signers: Vec<KeyName>,
+    /// Whether no power cut can undo it.
+    pub is_durable: bool,
 }
 
 /// What is answered about an entry that was just recorded.
@@ -81,7 +83,8 @@ impl Session<'_> {
         self.tell(&names, &change.events)?;
         self.check_by_countersigners(&change, &mut signers)?;
         let signers: Vec<_> = signers.into_iter().map(|signer| (signer.name, signer.key)).collect();
-        let decided = Decided { at: self.record(&signers, change)?, signers: names };
+        let (at, is_durable) = self.record(&signers, change)?;
+        let decided = Decided { at, signers: names, is_durable };
         self.remember();
         Ok(decided)
     }
@@ -140,12 +143,13 @@ impl Session<'_> {
     }
 
     /// Appends an entry that each of `signers` signs with the key at hand. Whoever calls it
-    /// remembers the head: a founding isn't over with its entry.
+    /// remembers the head: a founding isn't over with its entry. Returns where it is, and
+    /// whether no power cut can undo it.
     pub fn record(
         &mut self,
         signers: &[(KeyName, ChosenKey)],
         change: Change,
-    ) -> Result<Stamp, Failure> {
+    ) -> Result<(Stamp, bool), Failure> {
         let lock = self.locked()?;
         let names = signers.iter().map(|(name, _)| name.clone()).collect();
         let time = self.context.now()?;
@@ -173,10 +177,10 @@ impl Session<'_> {
         let signatures: Vec<String> = signatures.into_iter().map(|(_, armor)| armor).collect();
         self.context.check_interrupted()?;
         let committed = self.vault.commit(prepared, &signatures, &change.files, change.records)?;
-        if let Some(error) = committed.unsynced {
-            self.context.tell_unsynced(&error);
+        if let Some(error) = &committed.unsynced {
+            self.context.tell_unsynced(error);
         }
-        Ok(Stamp { entry: committed.number, time })
+        Ok((Stamp { entry: committed.number, time }, committed.unsynced.is_none()))
     }
 
     /// The vault's lock, and the vault as it is now that nobody else can append.

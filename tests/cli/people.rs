@@ -8,7 +8,9 @@ mod policy;
 mod readers;
 mod rekey;
 mod reports;
+mod secrets;
 mod signers;
+mod tokens;
 
 use serde_json::{Value, json};
 

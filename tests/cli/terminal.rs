@@ -10,7 +10,7 @@ use super::pseudo_terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_S, CTRL_Z, Pse
 use rustix::process::Signal;
 
 /// Starts a shell command on a terminal of its own.
-fn dialogue(folder: &Path, command: &str) -> PseudoTerminal {
+pub fn dialogue(folder: &Path, command: &str) -> PseudoTerminal {
     PseudoTerminal::start("sh", |sh| {
         sh.args(["-c", &format!("exec {command}")])
             .current_dir(folder)
@@ -22,7 +22,7 @@ fn dialogue(folder: &Path, command: &str) -> PseudoTerminal {
     })
 }
 
-const BINARY: &str = env!("CARGO_BIN_EXE_keymuster");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_keymuster");
 
 #[test]
 fn the_paper_passphrase_is_shown_once_and_its_last_word_asked_for() {

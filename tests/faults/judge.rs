@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::demo_vault::Ran;
 use super::lines::{Effect, Line};
 use super::trace::{Fault, Point};
-use super::world::{Files, World, reader_of};
+use super::world::{Files, SEED, World, reader_of};
 
 /// The start of every temporary name.
 const TEMPORARY: &str = ".keymuster-";
@@ -154,11 +154,12 @@ impl Struck<'_> {
         let new: Vec<&PathBuf> = added(&self.before.vault, &now);
         let all = added(&self.before.vault, &self.unharmed.vault);
         if stands == Stands::AsAfter {
-            let missing = all.iter().find(|path| !new.contains(path));
+            let missing = all.iter().find(|path| !new.iter().any(|new| are_alike(new, path)));
             must(missing.is_none(), || format!("{missing:?} is missing"))?;
         }
+        let is_meant = |path: &PathBuf| all.iter().any(|meant| are_alike(path, meant));
         let left: Vec<&&PathBuf> =
-            new.iter().filter(|path| stands == Stands::AsBefore || !all.contains(path)).collect();
+            new.iter().filter(|path| stands == Stands::AsBefore || !is_meant(path)).collect();
         let strays_are_left: Vec<String> = left
             .iter()
             .filter(|path| !is_temporary(path))
@@ -169,7 +170,7 @@ impl Struck<'_> {
         })?;
         // Who is killed can't tidy up. Files of the entry that wasn't are reported, and a
         // share may be about to bring that entry: nothing removes them.
-        let known = left.iter().all(|path| is_temporary(path) || all.contains(path));
+        let known = left.iter().all(|path| is_temporary(path) || is_meant(path));
         must(left.is_empty() || (self.fault == Fault::Kill && known), || {
             format!("left in the vault: {left:?}")
         })?;
@@ -217,9 +218,16 @@ impl Struck<'_> {
             return Ok(());
         }
         let Ran { exit, stdout, stderr } = self.ran;
+        let fails = matches!(self.fault, Fault::NoSpace | Fault::Broken);
+        // A secret opens once its receipt is there for good, and not before.
+        let folder = Path::new(&self.point.about);
+        let receipt_may_go = stands == Stands::AsBefore
+            || (fails && self.point.call.contains("sync") && folder.ends_with("demo/vault/log"));
+        must(!(receipt_may_go && stdout.contains(SEED)), || {
+            "a secret was shown without a durable receipt".to_owned()
+        })?;
         let changes =
             !matches!(self.line.effect, Effect::Reads | Effect::Exports(_) | Effect::SetsPin);
-        let fails = matches!(self.fault, Fault::NoSpace | Fault::Broken);
         if *exit == 0 {
             must(stands == Stands::AsAfter || !changes, || {
                 "exit 0, and nothing is recorded".into()
@@ -315,8 +323,17 @@ impl Struck<'_> {
     }
 }
 
+/// The files that are new. A folder is none: that of the secrets is made with the first.
 fn added<'a>(before: &Files, now: &'a Files) -> Vec<&'a PathBuf> {
-    now.keys().filter(|path| !before.contains_key(*path)).collect()
+    let files = now.iter().filter(|(_, bytes)| bytes.is_some()).map(|(path, _)| path);
+    files.filter(|path| !before.contains_key(*path)).collect()
+}
+
+/// Whether two runs of a command line mean the same file: that of a secret is called after what
+/// it was encrypted to, which is never the same.
+fn are_alike(one: &Path, other: &Path) -> bool {
+    let is_secret = |path: &Path| path.starts_with("secrets") && !is_temporary(path);
+    one == other || (is_secret(one) && is_secret(other))
 }
 
 fn is_left(world: &World, folder: &str) -> bool {

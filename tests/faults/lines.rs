@@ -274,6 +274,62 @@ pub const LINES: &[Line] = &[
     ),
     tending("account sign-in-proven", &["prod", "--with", "phone", "ON_VAULT"], None),
     Line {
+        how: "the first",
+        world: World::new,
+        prepare: World::with_note,
+        budget: 16,
+        of_others: false,
+        ..deciding(
+            "secret store",
+            &["note", "--kind", "note", "--file", "note", "ON_VAULT"],
+            Some("there is a secret note already"),
+        )
+    },
+    Line {
+        how: "one more",
+        prepare: World::with_note,
+        ..deciding(
+            "secret store",
+            &["note", "--kind", "note", "--file", "note", "ON_VAULT"],
+            Some("there is a secret note already"),
+        )
+    },
+    Line {
+        prepare: World::with_seed,
+        ..tending("secret replace", &["prod-seed", "--file", "seed", "ON_VAULT"], None)
+    },
+    Line {
+        budget: 10,
+        ..tending("secret show", &["prod-seed", "--output", "-", "ON_VAULT"], None)
+    },
+    tending("totp show", &["--account", "prod", "--output", "-", "ON_VAULT"], None),
+    Line {
+        prepare: World::with_seed,
+        how: "of an account",
+        ..tending(
+            "totp check",
+            &[
+                "--account",
+                "prod",
+                "--seed-file",
+                "seed",
+                "--at",
+                "2026-11-22T12:00:30Z",
+                "--code",
+                "738534",
+                "--code",
+                "286530",
+                "ON_VAULT",
+            ],
+            None,
+        )
+    },
+    tending(
+        "totp identify",
+        &["--at", "2026-11-22T12:00:30Z", "--code", "738534", "--code", "286530", "ON_VAULT"],
+        None,
+    ),
+    Line {
         effect: Effect::Exports("second"),
         refusal: Some("second exists already"),
         budget: 60,
@@ -304,6 +360,9 @@ pub const LINES: &[Line] = &[
         prepare: World::with_same_list,
         ..reading("account compare", &["list.csv", "AS_READER"])
     },
+    Line { budget: 4, world: World::people, ..reading("secret list", &["AS_READER"]) },
+    Line { budget: 4, world: World::people, ..reading("secret receipts", &["AS_READER"]) },
+    Line { budget: 4, world: World::people, ..reading("totp drift", &["AS_READER"]) },
     Line { budget: 6, ..reading("vault impact", &["alice", "AS_READER"]) },
     reading("key list", &["AS_READER"]),
     reading("key info", &["--vault", "demo/vault", "--device", "demo-key-1"]),

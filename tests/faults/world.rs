@@ -41,7 +41,12 @@ pub type Files = BTreeMap<PathBuf, Option<Vec<u8>>>;
 /// Somebody's recipient, whose identity is nowhere.
 pub const RECIPIENT: &str = "age1lds27mp3tnaa39yvmyllcnfpdg60d0yw8wzmdrndkfgyk3t9udvq3pfvt6";
 
-const TO_SETTLE: [&[&str]; 6] = [
+/// A seed that makes the codes that the command lines have.
+pub const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+/// What the note says.
+const NOTE: &str = "over the hills and far away";
+
+const TO_SETTLE: [&[&str]; 7] = [
     &[
         "account",
         "add",
@@ -54,6 +59,7 @@ const TO_SETTLE: [&[&str]; 6] = [
         "+1 555 0100",
     ],
     &["account", "link", "phone", "prod", "--token"],
+    &["secret", "store", "prod-seed", "--kind", "seed", "--account", "prod", "--file", "demo/seed"],
     &[
         "reader",
         "add",
@@ -72,15 +78,17 @@ impl World {
     }
 
     /// One of alice, bob and carol, where there is something to settle: a reader beside the
-    /// auditor, an account with a token, an action, a key in a bag and one that is suspended.
+    /// auditor, an account with a token and its seed, an action, a key in a bag and one that is suspended.
     pub fn people() -> Self {
         static ORIGINAL: OnceLock<Demo> = OnceLock::new();
         static KNOWN: OnceLock<Known> = OnceLock::new();
         let original = ORIGINAL.get_or_init(|| {
             let demo = Demo::people();
+            fs::write(demo.path("seed"), format!("{SEED}\n")).expect("a file");
             for line in TO_SETTLE {
                 demo.run(line).exits(0);
             }
+            fs::remove_file(demo.path("seed")).expect("the seed can be removed");
             demo
         });
         Self::of(original.copied(), &KNOWN)
@@ -152,8 +160,12 @@ impl World {
 
     /// A seed to be checked.
     pub fn with_seed(&self) {
-        let seed = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n";
-        fs::write(self.folder().join("seed"), seed).expect("a file");
+        fs::write(self.folder().join("seed"), format!("{SEED}\n")).expect("a file");
+    }
+
+    /// A note to be put in custody.
+    pub fn with_note(&self) {
+        fs::write(self.folder().join("note"), format!("{NOTE}\n")).expect("a file");
     }
 
     /// A list of accounts to be imported.
@@ -251,7 +263,7 @@ impl World {
         let given: Vec<String> =
             given.iter().map(|path| fs::read_to_string(path).unwrap_or_default()).collect();
         let papers = given.iter().flat_map(|text| text.lines()).chain(self.known.paper.lines());
-        ["[[event]]", "kind = \"", "signers = [", "AGE-SECRET-KEY-", "Example Corp"]
+        [SEED, NOTE, "[[event]]", "kind = \"", "signers = [", "AGE-SECRET-KEY-", "Example Corp"]
             .into_iter()
             .chain(papers.filter(|line| !line.is_empty()))
             .map(str::to_owned)
@@ -266,7 +278,8 @@ impl World {
             let shown = path.to_string_lossy();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             // A file of the demo that is in the clear is so under its temporary name too.
-            let meant = ["reader.identity", "paper.txt"].iter().any(|end| name.ends_with(end))
+            let given = ["reader.identity", "paper.txt", "seed", "note"];
+            let meant = given.iter().any(|end| name.ends_with(end))
                 || clear.iter().any(|folder| path.starts_with(folder));
             let holds = |canary: &&String| {
                 bytes.windows(canary.len()).any(|window| window == canary.as_bytes())

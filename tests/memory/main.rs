@@ -15,6 +15,7 @@
     reason = "tests run programs, make and break files, and fail by panicking"
 )]
 
+mod custody;
 #[path = "../support/demo_vault.rs"]
 #[expect(dead_code, reason = "it serves other tests, too")]
 mod demo_vault;
@@ -74,6 +75,10 @@ fn trials() -> Vec<Trial> {
             vec![$(Trial::test(stringify!($rule), || { $rule(); Ok(()) })),+]
         };
     }
+    let custody = || {
+        custody::secrets_in_custody_leave_nothing();
+        Ok(())
+    };
     let people = || {
         people::commands_of_several_custodians_leave_nothing();
         Ok(())
@@ -93,6 +98,7 @@ fn trials() -> Vec<Trial> {
         seeds_leave_nothing,
         a_machine_that_may_swap_secrets_is_told_so_once,
     ];
+    trials.push(Trial::test("secrets_in_custody_leave_nothing", custody));
     trials.push(Trial::test("commands_of_several_custodians_leave_nothing", people));
     trials
 }

@@ -17,17 +17,30 @@ use super::{derived, line_of, pictures, reader, scanned};
 const PIN: &str = "a PIN of eighteen.";
 const WRONG_PIN: &str = "another of nineteen";
 
-/// The identity that a paper copy opens, and the passphrase that it takes: the last of a file.
-pub fn on_paper(demo: &Demo, custodian: &str, generation: u32, file: &str) -> Secrets {
-    let passphrases = fs::read_to_string(demo.path(file)).unwrap();
-    let passphrase = passphrases.lines().last().unwrap();
+/// The identity that a paper copy opens, by the last passphrase of a file.
+pub fn identity_on_paper(
+    demo: &Demo,
+    custodian: &str,
+    generation: u32,
+    file: &str,
+) -> PersonalIdentity {
+    let passphrase = last_line(demo, file);
     let id = Location::at(&demo.path("vault")).unwrap().id.to_string();
     let name = IdentityName { vault: &id, custodian, generation };
     let copy = demo.path(&format!("vault/identities/{custodian}.paper.{generation}.age"));
-    let typed = Passphrase::take_from(&mut passphrase.to_owned());
-    let opened =
-        PersonalIdentity::open_with_passphrase(&fs::read(copy).unwrap(), &typed, &name).unwrap();
-    let secrets = Secrets::none().passphrase(passphrase);
+    let typed = Passphrase::take_from(&mut passphrase.clone());
+    PersonalIdentity::open_with_passphrase(&fs::read(copy).unwrap(), &typed, &name).unwrap()
+}
+
+fn last_line(demo: &Demo, file: &str) -> String {
+    let passphrases = fs::read_to_string(demo.path(file)).unwrap();
+    passphrases.lines().last().unwrap().to_owned()
+}
+
+/// That identity, and the passphrase that it takes.
+pub fn on_paper(demo: &Demo, custodian: &str, generation: u32, file: &str) -> Secrets {
+    let opened = identity_on_paper(demo, custodian, generation, file);
+    let secrets = Secrets::none().passphrase(&last_line(demo, file));
     opened.identities().fold(secrets, |secrets, identity| secrets.age_identity(custodian, identity))
 }
 

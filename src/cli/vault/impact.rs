@@ -1,5 +1,7 @@
 //! `keymuster vault impact`: what somebody could open, and what is open to them still.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -7,10 +9,10 @@ use crate::cli::context::Context;
 use crate::cli::cosigners::By;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
-use crate::cli::output::Answer;
+use crate::cli::output::{Answer, table};
 use crate::cli::session::Session;
-use crate::log::{Document, Entry, Whose, reach};
-use crate::record::{KeyName, RECORDS, Sealing, State};
+use crate::log::{Document, Entry, Reach, Whose, reach};
+use crate::record::{Generation, Handle, KeyName, RECORDS, Sealing, Secret, State};
 
 /// `keymuster vault impact`
 #[derive(Debug, Args)]
@@ -27,8 +29,20 @@ pub struct Impact {
 struct ImpactView {
     whose: String,
     compartments: Vec<ReachView>,
+    /// Secrets whose present value could be opened: out of their hands, they are to be replaced.
+    secrets: Vec<ExposedView>,
     /// Keys of others that they have in hand.
     holds: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ExposedView {
+    secret: String,
+    kind: &'static str,
+    account: Option<String>,
+    generation: u32,
+    /// When they last opened a value of it with keymuster.
+    last_opened: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -67,19 +81,49 @@ pub fn run(context: &Context, impact: &Impact) -> Result<Answer, Failure> {
             ));
     }
     let documents: Vec<&Document> = session.vault.entries().iter().map(Entry::document).collect();
-    let found = asked.iter().flat_map(|(copy, whose)| {
-        let found = reach(documents.iter().copied(), whose).into_iter();
-        found.map(|reach| ReachView {
-            copy: *copy,
-            compartment: reach.compartment.to_string(),
-            epoch: reach.epoch,
-            until_entry: reach.until,
-            open_still: reach.present,
+    let reached: Vec<(Option<u32>, Reach)> = asked
+        .iter()
+        .flat_map(|(copy, whose)| {
+            let found = reach(documents.iter().copied(), whose).into_iter();
+            found.map(move |reach| (*copy, reach))
         })
+        .collect();
+    let secrets = exposed(state, &impact.whose, &reached);
+    let found = reached.into_iter().map(|(copy, reach)| ReachView {
+        copy,
+        compartment: reach.compartment.to_string(),
+        epoch: reach.epoch,
+        until_entry: reach.until,
+        open_still: reach.present,
     });
-    let view = ImpactView { whose: shown, compartments: found.collect(), holds };
+    let view = ImpactView { whose: shown, compartments: found.collect(), secrets, holds };
     let human = described(&view);
     Ok(Answer::new("impact", &view, human).exiting(session.exit()))
+}
+
+/// The secrets whose present value is within somebody's reach.
+fn exposed(state: &State, whose: &By, reached: &[(Option<u32>, Reach)]) -> Vec<ExposedView> {
+    let who = match whose {
+        By::Custodian(who) => who,
+        By::Key(key) => &key.owner,
+    };
+    let within = |present: &Generation| {
+        reached.iter().any(|(_, reach)| {
+            reach.compartment == present.compartment && present.epoch <= reach.epoch
+        })
+    };
+    let view = |(name, secret): (&Handle, &Arc<Secret>)| {
+        let present = secret.present().filter(|present| within(present))?;
+        let opened = secret.receipts.iter().rev().find(|receipt| receipt.opener == *who);
+        Some(ExposedView {
+            secret: name.to_string(),
+            kind: secret.kind.word(),
+            account: secret.account.as_ref().map(Handle::to_string),
+            generation: present.number,
+            last_opened: opened.map(|receipt| receipt.at.time.to_string()),
+        })
+    };
+    state.secrets().iter().filter_map(view).collect()
 }
 
 /// The copies of an identity that a slot ever held.
@@ -119,6 +163,23 @@ fn described(view: &ImpactView) -> String {
     for key in &view.holds {
         text.push_str(&format!("They have {key} in hand too: keymuster vault impact {key}\n"));
     }
-    text.push_str("No secret has been put in this vault yet, so there is none to rotate.\n");
+    if view.secrets.is_empty() {
+        text.push_str(
+            "No secret that is in force was within reach, so there is none to replace.\n",
+        );
+        return text;
+    }
+    text.push_str("Secrets within reach, to be replaced where that shouldn't be:\n");
+    let rows: Vec<Vec<String>> = view
+        .secrets
+        .iter()
+        .map(|s| {
+            let account = s.account.clone().unwrap_or_else(|| "-".to_owned());
+            let opened =
+                s.last_opened.clone().unwrap_or_else(|| "never, with keymuster".to_owned());
+            vec![s.secret.clone(), s.kind.to_owned(), account, opened]
+        })
+        .collect();
+    text.push_str(&table(&["secret", "kind", "account", "opened by them"], &rows));
     text
 }

@@ -5,6 +5,7 @@ mod authenticator;
 mod circle;
 pub(crate) mod confinement;
 mod custodian;
+mod custody;
 mod hostile;
 mod interruptions;
 pub(crate) mod liar;
@@ -56,7 +57,13 @@ pub(crate) fn of_machine(number: usize) -> Vec<Trial> {
             liar::trials,
             custodian::trials,
         ],
-        _ => &[people::trials, one_port::trials, second_key::trials, interruptions::trials],
+        _ => &[
+            people::trials,
+            one_port::trials,
+            second_key::trials,
+            custody::trials,
+            interruptions::trials,
+        ],
     };
     subjects.iter().flat_map(|trials| trials()).collect()
 }

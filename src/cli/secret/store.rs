@@ -1,0 +1,330 @@
+//! `keymuster secret store` and `replace`: taking a secret into custody.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use zeroize::Zeroizing;
+
+use super::opening::unknown;
+use crate::cli::account::named;
+use crate::cli::change::Change;
+use crate::cli::context::Context;
+use crate::cli::cosigners::{Matter, Signers};
+use crate::cli::epochs::state_after;
+use crate::cli::exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Answer;
+use crate::cli::prompt::Question;
+use crate::cli::secret_file;
+use crate::cli::seed::SeedForm;
+use crate::cli::session::Session;
+use crate::log::sha256;
+use crate::record::{
+    DeviceName, Digest, Event, Fingerprint, Handle, Hex, SEEDS, SecretKind, SecretName,
+    SecretReplaced, SecretStored, State,
+};
+use crate::vault::{MAX_SECRET, NewFile, Recipient, SecretLabel, SecretValue};
+
+/// `keymuster secret store`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without a flag it is asked for and not shown. Of a file, the line feed at its end doesn't\n\
+    count. A seed is base32 or an otpauth URI.\n\n\
+    Examples:\n  \
+    keymuster secret store prod-seed --kind seed --account prod\n  \
+    keymuster secret store break-glass --kind note --file note.txt"
+)]
+pub struct Store {
+    /// Its name: 1 to 32 characters of a-z, 0-9 and -
+    secret: Handle,
+    /// What it is
+    #[arg(long)]
+    kind: Kind,
+    /// The account that it belongs to, by handle or id
+    #[arg(long)]
+    account: Option<String>,
+    /// The token whose seed it is, if the account has several
+    #[arg(long, value_name = "TOKEN", requires = "account")]
+    token: Option<Handle>,
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    signers: Signers,
+}
+
+/// `keymuster secret replace`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  keymuster secret replace prod-password")]
+pub struct Replace {
+    /// Its name
+    secret: Handle,
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    signers: Signers,
+}
+
+/// What a secret is, on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    Seed,
+    Password,
+    RecoveryCodes,
+    Note,
+}
+
+impl From<Kind> for SecretKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Seed => Self::Seed,
+            Kind::Password => Self::Password,
+            Kind::RecoveryCodes => Self::RecoveryCodes,
+            Kind::Note => Self::Note,
+        }
+    }
+}
+
+/// Where the value comes from, and where it goes.
+#[derive(Debug, Args)]
+struct Input {
+    /// Read it from a file; - is stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "fd")]
+    file: Option<PathBuf>,
+    /// Read it from an open file descriptor, up to its end
+    #[arg(long, value_name = "N")]
+    fd: Option<u32>,
+    /// The compartment that it is put in [default: seeds, or the one that it is in]
+    #[arg(long, value_name = "COMPARTMENT")]
+    compartment: Option<Handle>,
+    #[command(flatten)]
+    form: SeedForm,
+}
+
+impl Input {
+    /// The value, and what tells a seed from others.
+    fn read(
+        &self,
+        session: &Session<'_>,
+        kind: SecretKind,
+    ) -> Result<(SecretValue, Option<Fingerprint>), Failure> {
+        let text = self.text(session.context, kind)?;
+        let unfit = |error| Failure::because(exit::FAILED, "that can't be put in custody", &error);
+        if kind == SecretKind::Seed {
+            let source = self.form.read(&text)?;
+            let fingerprint = source.fingerprint(&session.vault)?;
+            return Ok((source.to_value().map_err(unfit)?, Some(fingerprint)));
+        }
+        if kind == SecretKind::Password && text.contains('\n') {
+            return Err(Failure::new(exit::FAILED, "a password is one line, and that is several"));
+        }
+        Ok((SecretValue::new(text, None).map_err(unfit)?, None))
+    }
+
+    fn text(&self, context: &Context, kind: SecretKind) -> Result<Zeroizing<String>, Failure> {
+        if self.file.is_some() || self.fd.is_some() {
+            let number = self.fd.unwrap_or_default();
+            let interrupted = context.interrupted();
+            return secret_file::read_text(self.file.as_deref(), number, MAX_SECRET, interrupted);
+        }
+        let ask = |text| {
+            context.terminal.ask_hidden(&Question {
+                text,
+                about: "the secret is needed",
+                instead: "give it with --file FILE or --fd N",
+            })
+        };
+        match kind {
+            SecretKind::Seed => ask("The seed, as base32 or an otpauth URI (not shown): "),
+            SecretKind::Password => {
+                let first = ask("The password (not shown): ")?;
+                if *first != *ask("Once more: ")? {
+                    return Err(Failure::new(exit::FAILED, "the two aren't the same")
+                        .hint("nothing was recorded, so run the command again"));
+                }
+                Ok(first)
+            }
+            SecretKind::RecoveryCodes | SecretKind::Note => {
+                ask("The text, in one line (not shown; --file takes several): ")
+            }
+        }
+    }
+
+    fn compartment(&self, present: Option<&Handle>) -> Result<Handle, Failure> {
+        let default = || SEEDS.parse().ok();
+        let chosen = self.compartment.clone().or_else(|| present.cloned()).or_else(default);
+        chosen.ok_or_else(|| Failure::new(exit::FAILED, "a bug in keymuster"))
+    }
+}
+
+pub fn store(context: &Context, store: &Store) -> Result<Answer, Failure> {
+    let session = Session::open_to_write(context, store.signers.opener(), None)?;
+    session.vault.check_sound()?;
+    let state = session.state();
+    if state.secrets().contains_key(&store.secret) {
+        let message = format!("there is a secret {} already", store.secret);
+        return Err(Failure::new(exit::USAGE, message)
+            .hint(format!("keymuster secret replace {} gives it another value", store.secret)));
+    }
+    let account = store.account.as_deref().map(|account| named(state, account)).transpose()?;
+    let holds = SecretKind::from(store.kind);
+    let token = account
+        .as_ref()
+        .filter(|_| holds == SecretKind::Seed)
+        .map(|account| token_of(state, account, store.token.as_ref()))
+        .transpose()?
+        .flatten();
+    let compartment = store.input.compartment(None)?;
+    // What can't be recorded needn't be typed.
+    let event = |sha256: Digest, fingerprint: Option<Fingerprint>| {
+        Event::SecretStored(SecretStored {
+            secret: store.secret.clone(),
+            holds,
+            account: account.clone(),
+            token: token.clone(),
+            compartment: compartment.clone(),
+            sha256,
+            fingerprint,
+        })
+    };
+    let is_seed = holds == SecretKind::Seed;
+    let trial = event(Hex([0; 32]), is_seed.then_some(Hex([0; 16])));
+    state_after(context, state, std::slice::from_ref(&trial), &[])?;
+    let name = SecretName { secret: store.secret.clone(), generation: 1 };
+    record(session, &store.input, &store.signers, (name, holds, compartment.clone()), event)
+}
+
+pub fn replace(context: &Context, replace: &Replace) -> Result<Answer, Failure> {
+    let session = Session::open_to_write(context, replace.signers.opener(), None)?;
+    session.vault.check_sound()?;
+    let state = session.state();
+    let secret = state.secrets().get(&replace.secret);
+    let secret = secret.ok_or_else(|| unknown(state, &replace.secret))?;
+    let (holds, present) = (secret.kind, secret.present());
+    let generation = present.map_or(0, |present| present.number).saturating_add(1);
+    let compartment = replace.input.compartment(present.map(|present| &present.compartment))?;
+    let event = |sha256: Digest, fingerprint: Option<Fingerprint>| {
+        Event::SecretReplaced(SecretReplaced {
+            secret: replace.secret.clone(),
+            generation,
+            compartment: compartment.clone(),
+            sha256,
+            fingerprint,
+        })
+    };
+    let is_seed = holds == SecretKind::Seed;
+    let trial = event(Hex([0; 32]), is_seed.then_some(Hex([0; 16])));
+    state_after(context, state, std::slice::from_ref(&trial), &[])?;
+    let name = SecretName { secret: replace.secret.clone(), generation };
+    record(session, &replace.input, &replace.signers, (name, holds, compartment.clone()), event)
+}
+
+/// The token that a seed belongs to: the one that is named, or the only one.
+fn token_of(
+    state: &State,
+    account: &Handle,
+    given: Option<&Handle>,
+) -> Result<Option<Handle>, Failure> {
+    if let Some(token) = given {
+        return Ok(Some(token.clone()));
+    }
+    let devices = state.accounts().get(account).into_iter().flat_map(|a| a.devices.keys());
+    let mut tokens = devices.filter_map(|device| match device {
+        DeviceName::Token(token) => Some(token.clone()),
+        DeviceName::Key(_) => None,
+    });
+    match (tokens.next(), tokens.next()) {
+        (Some(_), Some(_)) => {
+            Err(Failure::new(exit::USAGE, format!("{account} has several tokens"))
+                .hint("say with --token whose seed it is"))
+        }
+        (only, _) => Ok(only),
+    }
+}
+
+/// Reads a value, seals it, opens it again as far as that can be, and records it.
+fn record(
+    mut session: Session<'_>,
+    input: &Input,
+    signers: &Signers,
+    (name, holds, compartment): (SecretName, SecretKind, Handle),
+    event: impl FnOnce(Digest, Option<Fingerprint>) -> Event,
+) -> Result<Answer, Failure> {
+    let state = session.state();
+    if state.is_outdated(&compartment) {
+        let message =
+            format!("{compartment} is still encrypted to somebody who should not open it");
+        return Err(Failure::new(exit::NO, message).hint("keymuster vault rekey seals it anew"));
+    }
+    let recipient = state.compartments().get(&compartment);
+    let recipient = recipient.map(|known| Recipient::parse(known.sealing.recipient.as_str()));
+    let Some(Ok(recipient)) = recipient else {
+        return Err(Failure::new(exit::FAILED, format!("{compartment} can't be encrypted to")));
+    };
+    let (value, fingerprint) = input.read(&session, holds)?;
+    let same = fingerprint.and_then(|fingerprint| session.state().seed_with(&fingerprint));
+    let vault = session.vault.location().id.to_string();
+    let label = SecretLabel {
+        vault: &vault,
+        secret: name.secret.as_str(),
+        generation: name.generation,
+        kind: holds.word(),
+    };
+    let bytes = value.seal(&label, &recipient)?;
+    drop(value);
+    let sha256 = sha256(&bytes);
+    let path = session.vault.location().layout.secret(&sha256);
+    let event = event(sha256, fingerprint);
+    let opener = session.opener()?;
+    let who = opener.name.clone();
+    let events = std::slice::from_ref(&event);
+    let matter = Matter::of(events);
+    let first = session.unless_another_must(opener, matter, &signers.by);
+    let mut gathered = session.gather(matter, first, &signers.by)?;
+    session.excuse_opener(&who, matter, &mut gathered);
+    let files = vec![NewFile { path, bytes }];
+    let change = Change { events: vec![event], files, records: None };
+    let decided = session.decide(gathered, change)?;
+    let mut words = String::new();
+    if let Some(same) = same {
+        words.push_str(&format!("It is the same seed as {same}.\n"));
+    }
+    let state = session.state();
+    if let Some(account) = state.secrets().get(&name.secret).and_then(|s| s.account.as_ref()) {
+        words.push_str(&open_to_one(state, account));
+        if holds == SecretKind::Seed {
+            words.push_str(&format!(
+                "Whether it is the device's: keymuster totp check --account {account} --stored\n"
+            ));
+        }
+    }
+    Ok(decided.answer(&session, words))
+}
+
+/// Warns where one person alone can open both an account's password and a seed of it.
+fn open_to_one(state: &State, account: &Handle) -> String {
+    let members = |kind: SecretKind| {
+        let its = state
+            .secrets()
+            .values()
+            .filter(move |secret| secret.kind == kind && secret.account.as_ref() == Some(account));
+        let compartments = its.filter_map(|secret| Some(&secret.present()?.compartment));
+        let known = compartments.filter_map(|name| state.compartments().get(name));
+        known.flat_map(|known| known.sealing.members.iter()).collect::<Vec<&Handle>>()
+    };
+    let seeds = members(SecretKind::Seed);
+    let mut both: Vec<String> = members(SecretKind::Password)
+        .into_iter()
+        .filter(|member| seeds.contains(member))
+        .map(Handle::to_string)
+        .collect();
+    both.sort();
+    both.dedup();
+    match both.as_slice() {
+        [] => String::new(),
+        [one] => format!("{one} alone can open both the root password and a seed of {account}.\n"),
+        many => format!(
+            "Each of {} can open both the root password and a seed of {account}, and so get in alone.\n",
+            many.join(", ")
+        ),
+    }
+}
