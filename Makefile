@@ -10,7 +10,7 @@ CARGO ?= cargo
 DEMO := target/demo
 
 BUILD_PACKAGES := gcc libc6-dev libudev-dev pkg-config
-TEST_PACKAGES := age busybox-static cpio faketime fido2-tools oathtool openssh-client qemu-system-x86 strace xz-utils
+TEST_PACKAGES := age busybox-static cpio faketime fido2-tools oathtool openssh-client qemu-system-x86 qrencode strace xz-utils
 
 .PHONY: demo test test-long format lint unit docs setup-build setup-test clean
 

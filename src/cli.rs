@@ -35,6 +35,7 @@ mod policy;
 mod presence;
 mod prompt;
 mod proof;
+mod qr;
 mod reader;
 mod reading;
 mod secret;

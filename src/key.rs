@@ -18,9 +18,10 @@ pub mod identify;
 mod pin;
 pub mod software;
 
+pub use crate::confinement::Confinement;
 pub use authenticator::{
-    Algorithm, Assertion, Attestation, Authenticator, BuiltInVerification, Confinement, Device,
-    DeviceId, DeviceInfo, GetAssertion, GetHmacSecret, KeyError, MakeCredential, PinState, Probe,
+    Algorithm, Assertion, Attestation, Authenticator, BuiltInVerification, Device, DeviceId,
+    DeviceInfo, GetAssertion, GetHmacSecret, KeyError, MakeCredential, PinState, Probe,
     ProbeAnswer, TouchPrompt, UserVerification,
 };
 pub use pin::{Pin, UnfitPin};

@@ -5,6 +5,7 @@
 //! The domain decides, the edges act. Imports run one way, from the bottom of this list up:
 //!
 //! - [`hardening`]: no core files, no debuggers, no secrets left in memory.
+//! - [`confinement`]: what a child that reads hostile bytes may still reach.
 //! - [`text`]: which characters may be shown.
 //! - [`webauthn`]: the few structures of WebAuthn and CTAP that several modules speak of.
 //! - [`record`]: the nouns, the events, the state, and who must sign what.
@@ -12,15 +13,18 @@
 //! - [`sshsig`]: an assertion as an SSH signature, and back, and its verification.
 //! - [`log`]: entries, the chain, the replay.
 //! - [`totp`]: seeds, their codes, and what codes say of a seed.
+//! - [`picture`]: QR codes out of pictures, in a confined child. The only one that names image.
 //! - [`vault`]: the files. The only one that names age.
 //! - [`key`]: security keys. The only one that names hidapi and ctap-hid-fido2.
 //! - [`cli`]: the command line, and all that is said to people. Nothing imports it.
 
 pub mod cli;
+pub mod confinement;
 pub mod hardening;
 pub mod inventory;
 pub mod key;
 pub mod log;
+pub mod picture;
 pub mod record;
 pub mod sshsig;
 pub mod text;

@@ -15,5 +15,9 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == "key-helper") {
         return keymuster::key::helper::serve();
     }
+    // The same for one picture.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == "picture-helper") {
+        return keymuster::picture::serve();
+    }
     keymuster::cli::main(std::env::args_os())
 }

@@ -230,6 +230,11 @@ impl Context {
     }
 
     /// Set once somebody pressed Ctrl-C.
+    pub fn interruption(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupted)
+    }
+
+    /// Whether that is so.
     pub fn interrupted(&self) -> &AtomicBool {
         &self.interrupted
     }

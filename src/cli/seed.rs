@@ -9,6 +9,7 @@ use super::context::Context;
 use super::exit;
 use super::failure::Failure;
 use super::prompt::Question;
+use super::qr::QrFlags;
 use super::secret_file;
 use crate::record::{Fingerprint, Hex};
 use crate::totp::otpauth::{Enrolment, UnfitUri};
@@ -107,19 +108,24 @@ impl SeedSource {
     }
 }
 
-/// The text of a seed from a file, from a descriptor, or else from whoever is asked.
+/// The text of a seed from a picture, from a file, from a descriptor, or else from whoever is
+/// asked.
 pub fn seed_text(
     context: &Context,
     file: Option<&Path>,
     descriptor: Option<u32>,
+    qr: &QrFlags,
 ) -> Result<Zeroizing<String>, Failure> {
+    if let Some(text) = qr.text(context)? {
+        return Ok(text);
+    }
     match (file, descriptor) {
         (Some(file), _) => secret_file::read_seed(file, context.interrupted()),
         (None, Some(number)) => secret_file::read_seed_from(number, context.interrupted()),
         (None, None) => context.terminal.ask_hidden(&Question {
             text: "The seed, as base32 or an otpauth URI (not shown): ",
             about: "a seed is needed",
-            instead: "give it with --seed-file FILE or --otpauth-fd N",
+            instead: "give it with --seed-file FILE, --qr FILE or --otpauth-fd N",
         }),
     }
 }

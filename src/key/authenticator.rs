@@ -7,6 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::Pin;
+use crate::confinement::Confinement;
 use crate::webauthn::{Aaguid, CredentialId, HmacSecretOutput, HmacSecretSalts};
 
 /// Names one plugged-in device for as long as it stays plugged in: its path, for a key on
@@ -36,19 +37,6 @@ pub struct Device {
     pub vendor_id: u16,
     /// USB product id.
     pub product_id: u16,
-}
-
-/// What keeps a process that talks to a device from everything else, as the process itself
-/// says: it is asked before the device can have changed it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Confinement {
-    /// The version of Landlock's interface that keeps files from it; none where the kernel
-    /// has no Landlock.
-    pub landlock: Option<u32>,
-    /// Whether seccomp keeps system calls from it: all but a few before its device is open,
-    /// and those that open files once it is. A process that is given the first and refused
-    /// the second asks its device nothing, so where a device answered, this means both.
-    pub seccomp: bool,
 }
 
 /// What a key says about itself (CTAP 2.1, 6.4 `authenticatorGetInfo`, and 6.5.5.2

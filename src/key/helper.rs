@@ -8,7 +8,7 @@
 //! in its own process group, so that Ctrl-C reaches it as an orderly cancellation only.
 //!
 //! Before the child opens the device, it gives up all that it doesn't need for it
-//! (`confinement`), and leaves no core file.
+//! ([`crate::confinement`]), and leaves no core file.
 //!
 //! The parent holds every deadline, believes nothing of an answer beyond its shape and
 //! its bounds, and kills the child at the end of each request, whatever happened. This
@@ -17,7 +17,6 @@
 //! `wire` is the encoding, `protocol` the messages, `parent` and `child` the two ends.
 
 mod child;
-pub mod confinement;
 pub(super) mod limits;
 mod parent;
 mod protocol;

@@ -31,13 +31,13 @@ use ctap_hid_fido2::{FidoKeyHid, FidoKeyHidFactory, HidParam, LibCfg};
 use hidapi::{HidApi, HidDevice};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::helper::confinement::close_files;
 use super::helper::limits::{MAX_ITEMS, MAX_TEXT};
 use super::helper::words::{failed, nonsense, unsupported};
 use super::{
     Assertion, Attestation, BuiltInVerification, Confinement, DeviceId, DeviceInfo, GetAssertion,
     GetHmacSecret, KeyError, MakeCredential, Pin, PinState, Probe, ProbeAnswer, UserVerification,
 };
+use crate::confinement::close_files;
 use crate::text::sanitise;
 use crate::webauthn::{Aaguid, CredentialId, HmacSecretOutput};
 use command::Proof;

@@ -424,6 +424,18 @@ fn seeds_leave_nothing() {
         leaves_nothing(folder.path(), &name, &check, &secrets).exits(exit);
     }
 
+    // One in a picture, which a child reads: its memory is looked at, too.
+    let png = demo_vault::tool("qrencode", &["-o", "-", "-s", "6"], uri.as_bytes());
+    fs::write(folder.path().join("sheet.png"), &png).unwrap();
+    let both = [&png[..], &png[png.len() / 2..]].concat();
+    fs::write(folder.path().join("broken.png"), &both[png.len() / 2..]).unwrap();
+    for (picture, exit) in [("sheet.png", 3), ("broken.png", 1)] {
+        let codes = ["--code", "123456", "--code", "654321"];
+        let check = [&["totp", "check", "--qr", picture][..], &codes].concat();
+        let name = format!("totp check --qr {picture}");
+        leaves_nothing(folder.path(), &name, &check, &secrets).exits(exit);
+    }
+
     // One that is typed, with codes that are typed in so many characters that they can be found.
     let codes = ["1 - 9 - 2 - 8 - 3 - 7", "4 - 6 - 5 - 5 - 6 - 4"];
     let taken = pictures();

@@ -95,7 +95,7 @@ static TABLE: Mutex<Vec<Row>> = Mutex::new(Vec::new());
 
 /// What pictures of one command show.
 pub(crate) struct Shown {
-    /// By processes that were at work; an argument of the helper's is `key-helper`.
+    /// By processes that were at work; an argument of a helper's is `key-helper` or `picture-helper`.
     pub(crate) in_use: Vec<(Option<String>, Finding)>,
     /// By processes at their end, in words.
     pub(crate) left: Vec<String>,
@@ -118,7 +118,7 @@ pub(crate) fn search(command: &str, folder: &Path, secrets: &Secrets) -> Shown {
             shown.in_use.extend(findings.into_iter().map(|f| (subject.argument.clone(), f)));
             continue;
         }
-        let helper = subject.argument.as_deref() == Some("key-helper");
+        let helper = matches!(subject.argument.as_deref(), Some("key-helper" | "picture-helper"));
         let who = if helper { "its helper" } else { "it" };
         row.processes += 1;
         row.helpers += usize::from(helper);

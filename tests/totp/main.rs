@@ -17,6 +17,7 @@ mod check;
 #[path = "../support/demo_vault.rs"]
 mod demo_vault;
 mod oathtool;
+mod qr;
 
 /// Random bytes.
 fn random<const N: usize>() -> [u8; N] {

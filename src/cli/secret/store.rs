@@ -15,6 +15,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::prompt::Question;
+use crate::cli::qr::QrFlags;
 use crate::cli::secret_file;
 use crate::cli::seed::SeedForm;
 use crate::cli::session::Session;
@@ -88,11 +89,13 @@ impl From<Kind> for SecretKind {
 #[derive(Debug, Args)]
 struct Input {
     /// Read it from a file; - is stdin
-    #[arg(long, value_name = "FILE", conflicts_with = "fd")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fd", "qr"])]
     file: Option<PathBuf>,
     /// Read it from an open file descriptor, up to its end
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "qr")]
     fd: Option<u32>,
+    #[command(flatten)]
+    qr: QrFlags,
     /// The compartment that it is put in [default: seeds, or the one that it is in]
     #[arg(long, value_name = "COMPARTMENT")]
     compartment: Option<Handle>,
@@ -121,6 +124,13 @@ impl Input {
     }
 
     fn text(&self, context: &Context, kind: SecretKind) -> Result<Zeroizing<String>, Failure> {
+        if self.qr.is_given() && kind != SecretKind::Seed {
+            return Err(Failure::new(exit::USAGE, "--qr is for seeds")
+                .hint("give another secret with --file FILE"));
+        }
+        if let Some(text) = self.qr.text(context)? {
+            return Ok(text);
+        }
         if self.file.is_some() || self.fd.is_some() {
             let number = self.fd.unwrap_or_default();
             let interrupted = context.interrupted();

@@ -16,6 +16,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::prompt::Question;
+use crate::cli::qr::QrFlags;
 use crate::cli::secret::opening::{Opening, open_secrets, seed_of};
 use crate::cli::seed::{SeedForm, SeedSource, seed_text};
 use crate::cli::session::Session;
@@ -33,6 +34,7 @@ use crate::totp::Code;
     and the codes never are.\n\n\
     Examples:\n  keymuster totp check\n  \
     keymuster totp check --account prod --stored\n  \
+    keymuster totp check --qr sheet.png\n  \
     keymuster totp check --seed-file seed.txt --code 123456 --code 654321"
 )]
 pub struct Check {
@@ -44,15 +46,17 @@ pub struct Check {
     token: Option<Handle>,
     /// Check with the seed in custody; a receipt for opening it is recorded first
     #[arg(long, requires = "account", conflicts_with_all = [
-        "seed_file", "otpauth_fd", "algorithm", "digits", "period", "allow_short_seed",
+        "seed_file", "otpauth_fd", "qr", "algorithm", "digits", "period", "allow_short_seed",
     ])]
     stored: bool,
     /// Read the seed from a file; - is stdin
-    #[arg(long, value_name = "FILE", conflicts_with = "otpauth_fd")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["otpauth_fd", "qr"])]
     seed_file: Option<PathBuf>,
     /// Read the seed from an open file descriptor, up to its end
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "qr")]
     otpauth_fd: Option<u32>,
+    #[command(flatten)]
+    qr: QrFlags,
     #[command(flatten)]
     codes: Codes,
     #[command(flatten)]
@@ -88,7 +92,7 @@ pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
 impl Check {
     /// The seed that the flags name, or that is asked for.
     fn given_seed(&self, context: &Context) -> Result<SeedSource, Failure> {
-        let text = seed_text(context, self.seed_file.as_deref(), self.otpauth_fd)?;
+        let text = seed_text(context, self.seed_file.as_deref(), self.otpauth_fd, &self.qr)?;
         self.form.read(&text)
     }
 }

@@ -4,9 +4,8 @@
 //! for the parent: a word from it, or its end, means stop. The main thread waits for
 //! whichever comes first, and returns, which ends the process whatever the others do.
 
-use std::fs;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
@@ -19,13 +18,13 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::confinement::confine;
 use super::protocol::{Event, Reply, Request, Task};
 use super::wire::{Assembler, Received};
 use super::words::nonsense;
+use crate::confinement::{Confinement, close_inherited, confine};
 use crate::hardening::{keep_memory_private, leaving_no_trace};
+use crate::key::KeyError;
 use crate::key::hid::{self, Session, UsbKey};
-use crate::key::{Confinement, KeyError};
 
 /// The most memory that a child may fill, in bytes: several times what it needs.
 const MOST_MEMORY: u64 = 256 << 20;
@@ -54,23 +53,6 @@ fn harden() -> io::Result<()> {
     setrlimit(Resource::Data, most)?;
     // A panic is reported to the parent; its words may hold what a device sent.
     panic::set_hook(Box::new(|_| {}));
-    Ok(())
-}
-
-/// Closes what the program was started with beyond the three standard streams: a PIN or an
-/// identity may be open there for it, which are none of a helper's business.
-fn close_inherited() -> io::Result<()> {
-    let mut inherited: Vec<RawFd> = Vec::new();
-    for name in fs::read_dir("/proc/self/fd")? {
-        inherited.extend(name?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()));
-    }
-    for number in inherited.into_iter().filter(|number| *number > 2) {
-        match nix::unistd::close(number) {
-            // The list itself, which is closed already.
-            Ok(()) | Err(nix::errno::Errno::EBADF) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
     Ok(())
 }
 

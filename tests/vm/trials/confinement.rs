@@ -9,10 +9,8 @@ use super::trials;
 use crate::keys::{Touch, VirtualKey};
 use crate::machine::KEYMUSTER;
 use crate::run::{Outcome, keymuster, program, scratch, wait_until};
+use keymuster::confinement::{close_files, confine, confine_files, confine_system_calls};
 use keymuster::hardening::keep_memory_private;
-use keymuster::key::helper::confinement::{
-    close_files, confine, confine_files, confine_system_calls,
-};
 use libtest_mimic::Trial;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;

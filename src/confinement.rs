@@ -1,7 +1,10 @@
-//! What the helper may still reach, once a device that may be hostile is about to speak.
+//! What a child may still reach, once bytes that may be hostile are about to be read: a security
+//! key's, or those of a picture.
 //!
 //! A helper that a device has taken over holds, at most, the PIN that was typed for that
-//! device and the output that it gave. Here is what keeps it from the rest:
+//! device and the output that it gave; one that a picture has taken over, that picture. Here is
+//! what keeps it from the rest. What reads a picture gives up all at once ([`confine_wholly`]);
+//! what talks to a key does it in two steps:
 //!
 //! 1. [`confine`], before the device is opened. Landlock leaves the lists of devices to be
 //!    read (`/sys`, `/run/udev`), and the one device to be opened. seccomp leaves the
@@ -16,7 +19,9 @@
 //! back on old ones, and a key must not become unusable by that.
 
 use std::collections::BTreeMap;
-use std::fs::symlink_metadata;
+use std::fs::{self, symlink_metadata};
+use std::io;
+use std::os::fd::RawFd;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
@@ -31,7 +36,18 @@ use seccompiler::{
     SeccompFilter, SeccompRule, apply_filter, apply_filter_all_threads,
 };
 
-use crate::key::Confinement;
+/// What keeps a process that talks to a device from everything else, as the process itself
+/// says: it is asked before the device can have changed it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Confinement {
+    /// The version of Landlock's interface that keeps files from it; none where the kernel
+    /// has no Landlock.
+    pub landlock: Option<u32>,
+    /// Whether seccomp keeps system calls from it: all but a few before its device is open,
+    /// and those that open files once it is. A process that is given the first and refused
+    /// the second asks its device nothing, so where a device answered, this means both.
+    pub seccomp: bool,
+}
 
 /// Where the kernel and udev list what is plugged in.
 const LISTS: [&str; 2] = ["/sys", "/run/udev"];
@@ -44,10 +60,39 @@ pub fn confine(device: Option<&Path>) -> Confinement {
     Confinement { landlock, seccomp: confine_system_calls() }
 }
 
+/// Leaves the calling thread, and those that it starts, with what is open, memory, threads and
+/// the end. To be called before there is another thread.
+pub fn confine_wholly() -> Confinement {
+    let landlock = version(restrict(None, &[]));
+    Confinement { landlock, seccomp: confine_system_calls() && close_files() }
+}
+
+/// Closes what the program was started with beyond the three standard streams: a PIN or an
+/// identity may be open there for it, which are none of a helper's business.
+pub fn close_inherited() -> io::Result<()> {
+    let mut inherited: Vec<RawFd> = Vec::new();
+    for name in fs::read_dir("/proc/self/fd")? {
+        inherited.extend(name?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()));
+    }
+    for number in inherited.into_iter().filter(|number| *number > 2) {
+        match nix::unistd::close(number) {
+            // The list itself, which is closed already.
+            Ok(()) | Err(nix::errno::Errno::EBADF) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 /// Leaves `device` to be opened, and the lists of devices to be read. Gives the version of
 /// Landlock's interface that does it, none where the kernel has no Landlock.
 pub fn confine_files(device: Option<&Path>) -> Option<u32> {
-    let status = restrict(device).ok()?;
+    version(restrict(device, &LISTS))
+}
+
+/// The version of Landlock's interface that is in force, if one is.
+fn version(restricted: Result<RestrictionStatus, RulesetError>) -> Option<u32> {
+    let status = restricted.ok()?;
     match (status.ruleset, status.landlock) {
         (RulesetStatus::NotEnforced, _) => None,
         (_, LandlockStatus::Available { effective_abi, kernel_abi }) => {
@@ -57,7 +102,7 @@ pub fn confine_files(device: Option<&Path>) -> Option<u32> {
     }
 }
 
-fn restrict(device: Option<&Path>) -> Result<RestrictionStatus, RulesetError> {
+fn restrict(device: Option<&Path>, lists: &[&str]) -> Result<RestrictionStatus, RulesetError> {
     // All that any version knows; what the kernel doesn't know is left out.
     let newest = ABI::V7;
     let rules: RulesetCreated = Ruleset::default()
@@ -65,7 +110,7 @@ fn restrict(device: Option<&Path>) -> Result<RestrictionStatus, RulesetError> {
         .handle_access(AccessNet::from_all(newest))?
         .scope(Scope::from_all(newest))?
         .create()?
-        .add_rules(path_beneath_rules(LISTS, AccessFs::ReadFile | AccessFs::ReadDir))?;
+        .add_rules(path_beneath_rules(lists, AccessFs::ReadFile | AccessFs::ReadDir))?;
     let device = device
         .filter(|path| symlink_metadata(path).is_ok_and(|is| is.file_type().is_char_device()))
         .and_then(|path| PathFd::new(path).ok());

@@ -1,0 +1,265 @@
+//! `keymuster totp check --qr`: QR codes made by a peer's tool, in pictures of every kind, read
+//! in a confined child.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use image::{DynamicImage, GenericImage as _, GrayImage, ImageFormat, Luma, RgbaImage, imageops};
+use keymuster::confinement::Confinement;
+use keymuster::picture::{Helper, PictureError};
+
+use super::demo_vault::{Ran, keymuster_in, tool};
+
+const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+const BINARY: &str = env!("CARGO_BIN_EXE_keymuster");
+
+fn uri(account: &str) -> String {
+    format!("otpauth://totp/Amazon:{account}?secret={SEED}&issuer=Amazon")
+}
+
+/// The code of a text, as qrencode makes it.
+fn code(text: &str) -> GrayImage {
+    let png = tool("qrencode", &["-o", "-", "-s", "6", "-m", "4", "-l", "M"], text.as_bytes());
+    image::load_from_memory_with_format(&png, ImageFormat::Png).unwrap().into_luma8()
+}
+
+/// A sheet of white paper with these on it, one below the other.
+fn sheet(codes: &[GrayImage]) -> GrayImage {
+    let width = codes.iter().map(GrayImage::width).max().unwrap() + 80;
+    let height = codes.iter().map(|code| code.height() + 60).sum::<u32>() + 60;
+    let mut sheet = GrayImage::from_pixel(width, height, Luma([255]));
+    let mut y = 60;
+    for code in codes {
+        sheet.copy_from(code, 40, y).unwrap();
+        y += code.height() + 60;
+    }
+    sheet
+}
+
+/// Specks: of each thousand pixels so many are black or white by chance.
+fn speckled(picture: &GrayImage, in_a_thousand: u64) -> GrayImage {
+    // SplitMix64, so that it is the same each time.
+    let mut state = 7_u64;
+    let mut next = move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    };
+    let mut noisy = picture.clone();
+    for pixel in noisy.pixels_mut() {
+        if next() % 1000 < in_a_thousand {
+            pixel.0[0] = if next() % 2 == 0 { 0 } else { 255 };
+        }
+    }
+    noisy
+}
+
+/// Turned by a few degrees, around its middle.
+fn turned(picture: &GrayImage, degrees: f64) -> GrayImage {
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    let (width, height) = picture.dimensions();
+    let middle = (f64::from(width) / 2.0, f64::from(height) / 2.0);
+    GrayImage::from_fn(width, height, |x, y| {
+        let (dx, dy) = (f64::from(x) - middle.0, f64::from(y) - middle.1);
+        let (from_x, from_y) = (middle.0 + dx * cos - dy * sin, middle.1 + dx * sin + dy * cos);
+        let inside =
+            (0.0..f64::from(width)).contains(&from_x) && (0.0..f64::from(height)).contains(&from_y);
+        if inside { *picture.get_pixel(from_x as u32, from_y as u32) } else { Luma([255]) }
+    })
+}
+
+/// Checks the two codes of the seed against what is in a file.
+fn check(folder: &Path, file: &str, flags: &[&str]) -> Ran {
+    let check = ["totp", "check", "--qr", file, "--at", "2026-11-22T12:00:30Z"];
+    let codes = ["--code", "738534", "--code", "286530"];
+    keymuster_in(folder, &[&check[..], &codes, flags].concat())
+}
+
+fn save(folder: &Path, name: &str, picture: impl Into<DynamicImage>) {
+    picture.into().save(folder.join(name)).unwrap();
+}
+
+#[test]
+fn a_seed_is_read_from_pictures_of_every_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = sheet(&[code(&uri("root@123456789012"))]);
+    let mut inverted = plain.clone();
+    imageops::invert(&mut inverted);
+    let colour = DynamicImage::from(plain.clone()).into_rgba8();
+    let tinted = RgbaImage::from_fn(colour.width(), colour.height(), |x, y| {
+        let [light, ..] = colour.get_pixel(x, y).0;
+        image::Rgba([light.max(20), light.max(60), light / 2 + 40, 255])
+    });
+    let deep = DynamicImage::from(plain.clone()).into_luma16();
+    let pictures: [(&str, DynamicImage); 14] = [
+        ("plain.png", plain.clone().into()),
+        ("plain.jpg", plain.clone().into()),
+        ("bare.png", code(&uri("root@123456789012")).into()),
+        ("inverted.png", inverted.clone().into()),
+        ("inverted.jpg", inverted.clone().into()),
+        ("quarter.png", imageops::rotate90(&plain).into()),
+        ("half.png", imageops::rotate180(&plain).into()),
+        ("three-quarters.png", imageops::rotate270(&inverted).into()),
+        ("askew.png", turned(&plain, 7.0).into()),
+        ("far-askew.png", turned(&plain, -23.0).into()),
+        ("noisy.png", speckled(&plain, 40).into()),
+        ("noisy-inverted.png", speckled(&inverted, 40).into()),
+        ("colour.png", tinted.into()),
+        ("deep.png", deep.into()),
+    ];
+    for (name, picture) in pictures {
+        save(folder.path(), name, picture);
+        let ran = check(folder.path(), name, &[]);
+        assert_eq!(ran.exit, 0, "{name}: {ran:?}");
+        ran.answers(&["one after the other", "The URI names Amazon, root@123456789012."]);
+    }
+    // A scan of low quality.
+    let mut jpeg = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 20);
+    speckled(&plain, 20).write_with_encoder(encoder).unwrap();
+    std::fs::write(folder.path().join("poor.jpg"), jpeg).unwrap();
+    check(folder.path(), "poor.jpg", &[]).exits(0);
+    // Only base32, as some sheets have it.
+    save(folder.path(), "base32.png", sheet(&[code(SEED)]));
+    check(folder.path(), "base32.png", &[]).exits(0);
+}
+
+#[test]
+fn several_codes_are_listed_and_one_is_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let codes = [code(&uri("prod")), code("https://example.com/a-poster"), code(&uri("test"))];
+    save(folder.path(), "three.png", sheet(&codes));
+    let ran = check(folder.path(), "three.png", &[]).exits(2);
+    let ran = ran.says(&[
+        "error: three.png has 3 QR codes",
+        "is Amazon, prod",
+        "is Amazon, test",
+        "is no otpauth URI",
+        "choose one with --qr-number: 1 is ",
+    ]);
+    assert!(!format!("{ran:?}").contains(SEED), "{ran:?}");
+    assert!(!ran.stderr.contains("a-poster"), "what can't be named isn't shown: {ran:?}");
+    let number = |what: &str| {
+        let place = ran.stderr.find(&format!(" is {what}")).unwrap();
+        ran.stderr[..place].rsplit(' ').next().unwrap().to_owned()
+    };
+    for account in ["prod", "test"] {
+        let number = number(&format!("Amazon, {account}"));
+        let named = format!("The URI names Amazon, {account}.");
+        check(folder.path(), "three.png", &["--qr-number", &number]).exits(0).answers(&[&named]);
+    }
+    let poster = number("no otpauth URI");
+    check(folder.path(), "three.png", &["--qr-number", &poster])
+        .exits(1)
+        .says(&["that is no seed"]);
+    for wrong in ["0", "4"] {
+        check(folder.path(), "three.png", &["--qr-number", wrong]).exits(2).says(&["3 QR codes"]);
+    }
+    // The same code twice is one.
+    save(folder.path(), "twice.png", sheet(&[codes[0].clone(), codes[0].clone()]));
+    check(folder.path(), "twice.png", &[]).exits(0);
+    check(folder.path(), "twice.png", &["--qr-number", "2"]).exits(2).says(&["one QR code only"]);
+}
+
+/// A PNG of so many white pixels, which packs well.
+fn bomb(width: u32, height: u32) -> Vec<u8> {
+    let mut png = std::io::Cursor::new(Vec::new());
+    GrayImage::from_pixel(width, height, Luma([255])).write_to(&mut png, ImageFormat::Png).unwrap();
+    png.into_inner()
+}
+
+#[test]
+fn what_gives_no_code_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = sheet(&[code(&uri("prod"))]);
+    save(folder.path(), "plain.png", plain.clone());
+    let whole = std::fs::read(folder.path().join("plain.png")).unwrap();
+    save(folder.path(), "plain.jpg", plain.clone());
+    let jpeg = std::fs::read(folder.path().join("plain.jpg")).unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    let white = GrayImage::from_pixel(800, 800, Luma([255]));
+    save(folder.path(), "white.png", white.clone());
+    save(folder.path(), "dot.png", GrayImage::from_pixel(1, 1, Luma([0])));
+    save(folder.path(), "noise.png", speckled(&white, 700));
+    save(folder.path(), "illegible.png", speckled(&plain, 330));
+    let bomb = bomb(10_000, 10_000);
+    assert!(bomb.len() < 1 << 20, "the bomb has {} bytes", bomb.len());
+    write("bomb.png", &bomb);
+    write("truncated.png", &whole[..whole.len() / 2]);
+    write("header.png", &whole[..30]);
+    write("truncated.jpg", &jpeg[..jpeg.len() / 3]);
+    write("text.png", b"not a picture at all");
+    write("script.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>");
+    write("empty.png", b"");
+    let mut wrong = whole.clone();
+    wrong[40] ^= 0xff;
+    write("wrong.png", &wrong);
+    for (name, said, hint) in [
+        ("white.png", "there is no QR code in it", "scan it straight"),
+        ("dot.png", "there is no QR code in it", "scan it straight"),
+        ("bomb.png", "it has 10000 x 10000 pixels, and 50 million are", "300 dots an inch"),
+        ("header.png", "it is damaged", "no seed could be read from header.png"),
+        ("wrong.png", "it is damaged", "no seed could be read from wrong.png"),
+        ("truncated.png", "it is damaged", "no seed"),
+        ("text.png", "it is neither a PNG nor a JPEG", "save it as PNG or JPEG"),
+        ("script.svg", "it is neither a PNG nor a JPEG", "save it as PNG or JPEG"),
+    ] {
+        let ran = check(folder.path(), name, &[]).exits(1);
+        ran.says(&["no seed could be read from ", said, hint]);
+    }
+    for name in ["noise.png", "illegible.png", "truncated.jpg", "empty.png"] {
+        let ran = check(folder.path(), name, &[]).exits(1);
+        assert!(ran.stderr.contains("no seed could be read from "), "{name}: {ran:?}");
+    }
+    write("large.png", &vec![0; (16 << 20) + 1]);
+    check(folder.path(), "large.png", &[]).exits(1).says(&["large.png is larger than 16 MiB"]);
+    check(folder.path(), ".", &[]).exits(1).says(&["couldn't read ."]);
+    check(folder.path(), "none.png", &[]).exits(1).says(&["couldn't read none.png"]);
+    let both = ["--seed-file", "plain.png"];
+    check(folder.path(), "plain.png", &both).exits(2).says(&["cannot be used with"]);
+}
+
+/// Flipped bits and cut tails of pictures that hold a code: each ends in words.
+#[test]
+fn a_damaged_picture_breaks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = code(&uri("prod"));
+    save(folder.path(), "plain.png", plain.clone());
+    save(folder.path(), "plain.jpg", plain);
+    let long = std::env::var_os("KEYMUSTER_TEST_LONG").is_some();
+    let helper = Helper::new(BINARY.into(), Arc::default());
+    for name in ["plain.png", "plain.jpg"] {
+        let whole = std::fs::read(folder.path().join(name)).unwrap();
+        let tries = if long { 2000 } else { 40 };
+        for number in 0..tries {
+            let mut damaged = whole.clone();
+            let place = number * whole.len() / tries;
+            damaged[place] ^= 1 << (number % 8);
+            if number % 5 == 0 {
+                damaged.truncate(place.max(1));
+            }
+            match helper.read(&damaged) {
+                Ok((confinement, _)) => assert!(confinement.seccomp),
+                Err(PictureError::Unread(_)) => {}
+                Err(other) => panic!("{name}, byte {place}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_child_is_confined_before_it_sees_the_picture() {
+    let picture = {
+        let mut png = std::io::Cursor::new(Vec::new());
+        sheet(&[code(&uri("prod"))]).write_to(&mut png, ImageFormat::Png).unwrap();
+        png.into_inner()
+    };
+    let helper = Helper::new(BINARY.into(), Arc::default());
+    let (confinement, texts) = helper.read(&picture).unwrap();
+    assert_eq!(texts.len(), 1);
+    assert_eq!(texts[0].as_str(), uri("prod"));
+    let Confinement { landlock, seccomp } = confinement;
+    assert!(landlock.is_some(), "this kernel has no Landlock: the test needs one that has");
+    assert!(seccomp, "this kernel has no seccomp: the test needs one that has");
+}
