@@ -75,7 +75,7 @@ const fn appending(
         effect: Effect::Appends,
         world: World::new,
         prepare: |_| {},
-        budget: 50,
+        budget: 30,
         of_others: false,
         refusal: None,
     }
@@ -135,7 +135,7 @@ pub const LINES: &[Line] = &[
     Line { prepare: World::with_git, ..founding("beside .git", FOUNDING) },
     Line {
         refusal: Some("there is a key alice/green already"),
-        budget: 100,
+        budget: 60,
         ..appending("key enrol", "", &["green", "--vault", "demo/vault"])
     },
     Line {
@@ -332,7 +332,7 @@ pub const LINES: &[Line] = &[
     Line {
         effect: Effect::Exports("second"),
         refusal: Some("second exists already"),
-        budget: 60,
+        budget: 30,
         ..reading("log export", &["second", "AS_READER"])
     },
     appending("key check", "by a reader", &["alice/primary", "AS_READER"]),
