@@ -104,7 +104,7 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
         }
     }
     for (name, key) in state.keys() {
-        if !matches!(key.state, KeyState::Reported(_) | KeyState::Retired(_)) {
+        if key.is_active() {
             continue;
         }
         let device = DeviceName::Key(name.clone());

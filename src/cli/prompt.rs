@@ -27,8 +27,9 @@ use super::failure::Failure;
 use crate::hardening::keep_from_swap;
 use crate::key::TouchPrompt;
 
-/// The longest answer to a question, in bytes.
-const MAX_ANSWER: usize = 4096;
+/// The longest line that a terminal gives, in bytes (termios(3), canonical mode): an answer as
+/// long as that was cut.
+const MAX_ANSWER: usize = 4095;
 
 /// How long a wait for input goes on before it is looked whether it was interrupted: a signal
 /// may come just before the wait, and then doesn't end it.
@@ -180,6 +181,7 @@ impl Terminal {
                 Ok(0) | Err(_) => return interrupted(),
                 Ok(_) if byte == *b"\n" => break,
                 Ok(_) if line.len() < MAX_ANSWER => line.extend(byte),
+                // The kernel cuts a line there, without a word.
                 Ok(_) => {}
             }
         }
@@ -187,6 +189,10 @@ impl Terminal {
         std::thread::sleep(Duration::from_millis(20));
         if self.interrupted.load(Ordering::Relaxed) {
             return interrupted();
+        }
+        if line.len() >= MAX_ANSWER {
+            return Err(Failure::new(exit::FAILED, "what was typed is too long to be taken whole")
+                .hint("give it from a file"));
         }
         let text = std::str::from_utf8(&line)
             .map_err(|_| Failure::new(exit::FAILED, "what was typed isn't UTF-8 text"))?;

@@ -86,10 +86,10 @@ impl SeedSource {
     }
 
     /// What tells the seed from others in this vault.
-    pub fn fingerprint(&self, vault: &OpenVault) -> Result<Fingerprint, Failure> {
+    pub fn fingerprint(&self, vault: &OpenVault) -> Result<Option<Fingerprint>, Failure> {
         let key = vault.seed_fingerprint_key();
         let key = key.ok_or_else(|| Failure::new(exit::FAILED, "this log has no entry"))?;
-        Ok(Hex(self.seed.fingerprint(&key.0)))
+        Ok(self.seed.fingerprint(&key.0).map(Hex))
     }
 
     /// The same, on its way into custody.

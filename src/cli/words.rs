@@ -27,8 +27,8 @@ pub fn all_in_words(events: &[Event]) -> Vec<String> {
         !is_account(event) || told <= MAX_ACCOUNTS
     });
     let more = accounts.saturating_sub(MAX_ACCOUNTS);
-    let rest =
-        (more > 0).then(|| format!("{more} more accounts are looked after, of the same list"));
+    let rest = (more > 0)
+        .then(|| format!("{more} more accounts are looked after, each with its own details"));
     shown.map(in_words).chain(rest).collect()
 }
 

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Listed, Row, Unreadable, handle_from};
+use super::{Listed, MAX_ROWS, Row, Unreadable, handle_from};
 use crate::record::{AccountAdded, Email, Line};
 use crate::text::sanitise;
 
@@ -43,6 +43,9 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
         }
         _ => return Err(Unreadable::OtherJson),
     };
+    if accounts.len() > MAX_ROWS {
+        return Err(Unreadable::TooManyRows);
+    }
     let numbered = (1_u64..).zip(accounts);
     Ok(numbered.map(|(place, value)| Row { place, account: account(value) }).collect())
 }

@@ -12,7 +12,8 @@ use crate::record::{
 pub struct Plan {
     /// Its rows, in their order.
     pub rows: Vec<Planned>,
-    /// Accounts that are here and not in the list, of the providers that are in it.
+    /// Accounts that are here and not in the list, of the providers that are in it; none are
+    /// told as long as a row can't be read.
     pub gone: Vec<Handle>,
     /// The events that add what is to be added.
     pub events: Vec<Event>,
@@ -62,16 +63,21 @@ impl Plan {
     /// Holds rows against a state. `at` is when it would be recorded.
     pub fn new(rows: Vec<Row>, state: &State, at: Stamp) -> Self {
         let mut planner = Planner::new(&rows, state);
-        let rows = rows.into_iter().map(|row| planner.place(row, at)).collect();
+        let rows: Vec<Planned> = rows.into_iter().map(|row| planner.place(row, at)).collect();
         let Planner { added, devices, seen, .. } = planner;
         let providers: BTreeSet<&Handle> = seen.keys().map(|known| &known.provider).collect();
         let gone = state.accounts().iter().filter(|(_, account)| {
             let identity = &account.identity;
             providers.contains(&identity.provider) && !seen.contains_key(identity)
         });
-        let gone = gone.map(|(handle, _)| handle.clone()).collect();
+        // A row that can't be read may be any of them.
+        let readable = rows.iter().all(|row| row.identity.is_some());
+        let gone = gone.filter(|_| readable).map(|(handle, _)| handle.clone()).collect();
         let added = added.into_iter().map(|account| Event::AccountAdded(Box::new(account)));
-        let linked = devices.into_iter().map(|(device, accounts)| link(device, accounts));
+        let linked = devices.into_iter().map(|(device, mut accounts)| {
+            accounts.sort();
+            link(device, accounts)
+        });
         Self { rows, gone, events: added.chain(linked).collect() }
     }
 

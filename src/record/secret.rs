@@ -15,8 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::state::follows;
 use super::values::as_text;
 use super::{
-    Digest, Handle, Hex, KeyName, KeyState, Line, RECORDS, Rejection, Sealing, Stamp, State,
-    UnfitValue,
+    DeviceName, Digest, Handle, Hex, KeyName, KeyState, Line, RECORDS, Rejection, Sealing, Stamp,
+    State, UnfitValue,
 };
 
 /// What a secret is.
@@ -236,12 +236,13 @@ impl State {
     }
 }
 
-/// Fails unless seeds, and nothing else, have a fingerprint.
+/// Fails where something else than a seed has a fingerprint. A seed that is short enough to be
+/// guessed has none either.
 fn check_fingerprint(kind: SecretKind, fingerprint: Option<&Fingerprint>) -> Result<(), Rejection> {
-    if fingerprint.is_some() == (kind == SecretKind::Seed) {
+    if fingerprint.is_none() || kind == SecretKind::Seed {
         return Ok(());
     }
-    Err(Rejection::Mismatch("a seed has a fingerprint, and nothing else has".to_owned()))
+    Err(Rejection::Mismatch("only a seed has a fingerprint".to_owned()))
 }
 
 /// A secret comes into custody.
@@ -280,6 +281,13 @@ impl SecretStored {
         if self.token.is_some() && (self.account.is_none() || self.holds != SecretKind::Seed) {
             let message = "a token belongs to the seed of an account".to_owned();
             return Err(Rejection::Mismatch(message));
+        }
+        if let (Some(account), Some(token)) = (&self.account, &self.token) {
+            let name = DeviceName::Token(token.clone());
+            let known = state.accounts().get(account);
+            if known.is_none_or(|known| !known.devices.contains_key(&name)) {
+                return Err(Rejection::Mismatch(format!("{account} has no token {token}")));
+            }
         }
         check_fingerprint(self.holds, self.fingerprint.as_ref())?;
         let generation = Generation {

@@ -101,13 +101,16 @@ impl Seed {
 
     /// What tells it from other seeds to whoever has the key: the first half of HMAC-SHA-256
     /// (RFC 2104). Without the key it says nothing; with it, whoever guesses a seed can see
-    /// that they are right, which 128 bits put out of reach.
-    pub fn fingerprint(&self, key: &[u8; 32]) -> [u8; 16] {
+    /// that they are right, which 128 bits put out of reach. So shorter seeds have none.
+    pub fn fingerprint(&self, key: &[u8; 32]) -> Option<[u8; 16]> {
+        if self.0.len() < Self::RFC4226 {
+            return None;
+        }
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
         let tag = ring::hmac::sign(&key, &self.0);
         let mut half = [0; 16];
         half.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
-        half
+        Some(half)
     }
 
     /// Its length in bits.
@@ -197,8 +200,18 @@ mod tests {
     #[test]
     fn a_fingerprint_is_half_an_hmac() {
         let seed = Seed::from_base32("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Strength::Any).unwrap();
-        let shown: String = seed.fingerprint(&[7; 32]).iter().map(|b| format!("{b:02x}")).collect();
+        let print = seed.fingerprint(&[7; 32]).unwrap();
+        let shown: String = print.iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(shown, "484de2951f701376565ecd09d54cf4c5");
+    }
+
+    #[test]
+    fn a_seed_that_can_be_guessed_has_no_fingerprint() {
+        let print = |letters: usize| {
+            let seed = Seed::from_base32(&"A".repeat(letters), Strength::Any).unwrap();
+            seed.fingerprint(&[7; 32])
+        };
+        assert!(print(24).is_none() && print(26).is_some());
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Damage {
     pub file: String,
     /// In words.
     pub reason: String,
+    /// Whether it is the file of a secret: then nothing is built on it but that secret.
+    pub is_secret: bool,
 }
 
 /// Why the log can't be opened.
@@ -352,7 +354,8 @@ fn hold_against(
             Err(StoreError::NotAFile(_)) => "isn't a regular file".to_owned(),
             Err(error) => return Err(error),
         };
-        damage.push(Damage { file: layout.shown(path), reason });
+        let is_secret = path.starts_with(layout.secrets());
+        damage.push(Damage { file: layout.shown(path), reason, is_secret });
     }
     let mut strays = Vec::new();
     // A faulty log's later entries may well name them.

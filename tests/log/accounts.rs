@@ -234,7 +234,7 @@ fn an_mfa_device_is_registered_until_it_is_not() {
     impossible(
         &mut people,
         &[
-            (linked("alice/primary", &["test", "prod"]), "registered with prod already"),
+            (linked("alice/primary", &["prod", "test"]), "registered with prod already"),
             (linked("alice/blue", &["prod", "prod"]), "each once"),
             (linked("alice/blue", &[]), "each once"),
             (linked("carol/primary", &["prod"]), "carol/primary is retired"),

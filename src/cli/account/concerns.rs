@@ -28,10 +28,10 @@ pub fn in_words(concern: &Concern) -> String {
             format!("the {role} contact is the root mailbox, so it warns nobody else")
         }
         Concern::NoPasswordPlace => "where the root password is kept isn't recorded".to_owned(),
-        Concern::NoDevice => "no MFA device is recorded".to_owned(),
-        Concern::OneDevice(device) => format!("{device} is the only MFA device"),
+        Concern::NoDevice => "no MFA device that can be used is recorded".to_owned(),
+        Concern::OneDevice(device) => format!("{device} is the only MFA device that can be used"),
         Concern::DeviceAstray(key) => {
-            format!("{key} is out of service, and registered with the root user still")
+            format!("{key} is registered with the root user, and suspended, lost or out of service")
         }
         Concern::HasLeft(who) => format!("{who} has left"),
     }

@@ -291,6 +291,9 @@ pub fn compare(context: &Context, compare: &Compare) -> Result<Answer, Failure> 
         let which = which.map_or(String::new(), |known| format!("{} {}", known.provider, known.id));
         human.push_str(&format!("{account}: {which} is gone there\n"));
     }
+    if view.rows.iter().any(|row| row.id.is_none()) {
+        human.push_str("As long as a row is wrong, no account is told to be gone there.\n");
+    }
     let same = view.added + view.different + view.refused + view.gone.len() == 0;
     if same {
         human.push_str("The list and the vault have the same accounts.\n");

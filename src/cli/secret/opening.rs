@@ -100,7 +100,9 @@ pub fn open_secrets(
         let Some(compartment) = compartments.get(&compartment) else { continue };
         let value = SecretValue::open(&bytes, compartment, &label, kind == SecretKind::Seed)
             .map_err(|error| {
-                Failure::because(exit::NO, format!("{name} can't be opened"), &error)
+                let entry = receipt.at.entry;
+                let message = format!("{name} can't be opened; entry {entry} is recorded");
+                Failure::because(exit::NO, message, &error)
             })?;
         opened.push((name, value));
     }

@@ -10,6 +10,7 @@ use crate::cli::account::named;
 use crate::cli::change::Change;
 use crate::cli::context::Context;
 use crate::cli::cosigners::{Matter, Signers};
+use crate::cli::due::new_identity_by;
 use crate::cli::epochs::state_after;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
@@ -21,7 +22,7 @@ use crate::cli::seed::SeedForm;
 use crate::cli::session::Session;
 use crate::log::sha256;
 use crate::record::{
-    DeviceName, Digest, Event, Fingerprint, Handle, Hex, SEEDS, SecretKind, SecretName,
+    DeviceName, Digest, Event, Fingerprint, Handle, Hex, KeyState, SEEDS, SecretKind, SecretName,
     SecretReplaced, SecretStored, State,
 };
 use crate::vault::{MAX_SECRET, NewFile, Recipient, SecretLabel, SecretValue};
@@ -115,7 +116,7 @@ impl Input {
         if kind == SecretKind::Seed {
             let source = self.form.read(&text)?;
             let fingerprint = source.fingerprint(&session.vault)?;
-            return Ok((source.to_value().map_err(unfit)?, Some(fingerprint)));
+            return Ok((source.to_value().map_err(unfit)?, fingerprint));
         }
         if kind == SecretKind::Password && text.contains('\n') {
             return Err(Failure::new(exit::FAILED, "a password is one line, and that is several"));
@@ -196,8 +197,7 @@ pub fn store(context: &Context, store: &Store) -> Result<Answer, Failure> {
             fingerprint,
         })
     };
-    let is_seed = holds == SecretKind::Seed;
-    let trial = event(Hex([0; 32]), is_seed.then_some(Hex([0; 16])));
+    let trial = event(Hex([0; 32]), None);
     state_after(context, state, std::slice::from_ref(&trial), &[])?;
     let name = SecretName { secret: store.secret.clone(), generation: 1 };
     record(session, &store.input, &store.signers, (name, holds, compartment.clone()), event)
@@ -221,8 +221,7 @@ pub fn replace(context: &Context, replace: &Replace) -> Result<Answer, Failure> 
             fingerprint,
         })
     };
-    let is_seed = holds == SecretKind::Seed;
-    let trial = event(Hex([0; 32]), is_seed.then_some(Hex([0; 16])));
+    let trial = event(Hex([0; 32]), None);
     state_after(context, state, std::slice::from_ref(&trial), &[])?;
     let name = SecretName { secret: replace.secret.clone(), generation };
     record(session, &replace.input, &replace.signers, (name, holds, compartment.clone()), event)
@@ -261,9 +260,22 @@ fn record(
 ) -> Result<Answer, Failure> {
     let state = session.state();
     if state.is_outdated(&compartment) {
-        let message =
-            format!("{compartment} is still encrypted to somebody who should not open it");
+        let message = format!("{compartment} isn't encrypted to those who should open it now");
         return Err(Failure::new(exit::NO, message).hint("keymuster vault rekey seals it anew"));
+    }
+    let members = state.compartments().get(&compartment).map(|known| &known.sealing.members);
+    for slot in members.into_iter().flatten().flat_map(|who| state.exposures(who)) {
+        // Another's report may be wrong, and is settled by two.
+        if state.keys().get(&slot).is_some_and(|key| matches!(key.state, KeyState::Suspended(_))) {
+            let note =
+                format!("NOTE: {compartment} opens to the identity in {slot}, which is suspended.");
+            session.context.terminal.say(&note);
+            continue;
+        }
+        let message = format!("{compartment} opens to the identity in {slot}, which was reported");
+        let how = new_identity_by(state, &slot.owner);
+        return Err(Failure::new(exit::NO, message)
+            .hint(format!("give {} another identity first: {how}", slot.owner)));
     }
     let recipient = state.compartments().get(&compartment);
     let recipient = recipient.map(|known| Recipient::parse(known.sealing.recipient.as_str()));

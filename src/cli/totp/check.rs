@@ -161,8 +161,10 @@ fn recorded(context: &Context, check: &Check) -> Result<Answer, Failure> {
     };
     let Judgement { verdict, evidence, mut words } = check.judged(context, &source, given)?;
     let fingerprint = source.fingerprint(&session.vault)?;
-    let secret = secret.or_else(|| session.state().seed_with(&fingerprint));
-    words.push_str(&recognised(session.state(), (&account, &token), &fingerprint, secret.as_ref()));
+    let known = fingerprint.and_then(|print| session.state().seed_with(&print));
+    let secret = secret.or(known);
+    let state = session.state();
+    words.push_str(&recognised(state, (&account, &token), fingerprint.as_ref(), secret.as_ref()));
     let outcome = if evidence.is_some() { Outcome::Passed } else { Outcome::Failed };
     let event = Event::TotpChecked(TotpChecked {
         account: account.clone(),
@@ -170,7 +172,8 @@ fn recorded(context: &Context, check: &Check) -> Result<Answer, Failure> {
         outcome,
         evidence,
         drift_seconds: evidence.and(verdict.drift_seconds),
-        fingerprint,
+        // Whatever was pasted by mistake leaves nothing on record.
+        fingerprint: fingerprint.filter(|_| evidence.is_some() || secret.is_some()),
         secret: secret.clone(),
     });
     let code = if verdict.matches { exit::DONE } else { exit::NO };
@@ -222,7 +225,7 @@ fn the_token(state: &State, account: &Handle, given: Option<&Handle>) -> Result<
 fn recognised(
     state: &State,
     (account, token): (&Handle, &Handle),
-    fingerprint: &Fingerprint,
+    fingerprint: Option<&Fingerprint>,
     secret: Option<&SecretName>,
 ) -> String {
     let mut words = String::new();
@@ -235,7 +238,8 @@ fn recognised(
             let Some(last) = device.checks.iter().rev().find(|c| c.found.is_some()) else {
                 continue;
             };
-            match (here, last.fingerprint == *fingerprint) {
+            let (Some(before), Some(now)) = (&last.fingerprint, fingerprint) else { continue };
+            match (here, before == now) {
                 (true, true) => {
                     let when = last.at.time;
                     words.push_str(&format!("It is the seed that was checked on {when}.\n"));

@@ -58,11 +58,11 @@ pub enum Concern {
     RootAsContact(ContactRole),
     /// It isn't recorded where the password is.
     NoPasswordPlace,
-    /// No MFA device is recorded.
+    /// No MFA device is recorded that can be used.
     NoDevice,
     /// One alone is.
     OneDevice(DeviceName),
-    /// A key is registered that is out of its owner's hand or out of service.
+    /// A key is registered that may not be used: suspended, lost, compromised or retired.
     DeviceAstray(KeyName),
     /// A person who reads, answers or has a token has left.
     HasLeft(Handle),
@@ -126,7 +126,11 @@ impl Account {
         if self.password_place.is_none() {
             found.push(Concern::NoPasswordPlace);
         }
-        let mut devices = self.devices.keys();
+        let usable = |device: &&DeviceName| match device {
+            DeviceName::Key(key) => state.active_key(key).is_some(),
+            DeviceName::Token(_) => true,
+        };
+        let mut devices = self.devices.keys().filter(usable);
         match (devices.next(), devices.next()) {
             (None, _) => found.push(Concern::NoDevice),
             (Some(one), None) => found.push(Concern::OneDevice(one.clone())),
@@ -135,7 +139,7 @@ impl Account {
         for device in self.devices.keys() {
             if let DeviceName::Key(key) = device {
                 let state = state.keys().get(key).map(|key| &key.state);
-                if matches!(state, Some(KeyState::Reported(_) | KeyState::Retired(_))) {
+                if state.is_some_and(|state| *state != KeyState::Active) {
                     found.push(Concern::DeviceAstray(key.clone()));
                 }
             }

@@ -1,6 +1,5 @@
 //! MFA devices of root users: enrolled security keys, and tokens that show TOTP codes.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -119,11 +118,11 @@ impl DeviceLinked {
     }
 }
 
-/// Fails where an account stands twice, or none.
+/// Fails where an account stands twice, or none, or out of order: where people are told the
+/// first of many, nobody chooses which those are.
 pub(super) fn each_once(accounts: &[Handle]) -> Result<&[Handle], Rejection> {
-    let different: BTreeSet<&Handle> = accounts.iter().collect();
-    if accounts.is_empty() || different.len() < accounts.len() {
-        return Err(Rejection::Mismatch("it names accounts, each once".to_owned()));
+    if accounts.is_empty() || !accounts.is_sorted_by(|one, next| one < next) {
+        return Err(Rejection::Mismatch("it names accounts, sorted, each once".to_owned()));
     }
     Ok(accounts)
 }

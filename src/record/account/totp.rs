@@ -38,8 +38,8 @@ pub struct TotpCheck {
     /// What the seed made, and how many seconds the token's clock was ahead (below 0, behind)
     /// of the machine's; nothing if it made no code.
     pub found: Option<(Evidence, i64)>,
-    /// Which seed it was.
-    pub fingerprint: Fingerprint,
+    /// Which seed it was, if that is recorded.
+    pub fingerprint: Option<Fingerprint>,
     /// The value in custody that it was, if it was one.
     pub secret: Option<SecretName>,
 }
@@ -60,8 +60,10 @@ pub struct TotpChecked {
     /// How many seconds the token's clock was ahead of the machine's, or behind (below 0).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift_seconds: Option<i64>,
-    /// Which seed it was.
-    pub fingerprint: Fingerprint,
+    /// Which seed it was. A seed that made no code, and isn't one in custody, isn't this
+    /// account's to be recorded; one that can be guessed has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
     /// The value in custody that it was, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretName>,
@@ -81,7 +83,7 @@ impl TotpChecked {
             let secret = state.secrets().get(&name.secret);
             let known = secret.and_then(|secret| secret.generation(name.generation));
             let known = known.ok_or_else(|| Rejection::Unknown("secret", name.to_string()))?;
-            if known.fingerprint != Some(self.fingerprint) {
+            if known.fingerprint != self.fingerprint {
                 return Err(Rejection::Mismatch(format!("{name} is another seed")));
             }
         }

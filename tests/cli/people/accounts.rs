@@ -52,7 +52,7 @@ fn an_account_is_added_by_two_and_shown_with_all_that_is_known() {
     ran.answers(&[
         "Worth a look, of prod:\n",
         "  zoe alone answers the root telephone\n",
-        "  alice/primary is the only MFA device\n",
+        "  alice/primary is the only MFA device that can be used\n",
         "  there is no operations contact\n",
         "Recorded entry 7, signed by alice/primary and bob/primary.",
     ]);
@@ -168,7 +168,7 @@ fn a_key_or_a_token_is_linked_and_unlinked() {
     demo.read(&["vault", "show"]).exits(0).answers(&[due]);
     demo.read(&["account", "show", "test"]).exits(0).answers(&[
         "MFA        alice/blue LOST, with alice\n",
-        "  alice/blue is out of service, and registered with the root user still\n",
+        "  alice/blue is registered with the root user, and suspended, lost or out of service\n",
     ]);
     let gone = ["account", "unlink", "alice/blue", "prod", "test", "--remark", "by carol"];
     recorded(&demo, &gone, &["device-unlinked"], &BOTH);
@@ -355,6 +355,10 @@ fn a_list_of_an_organisation_is_imported_and_compared() {
     let view: Value = serde_json::from_str(&view).unwrap();
     assert_eq!(view["rows"][0]["differences"][0]["there"], "PENDING_CLOSURE");
     assert_eq!(view["gone"], json!([]));
+    // A row that can't be read may be the one that isn't there.
+    let wrong = list(&demo, "wrong.csv", "id,root_email\n222222222222,nobody\n");
+    let ran = demo.read(&["account", "compare", &wrong]).exits(3);
+    ran.answers(&["row 2 is WRONG", "no account is told to be gone there", "0 gone there"]);
 }
 
 /// Ten thousand accounts are one entry, which both sign once.
@@ -371,7 +375,9 @@ fn ten_thousand_accounts_are_one_entry() {
     assert_eq!(super::touches(&ran).len(), 3, "one to open the vault, and two signatures");
     let lines = ran.stderr.lines().count();
     assert!(lines < 50, "{lines} lines");
-    assert!(ran.stderr.contains("  9980 more accounts are looked after, of the same list\n"));
+    assert!(
+        ran.stderr.contains("  9980 more accounts are looked after, each with its own details\n")
+    );
     let told = answer(ran);
     assert_eq!(told["events"].as_array().unwrap().len(), 10_002);
     let listed = read(&demo, &["account", "list", "--with", "phone"]);

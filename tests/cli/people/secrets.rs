@@ -151,7 +151,13 @@ fn what_cant_be_in_custody_is_refused_before_anything_is_signed() {
     );
     demo.read(&["secret", "receipts", "nothing"]).exits(2).says(&["there is no secret nothing"]);
 
-    // Who has just left could open what is put there now.
+    // Whoever has alice's paper copy could open what is put there now.
+    let exposed = demo.copied();
+    exposed.run(&["key", "compromised", "alice/paper"]).exits(0);
+    let put = ["secret", "store", "a", "--kind", "note", "--file", "demo/note"];
+    let said = ["seeds opens to the identity in alice/paper, which was reported", "vault rekey"];
+    super::refused(&exposed, &put, 3, &said);
+
     demo.run(&["account", "link", "fob", "prod", "--token"]).exits(0);
     let seed = text("seed", SEED);
     let two = store("a", "seed", &["--file", &seed, "--account", "prod"]);
@@ -226,6 +232,13 @@ fn a_secret_that_is_typed_is_not_shown_and_a_password_is_typed_twice() {
     let (code, shown) = terminal.ends();
     assert_eq!(code, 1, "{shown}");
     assert!(shown.contains("the two aren't the same"), "{shown}");
+    // A line that the terminal has cut is not taken for the whole.
+    let mut terminal = dialogue(demo.folder.path(), &store);
+    terminal.until("The password (not shown): ");
+    terminal.types(&format!("{}\n", "x".repeat(5000)));
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, 1, "{shown}");
+    assert!(shown.contains("too long to be taken whole") && shown.contains("a file"), "{shown}");
     let mut terminal = dialogue(demo.folder.path(), &store);
     terminal.until("The password (not shown): ");
     terminal.types(&format!("{PASSWORD}\n"));
@@ -270,10 +283,14 @@ fn a_secret_whose_file_was_changed_is_not_opened() {
     fs::write(&path, &changed).unwrap();
     let name = format!("secrets/{}", path.file_name().unwrap().to_str().unwrap());
     let said = format!("{name} isn't the file that the log names");
-    refused(&demo, &show, 3, &["this vault is faulty", &said]);
+    refused(&demo, &show, 3, &[&format!("{name} was changed or replaced"), "another copy"]);
     demo.read(&["log", "verify"]).exits(3).answers(&[&said]);
+    // It is no reason not to record that a key is lost.
+    let aside = demo.copied();
+    aside.run(&["key", "lost", "alice/blue"]).exits(0).says(&[&said]);
     fs::remove_file(&path).unwrap();
-    refused(&demo, &show, 3, &[&format!("{name} is missing")]);
+    refused(&demo, &show, 1, &[&format!("{name} is missing")]);
+    demo.copied().run(&["account", "contacts-reviewed", "prod"]).exits(0);
     fs::write(&path, &whole).unwrap();
     fs::write(secrets.join("stray.age"), "x").unwrap();
     demo.read(&["log", "verify"]).exits(0).answers(&["secrets/stray.age"]);
