@@ -197,11 +197,13 @@ mod tests {
 
     #[test]
     fn a_child_that_says_nothing_or_too_much_is_given_up() {
-        let silent = with_child(&helper(300), |socket| {
-            let mut byte = [0];
-            // Until the parent hangs up.
-            let _ = (&socket).read(&mut byte);
+        let (parent_gave_up, given_up) = std::sync::mpsc::channel::<()>();
+        let silent = with_child(&helper(300), move |socket| {
+            // It holds the socket until the parent has given it up.
+            let _ = given_up.recv_timeout(Duration::from_secs(2));
+            drop(socket);
         });
+        drop(parent_gave_up);
         assert!(matches!(silent, Err(PictureError::TooSlow)), "{silent:?}");
         let gone = with_child(&helper(10_000), drop);
         assert!(matches!(gone, Err(PictureError::Broke)), "{gone:?}");
