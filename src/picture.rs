@@ -26,6 +26,8 @@ pub use parent::{Helper, PictureError};
 pub const MAX_BYTES: u64 = 16 << 20;
 /// The most pixels of one: a sheet of paper at 600 dots an inch has 35 million.
 const MAX_PIXELS: u64 = 50_000_000;
+/// The longest side of one, in pixels: longer than any sheet, however finely it was scanned.
+const MAX_SIDE: u32 = 16_384;
 /// The most codes that are read of one picture.
 const MAX_CODES: usize = 16;
 /// The longest text of a code, in bytes: the largest code holds less.
@@ -43,8 +45,8 @@ pub enum Unread {
     /// It ends too early, or contradicts itself.
     #[error("it is damaged, or of a kind of PNG or JPEG that isn't read")]
     Damaged,
-    /// More pixels than are read.
-    #[error("it has {width} x {height} pixels, and 50 million are read at most")]
+    /// More pixels than are read, or a side that is longer.
+    #[error("it has {width} x {height} pixels, and 50 million are read at most, {MAX_SIDE} a side")]
     TooLarge {
         /// In pixels.
         width: u32,

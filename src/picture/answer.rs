@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{MAX_CODES, MAX_TEXT, Texts, Unread};
 use crate::confinement::Confinement;
+use crate::hardening::keep_from_swap;
 
 /// The longest answer, in bytes.
 pub(super) const MAX_ANSWER: usize = 16 + MAX_CODES * (MAX_TEXT + 2);
@@ -28,6 +29,7 @@ pub(super) fn encode(
     found: &Result<Texts, Unread>,
 ) -> Zeroizing<Vec<u8>> {
     let mut answer = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
+    keep_from_swap(answer.spare_capacity_mut());
     answer.extend(confinement.landlock.unwrap_or(0).to_be_bytes());
     answer.push(confinement.seccomp.into());
     match found {
@@ -85,7 +87,9 @@ fn text(rest: &mut &[u8]) -> Option<Zeroizing<String>> {
     let length = usize::from(u16::from_be_bytes(take(rest)?));
     let (text, left) = rest.split_at_checked(length).filter(|_| length <= MAX_TEXT)?;
     *rest = left;
-    std::str::from_utf8(text).ok().map(|text| Zeroizing::new(text.to_owned()))
+    let text = Zeroizing::new(std::str::from_utf8(text).ok()?.to_owned());
+    keep_from_swap(text.as_str());
+    Some(text)
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

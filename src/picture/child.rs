@@ -47,7 +47,7 @@ fn serve_stdin() -> io::Result<()> {
     leaving_no_trace(|| {
         let mut picture = Vec::new();
         (&socket).take(MAX_BYTES + 1).read_to_end(&mut picture)?;
-        if picture.is_empty() || picture.len() as u64 > MAX_BYTES {
+        if picture.len() as u64 > MAX_BYTES {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let found = decode::codes(&picture);

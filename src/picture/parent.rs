@@ -75,9 +75,12 @@ impl Helper {
             .spawn()
             .map_err(PictureError::NoHelper)?;
         let mut child = Running(child);
-        let answered = self.talk(&socket, picture)?;
-        child.end();
-        Ok(answered)
+        let answered = self.talk(&socket, picture);
+        // One that gave a reason has looked at the picture, too.
+        if matches!(answered, Ok(_) | Err(PictureError::Unread(_))) {
+            child.end();
+        }
+        answered
     }
 
     /// Gives a child its picture and hears it out.
@@ -210,6 +213,33 @@ mod tests {
         let endless =
             with_child(&helper(10_000), |mut socket| while socket.write_all(&[0; 4096]).is_ok() {});
         assert!(matches!(endless, Err(PictureError::Broke)), "{endless:?}");
+    }
+
+    /// How many processes of ours run this program.
+    fn running(program: &str) -> usize {
+        let ours = format!("PPid:\t{}\n", std::process::id());
+        let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+        let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+        processes
+            .filter(|process| read(process.join("status")).contains(&ours))
+            .filter(|process| read(process.join("cmdline")).starts_with(program))
+            .count()
+    }
+
+    #[test]
+    fn a_process_that_never_answers_is_killed_at_its_deadline() {
+        // It reads nothing, says nothing on its socket, and doesn't end by itself.
+        let program = "/usr/bin/yes";
+        let silent = Helper { program: program.into(), ..helper(500) };
+        let reading = thread::spawn(move || silent.read(&[7]));
+        let until = Instant::now() + Duration::from_secs(10);
+        while running(program) == 0 && Instant::now() < until && !reading.is_finished() {
+            thread::sleep(Duration::from_millis(2));
+        }
+        assert_eq!(running(program), 1, "it was at work");
+        let answered = reading.join().unwrap();
+        assert!(matches!(answered, Err(PictureError::TooSlow)), "{answered:?}");
+        assert_eq!(running(program), 0, "it is gone");
     }
 
     #[test]

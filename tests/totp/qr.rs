@@ -1,8 +1,13 @@
 //! `keymuster totp check --qr`: QR codes made by a peer's tool, in pictures of every kind, read
 //! in a confined child.
 
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::thread;
 
 use image::{DynamicImage, GenericImage as _, GrayImage, ImageFormat, Luma, RgbaImage, imageops};
 use keymuster::confinement::Confinement;
@@ -120,6 +125,12 @@ fn a_seed_is_read_from_pictures_of_every_kind() {
     speckled(&plain, 20).write_with_encoder(encoder).unwrap();
     std::fs::write(folder.path().join("poor.jpg"), jpeg).unwrap();
     check(folder.path(), "poor.jpg", &[]).exits(0);
+    // A palette of two colours, one bit a pixel, as qrencode has it; and the same moving.
+    let palette = tool("qrencode", &["-o", "-", "-s", "6"], uri("root@123456789012").as_bytes());
+    std::fs::write(folder.path().join("palette.png"), &palette).unwrap();
+    check(folder.path(), "palette.png", &[]).exits(0);
+    std::fs::write(folder.path().join("moving.png"), moving(&palette)).unwrap();
+    check(folder.path(), "moving.png", &[]).exits(0);
     // Only base32, as some sheets have it.
     save(folder.path(), "base32.png", sheet(&[code(SEED)]));
     check(folder.path(), "base32.png", &[]).exits(0);
@@ -162,6 +173,27 @@ fn several_codes_are_listed_and_one_is_chosen() {
     check(folder.path(), "twice.png", &["--qr-number", "2"]).exits(2).says(&["one QR code only"]);
 }
 
+/// A PNG as the first of two pictures of an animation, the second of which never comes.
+fn moving(png: &[u8]) -> Vec<u8> {
+    let (width, height) = (&png[16..20], &png[20..24]);
+    let rest = [0_u32.to_be_bytes(), 0_u32.to_be_bytes()].concat();
+    let control = chunk(b"acTL", &[2_u32.to_be_bytes(), 0_u32.to_be_bytes()].concat());
+    let first = [&[0; 4], width, height, &rest, &[0, 1, 0, 10, 0, 0]].concat();
+    [&png[..33], &control, &chunk(b"fcTL", &first), &png[33..]].concat()
+}
+
+/// A chunk of PNG, with its length and its checksum.
+fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    let named = [kind, body].concat();
+    let sum = !named.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
+            if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 }
+        })
+    });
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    [&length[..], &named, &sum.to_be_bytes()].concat()
+}
+
 /// A PNG of so many white pixels, which packs well.
 fn bomb(width: u32, height: u32) -> Vec<u8> {
     let mut png = std::io::Cursor::new(Vec::new());
@@ -186,6 +218,7 @@ fn what_gives_no_code_is_refused_in_words() {
     let bomb = bomb(10_000, 10_000);
     assert!(bomb.len() < 1 << 20, "the bomb has {} bytes", bomb.len());
     write("bomb.png", &bomb);
+    save(folder.path(), "long.png", GrayImage::from_pixel(16_385, 10, Luma([255])));
     write("truncated.png", &whole[..whole.len() / 2]);
     write("header.png", &whole[..30]);
     write("truncated.jpg", &jpeg[..jpeg.len() / 3]);
@@ -202,13 +235,15 @@ fn what_gives_no_code_is_refused_in_words() {
         ("header.png", "it is damaged", "no seed could be read from header.png"),
         ("wrong.png", "it is damaged", "no seed could be read from wrong.png"),
         ("truncated.png", "it is damaged", "no seed"),
+        ("long.png", "it has 16385 x 10 pixels", "300 dots an inch"),
+        ("empty.png", "it is neither a PNG nor a JPEG", "save it as PNG or JPEG"),
         ("text.png", "it is neither a PNG nor a JPEG", "save it as PNG or JPEG"),
         ("script.svg", "it is neither a PNG nor a JPEG", "save it as PNG or JPEG"),
     ] {
         let ran = check(folder.path(), name, &[]).exits(1);
         ran.says(&["no seed could be read from ", said, hint]);
     }
-    for name in ["noise.png", "illegible.png", "truncated.jpg", "empty.png"] {
+    for name in ["noise.png", "illegible.png", "truncated.jpg"] {
         let ran = check(folder.path(), name, &[]).exits(1);
         assert!(ran.stderr.contains("no seed could be read from "), "{name}: {ran:?}");
     }
@@ -262,4 +297,56 @@ fn the_child_is_confined_before_it_sees_the_picture() {
     let Confinement { landlock, seccomp } = confinement;
     assert!(landlock.is_some(), "this kernel has no Landlock: the test needs one that has");
     assert!(seccomp, "this kernel has no seccomp: the test needs one that has");
+}
+
+#[test]
+fn a_picture_may_come_through_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    tool("mkfifo", &[pipe.to_str().unwrap()], b"");
+    let png = tool("qrencode", &["-o", "-", "-s", "6"], uri("prod").as_bytes());
+    let writer = thread::spawn(move || std::fs::write(pipe, png));
+    check(folder.path(), "pipe", &[]).exits(0).answers(&["The URI names Amazon, prod."]);
+    writer.join().unwrap().unwrap();
+}
+
+/// What a child says to one who sends it this, and its exit code. What it prints is none of it.
+fn child_told(sent: &[u8]) -> (Vec<u8>, i32) {
+    let (mut socket, theirs) = UnixStream::pair().unwrap();
+    let child = Command::new(BINARY)
+        .arg("picture-helper")
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may have had enough before the end.
+    let _ = socket.write_all(sent);
+    let _ = socket.shutdown(std::net::Shutdown::Write);
+    let mut said = Vec::new();
+    // Nor does one that leaves bytes unread hang up in good order.
+    let _ = socket.read_to_end(&mut said);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+    (said, output.status.code().unwrap())
+}
+
+#[test]
+fn a_child_answers_over_its_socket_and_prints_nothing() {
+    // Landlock's version, seccomp, and the number of the reason: no picture.
+    for none in [&b""[..], b"garbage", &[0xff; 70_000]] {
+        let (said, exit) = child_told(none);
+        assert!(matches!(said[..], [0, 0, 0, 1..=255, 1, 1]), "{said:?}");
+        assert_eq!(exit, 0);
+    }
+    let (said, exit) = child_told(&vec![0x89; (16 << 20) + 1]);
+    assert!(said.is_empty(), "{said:?}");
+    assert_eq!(exit, 1, "more than may be sent");
+    // Not on a socket, as when a person starts it.
+    let file = tempfile::tempfile().unwrap();
+    for stdin in [Stdio::null(), Stdio::from(file)] {
+        let output = Command::new(BINARY).arg("picture-helper").stdin(stdin).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+    }
 }
