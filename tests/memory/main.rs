@@ -429,7 +429,20 @@ fn seeds_leave_nothing() {
     fs::write(folder.path().join("sheet.png"), &png).unwrap();
     let both = [&png[..], &png[png.len() / 2..]].concat();
     fs::write(folder.path().join("broken.png"), &both[png.len() / 2..]).unwrap();
-    for (picture, exit) in [("sheet.png", 3), ("broken.png", 1)] {
+    // Two, so that both ends hold seeds when the one is refused for want of a number.
+    let other = uri.replacen(":root", ":other", 1);
+    assert_ne!(other, uri);
+    let codes = [uri.as_bytes(), other.as_bytes()].map(|text| {
+        let png = demo_vault::tool("qrencode", &["-o", "-", "-s", "6"], text);
+        image::load_from_memory(&png).unwrap().into_luma8()
+    });
+    let (side, height) = (codes[0].width().max(codes[1].width()), codes[0].height());
+    let tall = height + codes[1].height();
+    let mut sheet = image::GrayImage::from_pixel(side, tall, image::Luma([255]));
+    image::imageops::replace(&mut sheet, &codes[0], 0, 0);
+    image::imageops::replace(&mut sheet, &codes[1], 0, height.into());
+    sheet.save(folder.path().join("two.png")).unwrap();
+    for (picture, exit) in [("sheet.png", 3), ("two.png", 2), ("broken.png", 1)] {
         let codes = ["--code", "123456", "--code", "654321"];
         let check = [&["totp", "check", "--qr", picture][..], &codes].concat();
         let name = format!("totp check --qr {picture}");

@@ -252,6 +252,31 @@ fn a_secret_that_is_typed_is_not_shown_and_a_password_is_typed_twice() {
 }
 
 #[test]
+fn a_seed_is_stored_from_a_picture() {
+    let demo = with_token();
+    let uri = format!("otpauth://totp/Amazon:prod?secret={SEED}&issuer=Amazon");
+    let png = tool("qrencode", &["-o", "-", "-s", "6"], uri.as_bytes());
+    fs::write(demo.path("sheet.png"), png).unwrap();
+    let store = |name, kind| {
+        ["secret", "store", name, "--kind", kind, "--qr", "demo/sheet.png", "--account", "prod"]
+    };
+    let password = store("prod-root", "password");
+    refused(&demo, &password, 2, &["--qr is for seeds", "give another secret with --file FILE"]);
+    let two = [&store("prod-seed", "seed")[..], &["--qr-number", "2"]].concat();
+    refused(&demo, &two, 2, &["demo/sheet.png has one QR code only"]);
+    let both = [&store("prod-seed", "seed")[..], &["--file", "demo/sheet.png"]].concat();
+    refused(&demo, &both, 2, &["cannot be used with"]);
+    recorded(&demo, &store("prod-seed", "seed"), &["secret-stored"], &["alice/primary"]);
+    is_nowhere(&demo, SEED);
+    // It is the seed of the picture: the same comes back of a file.
+    let seed = file(&demo, "seed", &format!("{SEED}\n"));
+    let again = ["secret", "store", "spare", "--kind", "seed", "--file", &seed];
+    demo.run(&again).exits(0).answers(&["It is the same seed as prod-seed.1.\n"]);
+    let replace = ["secret", "replace", "prod-seed", "--qr", "demo/sheet.png"];
+    demo.run(&replace).exits(0).answers(&["It is the same seed as "]);
+}
+
+#[test]
 fn a_secret_is_replaced_and_its_older_values_stay() {
     let demo = with_password();
     let other = file(&demo, "other", "staple\n");
