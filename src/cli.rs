@@ -15,6 +15,7 @@
 mod account;
 mod action;
 mod change;
+mod compartment;
 mod context;
 mod cosigners;
 mod custodian;
@@ -100,6 +101,9 @@ enum Command {
     /// What is to be put right
     #[command(subcommand)]
     Action(action::Command),
+    /// Who can open which secrets
+    #[command(subcommand)]
+    Compartment(compartment::Command),
     /// Seeds, passwords and other secrets in custody
     #[command(subcommand)]
     Secret(Box<secret::Command>),
@@ -190,6 +194,7 @@ fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Policy(command) => policy::run(context, command),
         Command::Waiver(command) => action::run_waiver(context, command),
         Command::Action(command) => action::run(context, command),
+        Command::Compartment(command) => compartment::run(context, command),
         Command::Secret(command) => secret::run(context, *command),
         Command::Totp(command) => totp::run(context, *command),
         Command::Log(command) => log::run(context, command),

@@ -19,6 +19,7 @@ mod event;
 mod identity;
 mod key;
 mod policy;
+mod reach;
 mod reader;
 mod report;
 mod secret;
@@ -32,7 +33,7 @@ pub use account::{
     TotpCheck, TotpChecked, Trial, TrialKind,
 };
 pub use action::{Action, ActionClosed, ActionOpened, Waiver, WaiverGiven};
-pub use compartment::{Compartment, CompartmentSealed, RECORDS, SEEDS};
+pub use compartment::{Compartment, CompartmentSealed, MembersChosen, RECORDS, SEEDS};
 pub use custodian::{
     Custodian, CustodianAdded, CustodianChanged, CustodianLeft, DutiesAcknowledged,
     RecipientChanged,

@@ -6,7 +6,9 @@
 use std::fmt::Display;
 
 use super::output::count;
-use crate::record::{Action, DeviceName, Handle, Key, KeyName, KeyState, State, Time};
+use crate::record::{
+    Action, DeviceName, Handle, Key, KeyName, KeyState, RECORDS, SEEDS, State, Time,
+};
 
 /// How many of several accounts are named.
 const MAX_NAMED: usize = 5;
@@ -38,15 +40,22 @@ pub fn renewals_due(state: &State) -> Vec<String> {
             all.push(format!("{custodian} has no key that may sign: {how}"));
         }
     }
-    let outdated: Vec<String> = state
-        .compartments()
-        .keys()
-        .filter(|name| state.is_outdated(name))
-        .map(Handle::to_string)
-        .collect();
-    if !outdated.is_empty() {
-        let outdated = outdated.join(" and ");
+    let is_everybodys = |name: &Handle| [RECORDS, SEEDS].contains(&name.as_str());
+    let outdated = state.compartments().keys().filter(|name| state.is_outdated(name));
+    let (common, chosen): (Vec<&Handle>, Vec<&Handle>) =
+        outdated.partition(|name| is_everybodys(name));
+    if !common.is_empty() {
+        let outdated = common.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
         all.push(format!("{outdated} must be encrypted anew: keymuster vault rekey"));
+    }
+    for name in chosen {
+        let members = state.compartments().get(name).map(|known| &known.sealing.members);
+        let able = members.into_iter().flatten().find(|who| has_key(state, who));
+        let how = match able {
+            Some(who) => format!("keymuster vault rekey --by {who}"),
+            None => "nobody whom it opens to has a key that may sign".to_owned(),
+        };
+        all.push(format!("{name} must be encrypted anew: {how}"));
     }
     let copies = state.outdated_copies();
     if !copies.is_empty() {
@@ -119,6 +128,12 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
             ));
         }
     }
+    for name in state.orphaned_compartments() {
+        all.push(format!(
+            "nobody who is left can open {name}: put what is in it in custody anew, with keymuster \
+             secret replace NAME --compartment WHICH"
+        ));
+    }
     let replaced = |many: usize, who: &dyn Display, why: &str| {
         let secrets = count(many, "secret", "secrets");
         let is = if many == 1 { "is" } else { "are" };
@@ -126,16 +141,18 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
             "{secrets} that {who} could open, {why}, {is} to be replaced: keymuster vault impact {who}"
         )
     };
-    for who in state.former_custodians().keys() {
-        let many = state.secrets_open_to(who).count();
+    for who in state.ever_members() {
+        let many = state.secrets_kept_by(who).len();
         if many > 0 {
-            all.push(replaced(many, who, "who has left"));
+            let has_left = state.former_custodians().contains_key(who);
+            let why = if has_left { "who has left" } else { "and that should be closed to them" };
+            all.push(replaced(many, who, why));
         }
     }
-    for name in state.keys().keys() {
-        let many = state.secrets_open_to_lost(name).count();
+    for slot in state.astray_slots() {
+        let many = state.secrets_open_to_astray(slot).len();
         if many > 0 {
-            all.push(replaced(many, name, "which was reported"));
+            all.push(replaced(many, slot, "which was reported"));
         }
     }
     let late = |action: &&Action| action.closed.is_none() && action.opening.due < now;

@@ -1,13 +1,15 @@
 //! New epochs: compartments sealed anew for the members they have after a change, and opened
 //! again by those who sign for them.
 
+use std::path::Path;
+
 use super::change::Change;
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
 use crate::log::sha256;
 use crate::record::{
-    CompartmentSealed, Event, Handle, KeyName, RECORDS, Rejection, Sealing, Stamp, State,
+    CompartmentSealed, Digest, Event, Handle, KeyName, RECORDS, Rejection, Sealing, Stamp, State,
     UnfitValue,
 };
 use crate::vault::{
@@ -58,22 +60,26 @@ fn impossible(state: &State, reason: &Rejection) -> Failure {
 }
 
 /// Adds, to a change, a new epoch of each compartment whose members are others after it, or
-/// of all. `identities` are those of a member of today.
+/// of all, as far as `who`, whose identities these are, belongs to it today. What others must
+/// seal anew stays due.
 pub fn renew(
     context: &Context,
     vault: &OpenVault,
     change: &mut Change,
-    identities: &[&AgeIdentity],
+    (who, identities): (&Handle, &[&AgeIdentity]),
     all: bool,
 ) -> Result<(), Failure> {
     let after = state_after(context, vault.state(), &change.events, &[])?;
-    let outdated: Vec<Handle> = after
-        .compartments()
-        .keys()
-        .filter(|name| all || after.is_outdated(name))
-        .cloned()
-        .collect();
-    for name in outdated {
+    let opens = |name: &Handle| {
+        let known = vault.state().compartments().get(name);
+        known.is_some_and(|known| known.sealing.members.contains(who))
+    };
+    let is_wanted = |name: &Handle| {
+        let has_members = after.members_of(name).is_some_and(|members| !members.is_empty());
+        after.is_outdated(name) || (all && has_members)
+    };
+    let names = after.compartments().keys().filter(|name| is_wanted(name) && opens(name));
+    for name in names.cloned().collect::<Vec<Handle>>() {
         let (event, file, identity) = next_epoch(context, vault, &after, &name, identities)?;
         change.events.push(Event::CompartmentSealed(event));
         change.files.push(file);
@@ -93,13 +99,46 @@ fn next_epoch(
 ) -> Result<(CompartmentSealed, NewFile, CompartmentIdentity), Failure> {
     let layout = &vault.location().layout;
     let known = vault.state().compartments().get(name).map_or(0, |known| known.sealing.epoch);
-    let opened = open(vault, name, known, identities)?;
+    let opened = open_compartment(vault, name, identities)?;
     let epoch = layout.free_epoch(name.as_str(), known);
-    let key = AgeIdentity::generate(&mut context.random_source()?)
-        .map_err(|error| Failure::because(exit::FAILED, "couldn't make an age identity", &error))?;
-    let next = opened.with_next_epoch(epoch, key).map_err(|error| {
+    let next = opened.with_next_epoch(epoch, new_key(context)?).map_err(|error| {
         Failure::because(exit::FAILED, "an epoch came out wrong, which is a bug", &error)
     })?;
+    let (event, file) = seal_to_members(&next, after, name, layout)?;
+    Ok((event, file, next))
+}
+
+/// Adds the first epoch of a compartment to a change, which says who belongs to it.
+pub fn found(
+    context: &Context,
+    vault: &OpenVault,
+    change: &mut Change,
+    name: &Handle,
+) -> Result<(), Failure> {
+    let layout = &vault.location().layout;
+    let after = state_after(context, vault.state(), &change.events, &[])?;
+    let id = vault.location().id.to_string();
+    let epoch = layout.free_epoch(name.as_str(), 0);
+    let first = CompartmentName { vault: &id, compartment: name.as_str(), epoch };
+    let first = CompartmentIdentity::new(&first, new_key(context)?);
+    let (event, file) = seal_to_members(&first, &after, name, layout)?;
+    change.events.push(Event::CompartmentSealed(event));
+    change.files.push(file);
+    Ok(())
+}
+
+fn new_key(context: &Context) -> Result<AgeIdentity, Failure> {
+    AgeIdentity::generate(&mut context.random_source()?)
+        .map_err(|error| Failure::because(exit::FAILED, "couldn't make an age identity", &error))
+}
+
+/// A compartment's file for those who belong to it after a change.
+fn seal_to_members(
+    compartment: &CompartmentIdentity,
+    after: &State,
+    name: &Handle,
+    layout: &Layout,
+) -> Result<(CompartmentSealed, NewFile), Failure> {
     let members = after.members_of(name).unwrap_or_default();
     let recipients = members
         .iter()
@@ -109,8 +148,7 @@ fn next_epoch(
         .map_err(|error| {
             Failure::because(exit::FAILED, "a recipient on record can't be used", &error)
         })?;
-    let (event, file) = seal(&next, members, &recipients, layout)?;
-    Ok((event, file, next))
+    seal(compartment, members, &recipients, layout)
 }
 
 /// A compartment's file, encrypted to its members, and the event that names it. Recipients
@@ -142,22 +180,27 @@ pub fn open_compartment(
     name: &Handle,
     identities: &[&AgeIdentity],
 ) -> Result<CompartmentIdentity, Failure> {
-    let known = vault.state().compartments().get(name);
-    open(vault, name, known.map_or(0, |known| known.sealing.epoch), identities)
-}
-
-fn open(
-    vault: &OpenVault,
-    name: &Handle,
-    epoch: u32,
-    identities: &[&AgeIdentity],
-) -> Result<CompartmentIdentity, Failure> {
+    let Some(known) = vault.state().compartments().get(name).map(|known| &known.sealing) else {
+        return Err(Failure::new(exit::FAILED, format!("there is no compartment {name}")));
+    };
     let layout = &vault.location().layout;
-    let path = layout.compartment(name.as_str(), epoch);
-    let bytes = read_bounded(&path, MAX_FILE)?;
-    open_bytes(vault.location(), name, epoch, &bytes, identities).map_err(|failure| {
+    let bytes =
+        read_recorded(layout, &layout.compartment(name.as_str(), known.epoch), &known.sha256)?;
+    open_bytes(vault.location(), name, known.epoch, &bytes, identities).map_err(|failure| {
         failure.hint("the key that opened the vault may hold an older identity: use another")
     })
+}
+
+/// Reads a file of the vault, which must be the one that the log names.
+pub fn read_recorded(layout: &Layout, path: &Path, sha256: &Digest) -> Result<Vec<u8>, Failure> {
+    let bytes = read_bounded(path, MAX_FILE)?;
+    if crate::log::sha256(&bytes) == *sha256 {
+        return Ok(bytes);
+    }
+    let file = layout.shown(path);
+    Err(Failure::new(exit::NO, format!("{file} was changed or replaced")).hint(
+        "get the file from another copy of the vault, where keymuster vault show finds no fault",
+    ))
 }
 
 fn open_bytes(

@@ -92,6 +92,9 @@ pub fn in_words(event: &Event) -> String {
             let whose = &event.custodian;
             format!("the identity of {whose} is sealed to {whose}/{}", event.slot)
         }
+        Event::MembersChosen(event) => {
+            format!("{} opens to {} only", event.compartment, joined(&event.members, ", "))
+        }
         Event::CompartmentSealed(event) => format!(
             "{} is encrypted anew, epoch {}, to {}",
             event.compartment,

@@ -92,6 +92,7 @@ pub fn rule(event: &Event) -> Rule {
         | Event::DeviceLinked(_)
         | Event::DeviceUnlinked(_)
         | Event::WaiverGiven(_)
+        | Event::MembersChosen(_)
         | Event::CompartmentSealed(_) => Rule::Two,
     }
 }

@@ -1,6 +1,8 @@
 //! Compartments: age identities that files are encrypted to, themselves encrypted to
 //! their members.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::state::follows;
@@ -10,6 +12,42 @@ use super::{AgeRecipient, Digest, Handle, Rejection, Sealing, Stamp, State};
 pub const RECORDS: &str = "records";
 /// The compartment of secrets such as TOTP seeds: custodians only.
 pub const SEEDS: &str = "seeds";
+
+/// Who is to belong to a compartment from now on: some of the custodians. With the first such
+/// choice there is a compartment of that name; its epochs begin by [`CompartmentSealed`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MembersChosen {
+    /// Which compartment: none of those that every vault has.
+    pub compartment: Handle,
+    /// Whom it is to open to: sorted, each once, each with a key.
+    pub members: Vec<Handle>,
+}
+
+impl MembersChosen {
+    pub(super) fn apply(&self, state: &mut State) -> Result<(), Rejection> {
+        let name = self.compartment.as_str();
+        if name == RECORDS || name == SEEDS {
+            let message = format!("{name} opens to every custodian, so nobody chooses its members");
+            return Err(Rejection::Mismatch(message));
+        }
+        let chosen: BTreeSet<Handle> = self.members.iter().cloned().collect();
+        if chosen.is_empty() || !chosen.iter().eq(&self.members) {
+            let message = format!("the members of {name} must be named, sorted and each once");
+            return Err(Rejection::Mismatch(message));
+        }
+        let keyed = state.keyed_custodians();
+        for member in &chosen {
+            state.present(member)?;
+            if !keyed.contains(member) {
+                let message = format!("{member} has no key yet, so {name} can't open to them");
+                return Err(Rejection::Mismatch(message));
+            }
+        }
+        state.chosen.insert(self.compartment.clone(), chosen);
+        Ok(())
+    }
+}
 
 /// A compartment, in its present epoch.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,11 +88,15 @@ impl CompartmentSealed {
                 self.compartment
             )));
         }
+        if expected.is_empty() {
+            return Err(Rejection::Mismatch(format!("{} has no member", self.compartment)));
+        }
         let known = state.compartments.get(&self.compartment).map_or(0, |c| c.sealing.epoch);
         follows(self.epoch, known, &format!("epoch of compartment {}", self.compartment))?;
         state.take_recipient(&self.recipient)?;
         state.sealings.push(Sealing::Compartment(self.clone()));
         let recipients = state.recipients_of(&self.members);
+        state.note_epoch(&self.compartment, self.epoch, &recipients);
         let compartment = Compartment { sealing: self.clone(), sealed: at, recipients };
         state.compartments.insert(self.compartment.clone(), compartment);
         Ok(())

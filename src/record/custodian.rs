@@ -192,6 +192,7 @@ impl RecipientChanged {
     pub(super) fn apply(&self, state: &mut State) -> Result<(), Rejection> {
         state.present(&self.custodian)?;
         state.take_recipient(&self.recipient)?;
+        state.reach.note_recipient(&self.custodian, &self.recipient);
         state.present_mut(&self.custodian)?.recipient = self.recipient.clone();
         Ok(())
     }

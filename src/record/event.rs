@@ -6,9 +6,9 @@ use super::{
     AccountAdded, AccountChanged, AccountRemoved, AccountsTried, ActionClosed, ActionOpened,
     BagOpened, BagSealed, CompartmentSealed, CustodianAdded, CustodianChanged, CustodianLeft,
     DeviceLinked, DeviceUnlinked, DutiesAcknowledged, IdentitySealed, KeyChecked, KeyEnrolled,
-    KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired, PolicyChanged, ReaderAdded,
-    ReaderRemoved, RecipientChanged, RootUserChanged, SecretOpened, SecretReplaced, SecretStored,
-    SignInProven, TokenMoved, TotpChecked, VaultCreated, WaiverGiven,
+    KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired, MembersChosen, PolicyChanged,
+    ReaderAdded, ReaderRemoved, RecipientChanged, RootUserChanged, SecretOpened, SecretReplaced,
+    SecretStored, SignInProven, TokenMoved, TotpChecked, VaultCreated, WaiverGiven,
 };
 
 /// One event of an entry. `kind` is its tag in the document; unknown kinds and unknown
@@ -56,6 +56,8 @@ pub enum Event {
     BagOpened(BagOpened),
     /// A custodian's identity is sealed.
     IdentitySealed(IdentitySealed),
+    /// Who belongs to a compartment is chosen.
+    MembersChosen(MembersChosen),
     /// An epoch of a compartment begins.
     CompartmentSealed(CompartmentSealed),
     /// An account is looked after.
@@ -120,6 +122,7 @@ impl Event {
             Self::BagSealed(_) => "bag-sealed",
             Self::BagOpened(_) => "bag-opened",
             Self::IdentitySealed(_) => "identity-sealed",
+            Self::MembersChosen(_) => "members-chosen",
             Self::CompartmentSealed(_) => "compartment-sealed",
             Self::AccountAdded(_) => "account-added",
             Self::AccountChanged(_) => "account-changed",

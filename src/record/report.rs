@@ -77,7 +77,9 @@ impl KeyReported {
         };
         state.present(&self.reporter)?;
         if self.key.label.as_str() == PAPER {
-            return state.expose_paper(&self.key, report);
+            state.expose_paper(&self.key, report)?;
+            state.note_astray(&self.key);
+            return Ok(());
         }
         let floor_holds = state.keep_floor(|key| *key == self.key).is_ok();
         let own = self.reporter == self.key.owner;
@@ -109,6 +111,7 @@ impl KeyReported {
             }
             state => return again(state),
         }
+        state.note_astray(&self.key);
         Ok(())
     }
 }
@@ -134,6 +137,7 @@ impl KeyRestored {
         } else {
             self.restore_key(state)?
         };
+        state.note_astray(&self.key);
         let agree: BTreeSet<&Handle> = signers.iter().map(|signer| &signer.owner).collect();
         for report in reports {
             if !agree.contains(&report.reporter)
@@ -191,6 +195,7 @@ impl KeyRetired {
             }
         }
         key.state = KeyState::Retired(at);
+        state.note_astray(&self.key);
         Ok(())
     }
 }

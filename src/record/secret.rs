@@ -15,8 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::state::follows;
 use super::values::as_text;
 use super::{
-    DeviceName, Digest, Handle, Hex, KeyName, KeyState, Line, RECORDS, Rejection, Sealing, Stamp,
-    State, UnfitValue,
+    DeviceName, Digest, Handle, Hex, Line, RECORDS, Rejection, Sealing, Stamp, State, UnfitValue,
 };
 
 /// What a secret is.
@@ -169,43 +168,6 @@ impl State {
         &self.secrets
     }
 
-    /// The secrets whose present value somebody could open: the compartment was encrypted to
-    /// them in the epoch of that value, or in a later one, whose file has the older identities.
-    pub fn secrets_open_to<'a>(
-        &'a self,
-        who: &'a Handle,
-    ) -> impl Iterator<Item = (&'a Handle, &'a Secret)> + 'a {
-        let mut newest: BTreeMap<&Handle, u32> = BTreeMap::new();
-        for sealing in self.sealings() {
-            if let Sealing::Compartment(sealed) = sealing
-                && sealed.members.contains(who)
-            {
-                newest.insert(&sealed.compartment, sealed.epoch);
-            }
-        }
-        let is_open = move |secret: &Secret| {
-            let present = secret.present();
-            present.is_some_and(|g| newest.get(&g.compartment).is_some_and(|last| g.epoch <= *last))
-        };
-        let secrets = self.secrets.iter().map(|(name, secret)| (name, secret.as_ref()));
-        secrets.filter(move |(_, secret)| is_open(secret))
-    }
-
-    /// The same for a key that was reported, of what was in custody by then.
-    pub fn secrets_open_to_lost<'a>(
-        &'a self,
-        key: &'a KeyName,
-    ) -> impl Iterator<Item = (&'a Handle, &'a Secret)> + 'a {
-        let report = match self.keys.get(key).map(|known| &known.state) {
-            Some(KeyState::Reported(report)) => Some(report.at.entry),
-            _ => None,
-        };
-        let before = move |secret: &Secret| {
-            secret.present().is_some_and(|g| report.is_some_and(|at| g.stored.entry < at))
-        };
-        self.secrets_open_to(&key.owner).filter(move |(_, secret)| before(secret))
-    }
-
     /// The value in custody that is the seed with this fingerprint.
     pub fn seed_with(&self, fingerprint: &Fingerprint) -> Option<SecretName> {
         let same = |generation: &&Generation| generation.fingerprint.as_ref() == Some(fingerprint);
@@ -223,8 +185,8 @@ impl State {
         known.ok_or_else(|| Rejection::Unknown("secret", name.to_string()))
     }
 
-    /// The epoch that a new secret of a compartment is encrypted to.
-    fn epoch_for_secrets(&self, compartment: &Handle) -> Result<u32, Rejection> {
+    /// Fails unless secrets of a compartment are encrypted to this epoch now.
+    fn check_epoch(&self, compartment: &Handle, epoch: u32) -> Result<(), Rejection> {
         if compartment.as_str() == RECORDS {
             let message = format!("readers open {RECORDS}, so it takes no secrets");
             return Err(Rejection::Mismatch(message));
@@ -232,7 +194,12 @@ impl State {
         let known = self.compartments.get(compartment);
         let known =
             known.ok_or_else(|| Rejection::Unknown("compartment", compartment.to_string()))?;
-        Ok(known.sealing.epoch)
+        let present = known.sealing.epoch;
+        if epoch == present {
+            return Ok(());
+        }
+        let message = format!("{compartment} is in its epoch {present}, and not in {epoch}");
+        Err(Rejection::Mismatch(message))
     }
 }
 
@@ -259,8 +226,10 @@ pub struct SecretStored {
     /// The token of that account whose seed it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Handle>,
-    /// The compartment that its file is encrypted to, in its present epoch.
+    /// The compartment that its file is encrypted to.
     pub compartment: Handle,
+    /// The epoch of that compartment, which is the present one.
+    pub epoch: u32,
     /// Digest of the file.
     pub sha256: Digest,
     /// Of a seed.
@@ -290,10 +259,11 @@ impl SecretStored {
             }
         }
         check_fingerprint(self.holds, self.fingerprint.as_ref())?;
+        state.check_epoch(&self.compartment, self.epoch)?;
         let generation = Generation {
             number: 1,
             compartment: self.compartment.clone(),
-            epoch: state.epoch_for_secrets(&self.compartment)?,
+            epoch: self.epoch,
             sha256: self.sha256,
             fingerprint: self.fingerprint,
             stored: at,
@@ -319,8 +289,10 @@ pub struct SecretReplaced {
     pub secret: Handle,
     /// The number of the value: one more than the last.
     pub generation: u32,
-    /// The compartment that its file is encrypted to, in its present epoch.
+    /// The compartment that its file is encrypted to.
     pub compartment: Handle,
+    /// The epoch of that compartment, which is the present one.
+    pub epoch: u32,
     /// Digest of the file.
     pub sha256: Digest,
     /// Of a seed.
@@ -330,7 +302,7 @@ pub struct SecretReplaced {
 
 impl SecretReplaced {
     pub(super) fn apply(&self, state: &mut State, at: Stamp) -> Result<(), Rejection> {
-        let epoch = state.epoch_for_secrets(&self.compartment)?;
+        state.check_epoch(&self.compartment, self.epoch)?;
         let secret = state.secret_mut(&self.secret)?;
         let known = secret.present().map_or(0, |present| present.number);
         follows(self.generation, known, &format!("generation of {}", self.secret))?;
@@ -338,7 +310,7 @@ impl SecretReplaced {
         secret.generations.push(Generation {
             number: self.generation,
             compartment: self.compartment.clone(),
-            epoch,
+            epoch: self.epoch,
             sha256: self.sha256,
             fingerprint: self.fingerprint,
             stored: at,

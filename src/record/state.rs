@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::account::Accounts;
+use super::reach::Reach;
 use super::{
     Action, AgeRecipient, Compartment, CompartmentSealed, Custodian, Digest, Event, Handle,
     IdentitySealed, Key, KeyName, KeyState, Line, Policy, RECORDS, Reader, Realm, Report,
@@ -83,6 +84,9 @@ pub struct State {
     pub(super) keys: BTreeMap<KeyName, Key>,
     pub(super) identities: BTreeMap<KeyName, SealedIdentity>,
     pub(super) compartments: BTreeMap<Handle, Compartment>,
+    /// Of the compartments whose members are chosen: who they are, some of whom may have left.
+    pub(super) chosen: BTreeMap<Handle, BTreeSet<Handle>>,
+    pub(super) reach: Reach,
     pub(super) sealings: Vec<Sealing>,
     pub(super) waivers: BTreeMap<Handle, Waiver>,
     pub(super) actions: BTreeMap<Handle, Action>,
@@ -108,6 +112,8 @@ impl Default for State {
             keys: BTreeMap::new(),
             identities: BTreeMap::new(),
             compartments: BTreeMap::new(),
+            chosen: BTreeMap::new(),
+            reach: Reach::default(),
             sealings: Vec::new(),
             waivers: BTreeMap::new(),
             actions: BTreeMap::new(),
@@ -154,6 +160,7 @@ impl State {
             Event::BagSealed(event) => event.apply(self, at),
             Event::BagOpened(event) => event.apply(self),
             Event::IdentitySealed(event) => event.apply(self, at),
+            Event::MembersChosen(event) => event.apply(self),
             Event::CompartmentSealed(event) => event.apply(self, at),
             Event::AccountAdded(event) => event.apply(self, at),
             Event::AccountChanged(event) => event.apply(self),
@@ -371,18 +378,36 @@ impl State {
     }
 
     /// Whether a compartment is encrypted to others than its present members, or to recipients
-    /// that they have no more: then it needs a new epoch.
+    /// that they have no more: then it needs a new epoch. One that nobody belongs to can't have
+    /// one.
     pub fn is_outdated(&self, compartment: &Handle) -> bool {
         let Some(known) = self.compartments.get(compartment) else { return false };
         let members = self.members_of(compartment).unwrap_or_default();
-        known.sealing.members != members || known.recipients != self.recipients_of(&members)
+        let is_current =
+            known.sealing.members == members && known.recipients == self.recipients_of(&members);
+        !is_current && !members.is_empty()
+    }
+
+    /// The compartments whose every member has left, that have a secret's present value.
+    pub fn orphaned_compartments(&self) -> Vec<&Handle> {
+        let is_needed = |name: &Handle| {
+            let present = self.secrets.values().filter_map(|secret| secret.present());
+            present.into_iter().any(|generation| generation.compartment == *name)
+        };
+        let nobody = |name: &Handle| self.members_of(name).is_none_or(|all| all.is_empty());
+        self.compartments.keys().filter(|name| nobody(name) && is_needed(name)).collect()
+    }
+
+    /// The custodians who have, or had, a key, which signed for their recipient.
+    pub(super) fn keyed_custodians(&self) -> BTreeSet<&Handle> {
+        let owners = self.keys.keys().map(|key| &key.owner);
+        owners.filter(|owner| self.custodians.contains_key(owner)).collect()
     }
 
     /// Who belongs to a compartment, sorted; `None` if there is no such compartment. A
-    /// custodian does once they have a key, which signed for their recipient.
+    /// custodian does once they have a key, and as long as they stay.
     pub fn members_of(&self, compartment: &Handle) -> Option<Vec<Handle>> {
-        let keyed: BTreeSet<&Handle> = self.keys.keys().map(|key| &key.owner).collect();
-        let custodians = self.custodians.keys().filter(|handle| keyed.contains(handle));
+        let custodians = self.keyed_custodians().into_iter();
         match compartment.as_str() {
             RECORDS => {
                 let mut members: Vec<_> = custodians.chain(self.readers.keys()).cloned().collect();
@@ -390,7 +415,10 @@ impl State {
                 Some(members)
             }
             SEEDS => Some(custodians.cloned().collect()),
-            _ => None,
+            _ => {
+                let chosen = self.chosen.get(compartment)?;
+                Some(custodians.filter(|handle| chosen.contains(handle)).cloned().collect())
+            }
         }
     }
 
@@ -425,6 +453,7 @@ impl State {
             return Err(Rejection::Taken("handle", handle.to_string()));
         }
         self.take_recipient(recipient)?;
+        self.reach.note_recipient(handle, recipient);
         self.used_handles.insert(handle.clone());
         Ok(())
     }

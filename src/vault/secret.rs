@@ -18,8 +18,7 @@
 
 use zeroize::Zeroizing;
 
-use super::cipher::{self, OpenError, Recipient, SealError};
-use super::compartment::CompartmentIdentity;
+use super::cipher::{self, AgeIdentity, OpenError, Recipient, SealError};
 use super::identity::KeyFileError;
 use super::identity::lines::{Lines, joined, require};
 use crate::hardening::keep_from_swap;
@@ -142,15 +141,15 @@ impl SecretValue {
         cipher::encrypt(joined(&pieces).as_bytes(), std::slice::from_ref(compartment))
     }
 
-    /// Opens what [`SecretValue::seal`] made, which must be the value that is named. `is_seed`
-    /// says whether it is a seed.
+    /// Opens what [`SecretValue::seal`] made, which must be the value that is named, with the
+    /// key of the epoch that it is recorded in. `is_seed` says whether it is a seed.
     pub fn open(
         file: &[u8],
-        compartment: &CompartmentIdentity,
+        epoch: &AgeIdentity,
         expected: &SecretLabel<'_>,
         is_seed: bool,
     ) -> Result<Self, SecretError> {
-        let text = compartment.decrypt(file, MAX_SECRET_FILE)?;
+        let text = cipher::decrypt(file, &[epoch], MAX_SECRET_FILE)?;
         let mut lines = Lines::of(&text, MAX_SECRET_FILE)?;
         lines.exactly(TITLE)?;
         require("vault", lines.value(VAULT)?, expected.vault)?;
@@ -174,7 +173,6 @@ impl SecretValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::{AgeIdentity, CompartmentName};
 
     const ID: &str = "00112233445566778899aabbccddeeff";
 
@@ -182,10 +180,8 @@ mod tests {
         SecretLabel { vault: ID, secret, generation: 2, kind: "note" }
     }
 
-    fn compartment(number: u8) -> CompartmentIdentity {
-        let key = AgeIdentity::generate(&mut |bytes| bytes.fill(number)).unwrap();
-        let name = CompartmentName { vault: ID, compartment: "seeds", epoch: 1 };
-        CompartmentIdentity::new(&name, key)
+    fn compartment(number: u8) -> AgeIdentity {
+        AgeIdentity::generate(&mut |bytes| bytes.fill(number)).unwrap()
     }
 
     fn value(text: &str) -> Result<SecretValue, UnfitSecret> {

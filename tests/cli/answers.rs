@@ -174,7 +174,7 @@ fn every_command_in_the_readme_exists() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 63);
+    assert_eq!(tried, 66);
 }
 
 #[test]

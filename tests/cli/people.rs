@@ -2,6 +2,7 @@
 //! What each command answers, and each way in which it refuses.
 
 mod accounts;
+mod compartments;
 mod custodians;
 mod custody;
 mod policy;

@@ -273,6 +273,16 @@ pub const LINES: &[Line] = &[
         None,
     ),
     tending("account sign-in-proven", &["prod", "--with", "phone", "ON_VAULT"], None),
+    tending(
+        "compartment add",
+        &["own", "--member", "alice", "--member", "bob", "ON_VAULT"],
+        Some("there is a compartment own already"),
+    ),
+    tending(
+        "compartment change",
+        &["passwords", "--add", "bob", "ON_VAULT"],
+        Some("It is so already."),
+    ),
     Line {
         how: "the first",
         world: World::new,
@@ -360,6 +370,7 @@ pub const LINES: &[Line] = &[
         prepare: World::with_same_list,
         ..reading("account compare", &["list.csv", "AS_READER"])
     },
+    Line { budget: 4, world: World::people, ..reading("compartment list", &["AS_READER"]) },
     Line { budget: 4, world: World::people, ..reading("secret list", &["AS_READER"]) },
     Line { budget: 4, world: World::people, ..reading("secret receipts", &["AS_READER"]) },
     Line { budget: 4, world: World::people, ..reading("totp drift", &["AS_READER"]) },

@@ -46,7 +46,7 @@ pub const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 /// What the note says.
 const NOTE: &str = "over the hills and far away";
 
-const TO_SETTLE: [&[&str]; 7] = [
+const TO_SETTLE: [&[&str]; 8] = [
     &[
         "account",
         "add",
@@ -60,6 +60,7 @@ const TO_SETTLE: [&[&str]; 7] = [
     ],
     &["account", "link", "phone", "prod", "--token"],
     &["secret", "store", "prod-seed", "--kind", "seed", "--account", "prod", "--file", "demo/seed"],
+    &["compartment", "add", "passwords", "--member", "alice"],
     &[
         "reader",
         "add",

@@ -48,6 +48,7 @@ kinds! {
     BagSealed => "bag-sealed",
     BagOpened => "bag-opened",
     IdentitySealed => "identity-sealed",
+    MembersChosen => "members-chosen",
     CompartmentSealed => "compartment-sealed",
     AccountAdded => "account-added",
     AccountChanged => "account-changed",

@@ -5,6 +5,7 @@
 mod accounts;
 mod attacks;
 mod authority;
+mod compartments;
 mod custody;
 mod findings;
 mod fixture;

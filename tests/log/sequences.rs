@@ -13,6 +13,7 @@ use proptest::sample::{Index, select};
 use super::accounts::{
     account, linked, removed, renamed, root_email, signed_in, token_moved, tried, unlinked,
 };
+use super::compartments::chosen;
 use super::fixture::{checked, compartment, custodian, handle, name, reader, sealed};
 use super::people::{
     People, acknowledged, action, bagged, checks_every, closed, compromised, duties, handed, left,
@@ -46,7 +47,7 @@ struct Draw {
 fn draws() -> impl Strategy<Value = Draw> {
     let keys: Vec<&str> = FOUNDERS.into_iter().chain(LATER).collect();
     let people = PEOPLE.to_vec();
-    let parts = (0..31_u8, select(keys), select(people.clone()), select(people));
+    let parts = (0..32_u8, select(keys), select(people.clone()), select(people));
     (parts, any::<bool>(), 0..4_u32).prop_map(|((kind, key, one, other), fresh, epoch)| Draw {
         kind,
         key,
@@ -78,13 +79,19 @@ fn event(people: &mut People, draw: &Draw, entry: usize) -> (Event, Option<&'sta
         6 => rekeyed(one, &seed),
         7 => sealed(owner, if fresh { label } else { "paper" }, epoch),
         8 => {
-            let which = if fresh { "records" } else { "seeds" };
+            let own = people.state().members_of(&handle("own")).filter(|_| epoch % 2 == 1);
+            let which = match own {
+                Some(_) => "own",
+                None if fresh => "records",
+                None => "seeds",
+            };
             let members = people.state().members_of(&handle(which)).unwrap();
             let mut members: Vec<&str> = members.iter().map(Handle::as_str).collect();
             if epoch == 0 {
                 members.retain(|member| *member != one);
             }
-            let now = people.state().compartments()[&handle(which)].sealing.epoch;
+            let known = people.state().compartments().get(&handle(which));
+            let now = known.map_or(0, |known| known.sealing.epoch);
             compartment(which, (now + epoch).saturating_sub(1), &members)
         }
         9 => lost(key, owner),
@@ -114,6 +121,7 @@ fn event(people: &mut People, draw: &Draw, entry: usize) -> (Event, Option<&'sta
         28 => secrets::replaced(one, epoch),
         29 if fresh => secrets::opened(&[&format!("{one}.{}", epoch.max(1))], other),
         29 => secrets::totp_checked(one, label),
+        30 => chosen("own", &BTreeSet::from([one, other]).into_iter().collect::<Vec<_>>()),
         27 if fresh => signed_in(&[one, other], None),
         27 => Event::MailboxTested(tried(&[one], Outcome::Passed)),
         _ => checked(key),
@@ -204,6 +212,8 @@ struct Members {
     present: BTreeSet<Handle>,
     keyed: BTreeSet<Handle>,
     readers: BTreeSet<Handle>,
+    /// For the compartment `own`.
+    chosen: Option<Vec<Handle>>,
 }
 
 impl Members {
@@ -211,6 +221,7 @@ impl Members {
         match event {
             Event::CustodianAdded(added) => drop(self.present.insert(added.custodian.clone())),
             Event::CustodianLeft(left) => drop(self.present.remove(&left.custodian)),
+            Event::MembersChosen(event) => self.chosen = Some(event.members.clone()),
             Event::ReaderAdded(added) => drop(self.readers.insert(added.reader.clone())),
             Event::ReaderRemoved(removed) => drop(self.readers.remove(&removed.reader)),
             Event::KeyEnrolled(enrolled) => drop(self.keyed.insert(enrolled.key.owner.clone())),
@@ -301,6 +312,11 @@ proptest! {
             for which in ["records", "seeds"] {
                 prop_assert_eq!(state.members_of(&handle(which)), Some(members.of(which)));
             }
+            let chosen = members.chosen.as_ref().map(|chosen| {
+                let all = members.of("seeds").into_iter();
+                all.filter(|member| chosen.contains(member)).collect::<Vec<Handle>>()
+            });
+            prop_assert_eq!(state.members_of(&handle("own")), chosen);
         }
     }
 

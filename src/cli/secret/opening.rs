@@ -4,17 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::cli::change::Change;
 use crate::cli::cosigners::{By, Cosigner, Matter};
-use crate::cli::epochs::{open_compartment, state_after};
+use crate::cli::epochs::{open_compartment, read_recorded, state_after};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
-use crate::log::sha256;
 use crate::record::{
     Event, Generation, Handle, Line, Purpose, Secret, SecretKind, SecretName, SecretOpened, State,
 };
-use crate::vault::{
-    AgeIdentity, CompartmentIdentity, MAX_FILE, SecretLabel, SecretValue, read_bounded,
-};
+use crate::vault::{AgeIdentity, CompartmentIdentity, SecretLabel, SecretValue};
 
 /// What is to be opened, and why.
 pub struct Opening {
@@ -31,6 +28,7 @@ struct Closed {
     name: SecretName,
     kind: SecretKind,
     compartment: Handle,
+    epoch: u32,
     bytes: Vec<u8>,
 }
 
@@ -59,13 +57,14 @@ pub fn open_secrets(
         }
         let layout = &session.vault.location().layout;
         let path = layout.secret(&generation.sha256);
-        let bytes = read_bounded(&path, MAX_FILE)?;
-        if sha256(&bytes) != generation.sha256 {
-            let file = layout.shown(&path);
-            return Err(Failure::new(exit::NO, format!("{file} was changed or replaced"))
-                .hint("get the file from another copy of the vault; its name is its SHA-256"));
+        let bytes = read_recorded(layout, &path, &generation.sha256)?;
+        let epoch = generation.epoch;
+        if compartments.get(&compartment).is_none_or(|opened| opened.of_epoch(epoch).is_none()) {
+            let message = format!("the file of {compartment} lacks the identity of epoch {epoch}");
+            return Err(Failure::new(exit::NO, message)
+                .hint(format!("{name} opens with an older file of {compartment}, and stock age")));
         }
-        closed.push(Closed { name: name.clone(), kind: secret.kind, compartment, bytes });
+        closed.push(Closed { name: name.clone(), kind: secret.kind, compartment, epoch, bytes });
     }
     let event = Event::SecretOpened(SecretOpened {
         secrets: opening.names,
@@ -90,16 +89,17 @@ pub fn open_secrets(
     let vault = session.vault.location().id.to_string();
     let mut opened = Vec::new();
     for closed in closed {
-        let Closed { name, kind, compartment, bytes } = closed;
+        let Closed { name, kind, compartment, epoch, bytes } = closed;
         let label = SecretLabel {
             vault: &vault,
             secret: name.secret.as_str(),
             generation: name.generation,
             kind: kind.word(),
         };
-        let Some(compartment) = compartments.get(&compartment) else { continue };
-        let value = SecretValue::open(&bytes, compartment, &label, kind == SecretKind::Seed)
-            .map_err(|error| {
+        let key = compartments.get(&compartment).and_then(|opened| opened.of_epoch(epoch));
+        let Some(key) = key else { continue };
+        let value =
+            SecretValue::open(&bytes, key, &label, kind == SecretKind::Seed).map_err(|error| {
                 let entry = receipt.at.entry;
                 let message = format!("{name} can't be opened; entry {entry} is recorded");
                 Failure::because(exit::NO, message, &error)

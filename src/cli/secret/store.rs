@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::opening::unknown;
 use crate::cli::account::named;
 use crate::cli::change::Change;
+use crate::cli::compartment::no_compartment;
 use crate::cli::context::Context;
 use crate::cli::cosigners::{Matter, Signers};
 use crate::cli::due::new_identity_by;
@@ -185,6 +186,7 @@ pub fn store(context: &Context, store: &Store) -> Result<Answer, Failure> {
         .transpose()?
         .flatten();
     let compartment = store.input.compartment(None)?;
+    let epoch = epoch_of(state, &compartment)?;
     // What can't be recorded needn't be typed.
     let event = |sha256: Digest, fingerprint: Option<Fingerprint>| {
         Event::SecretStored(SecretStored {
@@ -193,6 +195,7 @@ pub fn store(context: &Context, store: &Store) -> Result<Answer, Failure> {
             account: account.clone(),
             token: token.clone(),
             compartment: compartment.clone(),
+            epoch,
             sha256,
             fingerprint,
         })
@@ -212,11 +215,13 @@ pub fn replace(context: &Context, replace: &Replace) -> Result<Answer, Failure> 
     let (holds, present) = (secret.kind, secret.present());
     let generation = present.map_or(0, |present| present.number).saturating_add(1);
     let compartment = replace.input.compartment(present.map(|present| &present.compartment))?;
+    let epoch = epoch_of(state, &compartment)?;
     let event = |sha256: Digest, fingerprint: Option<Fingerprint>| {
         Event::SecretReplaced(SecretReplaced {
             secret: replace.secret.clone(),
             generation,
             compartment: compartment.clone(),
+            epoch,
             sha256,
             fingerprint,
         })
@@ -225,6 +230,12 @@ pub fn replace(context: &Context, replace: &Replace) -> Result<Answer, Failure> 
     state_after(context, state, std::slice::from_ref(&trial), &[])?;
     let name = SecretName { secret: replace.secret.clone(), generation };
     record(session, &replace.input, &replace.signers, (name, holds, compartment.clone()), event)
+}
+
+/// The present epoch of a compartment.
+fn epoch_of(state: &State, compartment: &Handle) -> Result<u32, Failure> {
+    let known = state.compartments().get(compartment);
+    known.map(|known| known.sealing.epoch).ok_or_else(|| no_compartment(state, compartment))
 }
 
 /// The token that a seed belongs to: the one that is named, or the only one.
@@ -322,6 +333,10 @@ fn record(
     Ok(decided.answer(&session, words))
 }
 
+/// What to do where one person opens too much.
+const TO_PART_THEM: &str = "To part them, keep one in a compartment of other people: keymuster compartment add, then\n\
+     give the account another with keymuster secret replace NAME --compartment WHICH.\n";
+
 /// Warns where one person alone can open both an account's password and a seed of it.
 fn open_to_one(state: &State, account: &Handle) -> String {
     let members = |kind: SecretKind| {
@@ -343,9 +358,12 @@ fn open_to_one(state: &State, account: &Handle) -> String {
     both.dedup();
     match both.as_slice() {
         [] => String::new(),
-        [one] => format!("{one} alone can open both the root password and a seed of {account}.\n"),
+        [one] => format!(
+            "{one} alone can open both the root password and a seed of {account}.\n{TO_PART_THEM}"
+        ),
         many => format!(
-            "Each of {} can open both the root password and a seed of {account}, and so get in alone.\n",
+            "Each of {} can open both the root password and a seed of {account}, and so get in alone.\n\
+             {TO_PART_THEM}",
             many.join(", ")
         ),
     }

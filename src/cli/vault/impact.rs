@@ -1,6 +1,6 @@
 //! `keymuster vault impact`: what somebody could open, and what is open to them still.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use clap::Args;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, table};
 use crate::cli::session::Session;
 use crate::log::{Document, Entry, Reach, Whose, reach};
-use crate::record::{Generation, Handle, KeyName, RECORDS, Sealing, Secret, State};
+use crate::record::{Handle, KeyName, RECORDS, Sealing, State};
 
 /// `keymuster vault impact`
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ struct ExposedView {
     kind: &'static str,
     account: Option<String>,
     generation: u32,
-    /// When they last opened a value of it with keymuster.
+    /// When the custodian last opened a value of it with keymuster, whichever key it was with.
     last_opened: Option<String>,
 }
 
@@ -107,23 +107,23 @@ fn exposed(state: &State, whose: &By, reached: &[(Option<u32>, Reach)]) -> Vec<E
         By::Custodian(who) => who,
         By::Key(key) => &key.owner,
     };
-    let within = |present: &Generation| {
-        reached.iter().any(|(_, reach)| {
-            reach.compartment == present.compartment && present.epoch <= reach.epoch
-        })
-    };
-    let view = |(name, secret): (&Handle, &Arc<Secret>)| {
-        let present = secret.present().filter(|present| within(present))?;
+    let mut open: BTreeMap<Handle, u32> = BTreeMap::new();
+    for (_, reach) in reached {
+        let newest = open.entry(reach.compartment.clone()).or_default();
+        *newest = (*newest).max(reach.epoch);
+    }
+    let view = |name: &Handle| {
+        let secret = state.secrets().get(name)?;
         let opened = secret.receipts.iter().rev().find(|receipt| receipt.opener == *who);
         Some(ExposedView {
             secret: name.to_string(),
             kind: secret.kind.word(),
             account: secret.account.as_ref().map(Handle::to_string),
-            generation: present.number,
+            generation: secret.present()?.number,
             last_opened: opened.map(|receipt| receipt.at.time.to_string()),
         })
     };
-    state.secrets().iter().filter_map(view).collect()
+    state.secrets_within(&open).into_iter().filter_map(view).collect()
 }
 
 /// The copies of an identity that a slot ever held.

@@ -31,7 +31,8 @@ pub struct Rekey {
     /// A new identity for whoever opens the vault, even if the old one isn't exposed
     #[arg(long)]
     new_identity: bool,
-    /// New epochs of all compartments, even of those whose members are the same
+    /// New epochs of all compartments that whoever opens the vault belongs to, even of those
+    /// whose members are the same
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -60,7 +61,7 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
     change.events.extend(identity.iter().map(|renewal| renewal.event.clone()));
     let opened: Vec<&AgeIdentity> =
         opener.identity.iter().flat_map(PersonalIdentity::identities).collect();
-    epochs::renew(context, &session.vault, &mut change, &opened, rekey.all)?;
+    epochs::renew(context, &session.vault, &mut change, (&owner, &opened), rekey.all)?;
     if change.events.is_empty() {
         let lines = due_lines(session.state());
         let words = if lines.is_empty() {

@@ -140,7 +140,7 @@ fn what_cant_be_in_custody_is_refused_before_anything_is_signed() {
     let note = text("note", "x");
     let with = |more: &[&str]| store("a", "note", &[&["--file", &note], more].concat());
     refused(with(&["--compartment", "records"]), 1, &["readers open records"]);
-    refused(with(&["--compartment", "cellar"]), 1, &["there is no compartment cellar"]);
+    refused(with(&["--compartment", "cellar"]), 2, &["there is no compartment cellar"]);
     refused(with(&["--account", "nowhere"]), 2, &["there is no account nowhere"]);
     let unknown = |verb: &str| ["secret", verb, "nothing"].map(str::to_owned).to_vec();
     refused([unknown("replace"), vec!["--file".into(), note.clone()]].concat(), 2, &["none is in"]);

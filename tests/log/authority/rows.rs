@@ -5,6 +5,7 @@ use keymuster::record::{Event, Outcome, RootUserChanged, UserVerification as Pol
 use super::super::accounts::{
     account, linked, removed, renamed, root_email, signed_in, token_moved, tried, unlinked,
 };
+use super::super::compartments::chosen;
 use super::super::fixture::{checked, compartment, created, custodian, reader, sealed};
 use super::super::people::{
     People, acknowledged, action, bagged, changed, checks_every, closed, compromised, handed, left,
@@ -115,6 +116,7 @@ pub fn counted() -> Vec<Row> {
         two(reader_removed("auditor")),
         two(retired("bob/primary")),
         two(retired("erin/primary")),
+        two(chosen("own", &["alice", "bob"])),
         two(compartment("seeds", 2, members)),
         two(waiver("abroad")),
         two(account("test", 2)),

@@ -1,0 +1,232 @@
+//! `keymuster compartment`: who can open which secrets.
+
+use std::collections::BTreeSet;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::change::Change;
+use super::context::Context;
+use super::cosigners::{Cosigner, Matter, Signers};
+use super::epochs;
+use super::exit;
+use super::failure::Failure;
+use super::output::{Answer, count, table};
+use super::session::Session;
+use crate::record::{Event, Handle, MembersChosen, RECORDS, SEEDS, State};
+use crate::vault::AgeIdentity;
+
+/// `keymuster compartment …`
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a compartment that opens to some custodians only
+    Add(Add),
+    /// Let custodians into a compartment, or shut them out of what is put in it from now on
+    Change(ChangeMembers),
+    /// List the compartments and whom they open to
+    List,
+}
+
+/// `keymuster compartment add`
+#[derive(Debug, Args)]
+#[command(after_help = "Whoever opens the vault must be one of them, and opens it as a check.\n\n\
+    Example:\n  keymuster compartment add passwords --member carol --member dave")]
+pub struct Add {
+    /// Its name: 1 to 32 characters of a-z, 0-9 and -
+    compartment: Handle,
+    /// A custodian whom it opens to; may be repeated
+    #[arg(long = "member", value_name = "HANDLE", required = true)]
+    members: Vec<Handle>,
+    #[command(flatten)]
+    signers: Signers,
+}
+
+/// `keymuster compartment change`
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true, args = ["add", "remove"])]
+#[command(after_help = "Whoever opens the vault must belong to it, and stay.\n\n\
+    Example:\n  keymuster compartment change passwords --add erin --remove dave")]
+pub struct ChangeMembers {
+    /// Its name
+    compartment: Handle,
+    /// A custodian whom it is to open to; may be repeated
+    #[arg(long, value_name = "HANDLE")]
+    add: Vec<Handle>,
+    /// A custodian whom it is to open to no more; may be repeated
+    #[arg(long, value_name = "HANDLE")]
+    remove: Vec<Handle>,
+    #[command(flatten)]
+    signers: Signers,
+}
+
+pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
+    match command {
+        Command::Add(add) => make(context, &add),
+        Command::Change(change) => change_members(context, &change),
+        Command::List => list(context),
+    }
+}
+
+fn make(context: &Context, add: &Add) -> Result<Answer, Failure> {
+    let mut session = Session::open_to_write(context, add.signers.opener(), None)?;
+    session.vault.check_sound()?;
+    let name = &add.compartment;
+    if session.state().compartments().contains_key(name) {
+        return Err(Failure::new(exit::USAGE, format!("there is a compartment {name} already"))
+            .hint(format!("keymuster compartment change {name} lets others in")));
+    }
+    let members: BTreeSet<Handle> = add.members.iter().cloned().collect();
+    let opener = session.opener()?;
+    check_belongs(&opener, &members, name)?;
+    let mut change = Change::of(chosen(name, &members));
+    epochs::found(context, &session.vault, &mut change, name)?;
+    sign(session, opener, change, &add.signers, name)
+}
+
+fn change_members(context: &Context, asked: &ChangeMembers) -> Result<Answer, Failure> {
+    let mut session = Session::open_to_write(context, asked.signers.opener(), None)?;
+    session.vault.check_sound()?;
+    let state = session.state();
+    let name = &asked.compartment;
+    let Some(known) = state.compartments().get(name) else {
+        return Err(no_compartment(state, name));
+    };
+    let sealed: BTreeSet<Handle> = known.sealing.members.iter().cloned().collect();
+    let mut members: BTreeSet<Handle> = state.members_of(name).into_iter().flatten().collect();
+    if let Some(who) = asked.add.iter().find(|who| asked.remove.contains(who)) {
+        return Err(Failure::new(exit::USAGE, format!("{who} can't be added and removed at once")));
+    }
+    if let Some(who) = asked.remove.iter().find(|who| !members.contains(who)) {
+        let message = format!("{who} doesn't belong to {name}");
+        return Err(Failure::new(exit::USAGE, message).hint(opens_to(name, &members)));
+    }
+    let before = members.clone();
+    members.extend(asked.add.iter().cloned());
+    members.retain(|member| !asked.remove.contains(member));
+    if members == before && members == sealed {
+        let view = serde_json::json!({ "compartment": name.as_str() });
+        return Ok(Answer::new("nothing-changed", &view, "It is so already.\n".to_owned()));
+    }
+    let opener = session.opener()?;
+    check_belongs(&opener, &sealed, name)?;
+    check_belongs(&opener, &members, name)?;
+    let mut change = Change::of(chosen(name, &members));
+    let opened: Vec<&AgeIdentity> =
+        opener.identity.iter().flat_map(|identity| identity.identities()).collect();
+    let who = &opener.name.owner;
+    epochs::renew(context, &session.vault, &mut change, (who, &opened), false)?;
+    sign(session, opener, change, &asked.signers, name)
+}
+
+fn chosen(name: &Handle, members: &BTreeSet<Handle>) -> Event {
+    let members = members.iter().cloned().collect();
+    Event::MembersChosen(MembersChosen { compartment: name.clone(), members })
+}
+
+/// Fails unless whoever opened the vault is one of those whom a compartment opens to: without
+/// one of them nobody could tell whether it does.
+fn check_belongs(
+    opener: &Cosigner,
+    members: &BTreeSet<Handle>,
+    name: &Handle,
+) -> Result<(), Failure> {
+    let who = &opener.name.owner;
+    if members.contains(who) {
+        return Ok(());
+    }
+    let message = format!("{who} opened the vault, and isn't one of those whom {name} opens to");
+    Err(Failure::new(exit::NO, message)
+        .hint(format!("{}; name one with --by", opens_to(name, members))))
+}
+
+fn opens_to(name: &Handle, members: &BTreeSet<Handle>) -> String {
+    let members: Vec<&str> = members.iter().map(Handle::as_str).collect();
+    format!("{name} opens to {}", members.join(", "))
+}
+
+fn sign(
+    mut session: Session<'_>,
+    opener: Cosigner,
+    change: Change,
+    signers: &Signers,
+    name: &Handle,
+) -> Result<Answer, Failure> {
+    let gathered = session.gather(Matter::resealing(&change.events), vec![opener], &signers.by)?;
+    let decided = session.decide(gathered, change)?;
+    let members = session.state().members_of(name).unwrap_or_default();
+    let mut words = String::new();
+    if let [only] = members.as_slice() {
+        words
+            .push_str(&format!("What is in {name} is lost with {only}, whom alone it opens to.\n"));
+    }
+    for who in session.state().custodians().keys() {
+        let kept = session.state().secrets_kept_by(who).len();
+        if kept > 0 {
+            let secrets = count(kept, "secret", "secrets");
+            words.push_str(&format!(
+                "{who} could open {secrets} that should be closed to them now: keymuster vault impact {who}\n"
+            ));
+        }
+    }
+    Ok(decided.answer(&session, words))
+}
+
+/// The failure of whoever names no compartment.
+pub fn no_compartment(state: &State, name: &Handle) -> Failure {
+    let names: Vec<&str> = state.compartments().keys().map(Handle::as_str).collect();
+    Failure::new(exit::USAGE, format!("there is no compartment {name}"))
+        .hint(format!("there are: {}; keymuster compartment add makes one", names.join(", ")))
+}
+
+#[derive(Serialize)]
+struct CompartmentList {
+    compartments: Vec<CompartmentView>,
+}
+
+#[derive(Serialize)]
+struct CompartmentView {
+    compartment: String,
+    /// Whom its present epoch is encrypted to.
+    opens_to: Vec<String>,
+    /// Whether its members were chosen; else it opens to every custodian.
+    chosen: bool,
+    /// Whether it should be encrypted to others by now.
+    outdated: bool,
+    epoch: u32,
+    sealed: String,
+    /// How many secrets have their present value in it.
+    secrets: usize,
+}
+
+fn list(context: &Context) -> Result<Answer, Failure> {
+    let session = Session::open(context)?;
+    let state = session.state();
+    let views = state.compartments().iter().map(|(name, known)| {
+        let inside = state.secrets().values().filter_map(|secret| secret.present());
+        CompartmentView {
+            compartment: name.to_string(),
+            opens_to: known.sealing.members.iter().map(Handle::to_string).collect(),
+            chosen: ![RECORDS, SEEDS].contains(&name.as_str()),
+            outdated: state.is_outdated(name),
+            epoch: known.sealing.epoch,
+            sealed: known.sealed.time.to_string(),
+            secrets: inside.filter(|present| present.compartment == *name).count(),
+        }
+    });
+    let view = CompartmentList { compartments: views.collect() };
+    let rows: Vec<Vec<String>> = view
+        .compartments
+        .iter()
+        .map(|c| {
+            let holds = match (c.compartment.as_str(), c.secrets) {
+                (RECORDS, _) => "the log".to_owned(),
+                (_, many) => count(many, "secret", "secrets"),
+            };
+            let outdated = if c.outdated { ", to be encrypted anew" } else { "" };
+            let epoch = format!("{}{outdated}", c.epoch);
+            vec![c.compartment.clone(), holds, c.opens_to.join(", "), epoch]
+        })
+        .collect();
+    let human = table(&["compartment", "holds", "opens to", "epoch"], &rows);
+    Ok(Answer::new("compartment-list", &view, human).exiting(session.exit()))
+}

@@ -1,0 +1,211 @@
+//! Compartments of some custodians' own, and what is within reach of whom.
+
+use keymuster::log::Rule;
+use keymuster::record::{Event, KeyName, MembersChosen, SecretReplaced, SecretStored};
+
+use super::fixture::{compartment, handle, reader, sealed};
+use super::people::{People, compromised, left, lost, rekeyed, restored, retired};
+use super::secrets::{impossible, print, seed};
+
+const TWO: [&str; 2] = ["alice/primary", "bob/primary"];
+const ALICE: [&str; 1] = ["alice/primary"];
+const BOB: [&str; 1] = ["bob/primary"];
+
+/// Who belongs to a compartment is chosen.
+pub fn chosen(which: &str, members: &[&str]) -> Event {
+    Event::MembersChosen(MembersChosen {
+        compartment: handle(which),
+        members: members.iter().map(|member| handle(member)).collect(),
+    })
+}
+
+/// Alice, with a second key and a paper copy that hold her identity, bob and carol.
+fn people() -> People {
+    let mut people = People::with(&["alice/primary", "alice/blue", "bob/primary", "carol/primary"]);
+    people.does(&ALICE_AND_BLUE, vec![sealed("alice", "blue", 1), sealed("alice", "paper", 1)]);
+    people
+}
+const ALICE_AND_BLUE: [&str; 3] = ["alice/blue", "alice/primary", "bob/primary"];
+
+/// A secret whose fingerprint is numbered comes into custody.
+fn stored(name: &str, which: &str, epoch: u32, number: u8) -> Event {
+    let (compartment, fingerprint) = (handle(which), Some(print(number)));
+    Event::SecretStored(SecretStored { compartment, epoch, fingerprint, ..seed(name, None) })
+}
+
+fn replaced(name: &str, generation: u32, (which, epoch): (&str, u32), number: u8) -> Event {
+    let SecretStored { secret, sha256, .. } = seed(name, None);
+    Event::SecretReplaced(SecretReplaced {
+        secret,
+        generation,
+        compartment: handle(which),
+        epoch,
+        sha256,
+        fingerprint: Some(print(number)),
+    })
+}
+
+/// What somebody keeps who belongs to its compartment no more.
+fn kept(people: &People, who: &str) -> String {
+    let who = handle(who);
+    let names = people.state().secrets_kept_by(&who);
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// What opens to a copy that was reported.
+fn astray(people: &People, slot: &str) -> String {
+    let slot: KeyName = slot.parse().unwrap();
+    let names = people.state().secrets_open_to_astray(&slot);
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn outdated(people: &People) -> Vec<String> {
+    let state = people.state();
+    let names = state.compartments().keys().filter(|name| state.is_outdated(name));
+    names.map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_compartment_opens_to_those_who_were_chosen_for_it() {
+    let mut people = people();
+    assert_eq!(people.refused(&BOB, vec![chosen("own", &["bob"])]), Rule::Authority);
+    impossible(
+        &mut people,
+        &[
+            (chosen("seeds", &["alice"]), "nobody chooses its members"),
+            (chosen("records", &["alice"]), "nobody chooses its members"),
+            (chosen("own", &[]), "must be named, sorted and each once"),
+            (chosen("own", &["carol", "bob"]), "must be named, sorted and each once"),
+            (chosen("own", &["bob", "bob"]), "must be named, sorted and each once"),
+            (chosen("own", &["bob", "zoe"]), "there is no custodian zoe"),
+            (compartment("own", 1, &["bob", "carol"]), "there is no compartment own"),
+            (stored("x", "own", 1, 1), "there is no compartment own"),
+        ],
+    );
+    people.does(&TWO, vec![chosen("own", &["bob", "carol"])]);
+    impossible(
+        &mut people,
+        &[
+            (compartment("own", 1, &["bob"]), "encrypted to its members and to nobody else"),
+            (compartment("own", 1, &["alice", "bob", "carol"]), "and to nobody else"),
+            (stored("x", "own", 1, 1), "there is no compartment own"),
+        ],
+    );
+    people.does(&TWO, vec![compartment("own", 1, &["bob", "carol"])]);
+    people.does(&ALICE, vec![stored("x", "own", 1, 1)]);
+    // Others join and leave, and it isn't theirs.
+    assert!(outdated(&people).is_empty());
+    people.does(&TWO, vec![reader("auditor")]);
+    assert_eq!(outdated(&people), ["records"]);
+    people.does(&TWO, vec![left("carol")]);
+    assert_eq!(outdated(&people), ["own", "records", "seeds"]);
+    people.does(&TWO, vec![compartment("own", 2, &["bob"])]);
+    assert_eq!(outdated(&people), ["records", "seeds"]);
+    assert_eq!(kept(&people, "carol"), "x");
+    impossible(&mut people, &[(chosen("own", &["carol"]), "there is no custodian carol")]);
+}
+
+#[test]
+fn a_compartment_that_nobody_is_left_in_can_take_nothing() {
+    let mut people = people();
+    people.does(&TWO, vec![chosen("own", &["carol"]), compartment("own", 1, &["carol"])]);
+    people.does(&TWO, vec![left("carol")]);
+    assert!(people.state().orphaned_compartments().is_empty(), "nothing is in it");
+    people.does(&BOB, vec![stored("x", "own", 1, 1)]);
+    assert_eq!(people.state().orphaned_compartments(), [&handle("own")]);
+    impossible(&mut people, &[(compartment("own", 2, &[]), "own has no member")]);
+    assert_eq!(outdated(&people), ["records", "seeds"]);
+    people.does(&BOB, vec![replaced("x", 2, ("seeds", 1), 1)]);
+    assert!(people.state().orphaned_compartments().is_empty());
+}
+
+#[test]
+fn what_somebody_could_open_is_known_until_it_is_replaced() {
+    let mut people = people();
+    people.does(&BOB, vec![stored("prod", "seeds", 1, 1)]);
+    assert_eq!(kept(&people, "carol"), "", "she belongs to it");
+    people.does(&TWO, vec![left("carol"), compartment("seeds", 2, &["alice", "bob"])]);
+    people.does(&BOB, vec![stored("later", "seeds", 2, 2)]);
+    assert_eq!(kept(&people, "carol"), "prod", "what came later she can't open");
+    assert_eq!((kept(&people, "bob"), kept(&people, "nobody")), Default::default());
+    // A value that is the same one is no other, wherever it is.
+    people.does(&BOB, vec![replaced("prod", 2, ("seeds", 2), 1)]);
+    assert_eq!(kept(&people, "carol"), "prod");
+    people.does(&BOB, vec![replaced("prod", 3, ("seeds", 2), 3)]);
+    assert_eq!(kept(&people, "carol"), "");
+    people.does(&BOB, vec![stored("again", "seeds", 2, 1)]);
+    assert_eq!(kept(&people, "carol"), "again");
+}
+
+#[test]
+fn whoever_is_shut_out_of_a_compartment_keeps_what_was_in_it() {
+    let mut people = people();
+    people.does(&TWO, vec![chosen("own", &["alice", "bob"])]);
+    people.does(&TWO, vec![compartment("own", 1, &["alice", "bob"])]);
+    people.does(&BOB, vec![stored("x", "own", 1, 1)]);
+    people.does(&TWO, vec![chosen("own", &["bob"]), compartment("own", 2, &["bob"])]);
+    assert_eq!((kept(&people, "alice"), kept(&people, "bob")), ("x".into(), String::new()));
+    people.does(&BOB, vec![replaced("x", 2, ("own", 2), 2)]);
+    assert_eq!(kept(&people, "alice"), "");
+}
+
+/// The reports, in their order, each of a way in which a copy may open secrets to others, and
+/// what stays due after the owner has another identity and compartments are sealed anew.
+#[test]
+fn what_a_copy_could_open_stays_due_whatever_becomes_of_it() {
+    let own = |event: Event| vec![(&ALICE[..], event)];
+    let suspended = (&BOB[..], lost("alice/blue", "bob"));
+    for (slot, reports, due) in [
+        ("alice/blue", own(lost("alice/blue", "alice")), "early late"),
+        ("alice/blue", own(compromised("alice/blue", "alice")), "early late"),
+        ("alice/paper", own(compromised("alice/paper", "alice")), "early late"),
+        ("alice/paper", vec![(&BOB[..], lost("alice/paper", "bob"))], "early late"),
+        ("alice/blue", vec![suspended.clone()], "early late"),
+        ("alice/blue", vec![suspended.clone(), (&TWO, retired("alice/blue"))], "early late"),
+        ("alice/blue", vec![suspended.clone(), (&TWO, restored("alice/blue"))], ""),
+        ("alice/blue", vec![(&TWO, retired("alice/blue"))], ""),
+        (
+            "alice/paper",
+            vec![(&BOB, lost("alice/paper", "bob")), (&TWO, restored("alice/paper"))],
+            "",
+        ),
+    ] {
+        let mut people = people();
+        people.does(&BOB, vec![stored("early", "seeds", 1, 1)]);
+        for (signers, event) in reports {
+            people.does(signers, vec![event]);
+        }
+        // Between the report and the new identity, the copy opens what is stored still.
+        people.does(&BOB, vec![stored("late", "seeds", 1, 2)]);
+        assert_eq!(astray(&people, slot), due, "{slot}");
+        let all = ["alice", "bob", "carol"];
+        let primary = sealed("alice", "primary", 2);
+        let paper = sealed("alice", "paper", 2);
+        people.does(&TWO, vec![rekeyed("alice", "new"), primary, paper]);
+        people.does(&TWO, vec![compartment("seeds", 2, &all)]);
+        people.does(&BOB, vec![stored("after", "seeds", 2, 3)]);
+        assert_eq!(astray(&people, slot), due, "{slot}: a new paper doesn't bring the old back");
+        let is_due = people.state().astray_slots().iter().any(|name| name.to_string() == slot);
+        assert_eq!(is_due, !due.is_empty());
+        people.does(&BOB, vec![replaced("early", 2, ("seeds", 2), 4)]);
+        people.does(&BOB, vec![replaced("late", 2, ("seeds", 2), 5)]);
+        assert_eq!(astray(&people, slot), "", "{slot}");
+    }
+}
+
+/// A report of the second paper that is withdrawn says nothing of the first.
+#[test]
+fn a_report_that_is_withdrawn_withdraws_no_other() {
+    let mut people = people();
+    people.does(&BOB, vec![stored("early", "seeds", 1, 1)]);
+    people.does(&ALICE, vec![lost("alice/paper", "alice")]);
+    let paper = sealed("alice", "paper", 2);
+    let primary = sealed("alice", "primary", 2);
+    people.does(&TWO, vec![rekeyed("alice", "new"), primary, paper]);
+    people.does(&TWO, vec![compartment("seeds", 2, &["alice", "bob", "carol"])]);
+    people.does(&BOB, vec![stored("after", "seeds", 2, 2)]);
+    people.does(&BOB, vec![lost("alice/paper", "bob")]);
+    assert_eq!(astray(&people, "alice/paper"), "after early");
+    people.does(&TWO, vec![restored("alice/paper")]);
+    assert_eq!(astray(&people, "alice/paper"), "early");
+}
