@@ -27,6 +27,9 @@ pub struct Failure {
     pub exit: u8,
 }
 
+/// How a hint begins that says so.
+const UNCHANGED: &str = "nothing was changed; ";
+
 impl Failure {
     /// A failure in our own words.
     pub fn new(exit: u8, message: impl Into<String>) -> Self {
@@ -58,6 +61,17 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same, where an entry stands that was recorded before: nobody is to think that
+    /// nothing was changed.
+    #[must_use]
+    pub fn after_entry(mut self, entry: u64) -> Self {
+        self.message.push_str(&format!("; entry {entry} is recorded"));
+        if let Some(rest) = self.hint.as_deref().and_then(|hint| hint.strip_prefix(UNCHANGED)) {
+            self.hint = Some(rest.to_owned());
+        }
         self
     }
 

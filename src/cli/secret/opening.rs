@@ -23,6 +23,30 @@ pub struct Opening {
     pub reason: Option<Line>,
 }
 
+/// What was opened.
+pub struct Opened {
+    /// The values, in the order in which they were asked for.
+    pub values: Vec<(SecretName, SecretValue)>,
+    /// Those that can't be opened, where others of several can.
+    pub left_out: Vec<(SecretName, Failure)>,
+    /// The entry that has the receipt.
+    pub receipt: u64,
+    /// The key that signed, for whatever else there is to sign.
+    pub signer: Cosigner,
+}
+
+impl Opened {
+    /// The value, where one was asked for.
+    pub fn only(mut self) -> Result<(SecretName, SecretValue, Cosigner), Failure> {
+        if let Some((_, failure)) = self.left_out.pop() {
+            return Err(failure.after_entry(self.receipt));
+        }
+        let value = self.values.pop();
+        let (name, value) = value.ok_or_else(|| Failure::new(exit::FAILED, "nothing opened"))?;
+        Ok((name, value, self.signer))
+    }
+}
+
 /// A file that is to be opened.
 struct Closed {
     name: SecretName,
@@ -32,27 +56,21 @@ struct Closed {
     bytes: Vec<u8>,
 }
 
-/// Records that `opener` opens secrets, and opens them. Whatever can be wrong with a file is
-/// found before that is recorded; nothing is opened before it is. Returns the key that signed,
-/// for whatever else there is to sign.
-pub fn open_secrets(
-    session: &mut Session<'_>,
-    mut opener: Cosigner,
-    opening: Opening,
-    by: &[By],
-) -> Result<(Vec<(SecretName, SecretValue)>, Cosigner), Failure> {
-    let identity = opener.identity.take().ok_or_else(|| {
-        Failure::new(exit::FAILED, "the identity that opens secrets isn't open, which is a bug")
-    })?;
-    let identities: Vec<&AgeIdentity> = identity.identities().collect();
-    let mut compartments: BTreeMap<Handle, CompartmentIdentity> = BTreeMap::new();
-    let mut closed = Vec::new();
-    for name in &opening.names {
+impl Closed {
+    /// Reads the file of a value, and opens the compartment that it is in. What can be wrong
+    /// with it is found by this, before anything is recorded.
+    fn read(
+        session: &Session<'_>,
+        opener: &Handle,
+        identities: &[&AgeIdentity],
+        name: &SecretName,
+        compartments: &mut BTreeMap<Handle, CompartmentIdentity>,
+    ) -> Result<Self, Failure> {
         let (secret, generation) = known(session.state(), name)?;
         let compartment = generation.compartment.clone();
-        check_member(session.state(), &opener.name.owner, &compartment, name)?;
+        check_member(session.state(), opener, &compartment, name)?;
         if !compartments.contains_key(&compartment) {
-            let opened = open_compartment(&session.vault, &compartment, &identities)?;
+            let opened = open_compartment(&session.vault, &compartment, identities)?;
             compartments.insert(compartment.clone(), opened);
         }
         let layout = &session.vault.location().layout;
@@ -64,10 +82,58 @@ pub fn open_secrets(
             return Err(Failure::new(exit::NO, message)
                 .hint(format!("{name} opens with an older file of {compartment}, and stock age")));
         }
-        closed.push(Closed { name: name.clone(), kind: secret.kind, compartment, epoch, bytes });
+        Ok(Self { name: name.clone(), kind: secret.kind, compartment, epoch, bytes })
+    }
+
+    fn open(
+        &self,
+        vault: &str,
+        compartments: &BTreeMap<Handle, CompartmentIdentity>,
+    ) -> Result<SecretValue, Failure> {
+        let Self { name, kind, .. } = self;
+        let label = SecretLabel {
+            vault,
+            secret: name.secret.as_str(),
+            generation: name.generation,
+            kind: kind.word(),
+        };
+        let opened = compartments.get(&self.compartment);
+        let key = opened.and_then(|opened| opened.of_epoch(self.epoch));
+        let key = key.ok_or_else(|| Failure::new(exit::FAILED, "it was closed, which is a bug"))?;
+        SecretValue::open(&self.bytes, key, &label, *kind == SecretKind::Seed)
+            .map_err(|error| Failure::because(exit::NO, format!("{name} can't be opened"), &error))
+    }
+}
+
+/// Records that `opener` opens secrets, and opens them. Whatever can be wrong with a file is
+/// found before that is recorded; nothing is opened before it is. Of several, those that can't
+/// be opened are left out.
+pub fn open_secrets(
+    session: &mut Session<'_>,
+    mut opener: Cosigner,
+    opening: Opening,
+    by: &[By],
+) -> Result<Opened, Failure> {
+    let identity = opener.identity.take().ok_or_else(|| {
+        Failure::new(exit::FAILED, "the identity that opens secrets isn't open, which is a bug")
+    })?;
+    let identities: Vec<&AgeIdentity> = identity.identities().collect();
+    let mut compartments: BTreeMap<Handle, CompartmentIdentity> = BTreeMap::new();
+    let (mut closed, mut left_out) = (Vec::new(), Vec::new());
+    let who = &opener.name.owner;
+    for name in opening.names {
+        match Closed::read(session, who, &identities, &name, &mut compartments) {
+            Ok(found) => closed.push(found),
+            Err(failure) => left_out.push((name, failure)),
+        }
+    }
+    if closed.is_empty()
+        && let Some((_, failure)) = left_out.pop()
+    {
+        return Err(failure);
     }
     let event = Event::SecretOpened(SecretOpened {
-        secrets: opening.names,
+        secrets: closed.iter().map(|found| found.name.clone()).collect(),
         opener: opener.name.owner.clone(),
         purpose: opening.purpose,
         reason: opening.reason,
@@ -77,37 +143,27 @@ pub fn open_secrets(
     let matter = Matter::of(events);
     let first = session.unless_another_must(opener, matter, by);
     let signers = session.gather(matter, first, by)?;
-    let again = signers.first().map(Cosigner::again);
-    let receipt = session.decide(signers, Change::of(event))?;
-    if !receipt.is_durable {
-        let entry = receipt.at.entry;
-        let message = format!("nothing was opened: the receipt, entry {entry}, isn't durable yet");
+    let signer = signers.first().map(Cosigner::again);
+    let signer =
+        signer.ok_or_else(|| Failure::new(exit::FAILED, "nobody signs, which is a bug"))?;
+    let decided = session.decide(signers, Change::of(event))?;
+    let receipt = decided.at.entry;
+    if !decided.is_durable {
+        let message =
+            format!("nothing was opened: the receipt, entry {receipt}, isn't durable yet");
         return Err(Failure::new(exit::FAILED, message)
             .hint("make room on that disk, or mend it, then run the command again"));
     }
 
     let vault = session.vault.location().id.to_string();
-    let mut opened = Vec::new();
-    for closed in closed {
-        let Closed { name, kind, compartment, epoch, bytes } = closed;
-        let label = SecretLabel {
-            vault: &vault,
-            secret: name.secret.as_str(),
-            generation: name.generation,
-            kind: kind.word(),
-        };
-        let key = compartments.get(&compartment).and_then(|opened| opened.of_epoch(epoch));
-        let Some(key) = key else { continue };
-        let value =
-            SecretValue::open(&bytes, key, &label, kind == SecretKind::Seed).map_err(|error| {
-                let entry = receipt.at.entry;
-                let message = format!("{name} can't be opened; entry {entry} is recorded");
-                Failure::because(exit::NO, message, &error)
-            })?;
-        opened.push((name, value));
+    let mut values = Vec::new();
+    for found in closed {
+        match found.open(&vault, &compartments) {
+            Ok(value) => values.push((found.name, value)),
+            Err(failure) => left_out.push((found.name, failure)),
+        }
     }
-    let again = again.ok_or_else(|| Failure::new(exit::FAILED, "nobody signed, which is a bug"))?;
-    Ok((opened, again))
+    Ok(Opened { values, left_out, receipt, signer })
 }
 
 /// A value on record.

@@ -63,10 +63,7 @@ impl Target {
         (title, receipt): (&str, u64),
         secret: &str,
     ) -> Result<(), Failure> {
-        self.give_out(context, title, secret).map_err(|failure| {
-            let message = format!("{}; entry {receipt} is recorded", failure.message);
-            Failure { message, ..failure }
-        })
+        self.give_out(context, title, secret).map_err(|failure| failure.after_entry(receipt))
     }
 
     fn give_out(self, context: &Context, title: &str, secret: &str) -> Result<(), Failure> {

@@ -7,7 +7,6 @@ use super::opening::{Opening, open_secrets, unknown};
 use super::output::{Output, Target};
 use crate::cli::context::Context;
 use crate::cli::cosigners::Signers;
-use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
@@ -75,8 +74,8 @@ fn opened(context: &Context, show: &Show) -> Result<(SecretName, SecretValue, u6
     let opening =
         Opening { names: vec![name], purpose: Purpose::Show, reason: show.reason.clone() };
     let opener = session.opener()?;
-    let (mut opened, _) = open_secrets(&mut session, opener, opening, &show.signers.by)?;
-    let (name, value) =
-        opened.pop().ok_or_else(|| Failure::new(exit::FAILED, "nothing was opened"))?;
-    Ok((name, value, session.vault.head().number))
+    let opened = open_secrets(&mut session, opener, opening, &show.signers.by)?;
+    let receipt = opened.receipt;
+    let (name, value, _) = opened.only()?;
+    Ok((name, value, receipt))
 }

@@ -113,9 +113,17 @@ impl Check {
         loop {
             let (codes, moment) = match given.take() {
                 Some((texts, moment)) => {
-                    let codes = texts.iter().map(|text| parse(text)).collect::<Result<_, _>>();
-                    let unfit = |error| Failure::because(exit::USAGE, "that is no code", &error);
-                    (codes.map_err(unfit)?, moment)
+                    match texts.iter().map(|text| parse(text)).collect::<Result<_, _>>() {
+                        Ok(codes) => (codes, moment),
+                        Err(error) if self.codes.are_asked_for() => {
+                            let said = format!("That is no code of this seed: {error}.");
+                            context.terminal.say(&said);
+                            self.codes.read(context, parse)?
+                        }
+                        Err(error) => {
+                            return Err(Failure::because(exit::USAGE, "that is no code", &error));
+                        }
+                    }
                 }
                 None => self.codes.read(context, parse)?,
             };
@@ -146,54 +154,82 @@ fn recorded(context: &Context, check: &Check) -> Result<Answer, Failure> {
     let account = named(session.state(), check.account.as_deref().unwrap_or_default())?;
     let token = the_token(session.state(), &account, check.token.as_ref())?;
     let opener = session.opener()?;
-    let mut given = None;
-    let (source, secret, signer) = if check.stored {
-        let name = seed_of(session.state(), &account, Some(&token))?;
-        // Whoever gives up at the codes has opened nothing.
-        given = Some(check.codes.read(context, typed)?);
-        let opening = Opening { names: vec![name.clone()], purpose: Purpose::Check, reason: None };
-        let (mut opened, signer) = open_secrets(&mut session, opener, opening, &check.signers.by)?;
-        let (_, value) =
-            opened.pop().ok_or_else(|| Failure::new(exit::FAILED, "nothing opened"))?;
-        (SeedSource::stored(&value)?, Some(name), signer)
-    } else {
-        (check.given_seed(context)?, None, opener)
-    };
-    let Judgement { verdict, evidence, mut words } = check.judged(context, &source, given)?;
-    let fingerprint = source.fingerprint(&session.vault)?;
-    let known = fingerprint.and_then(|print| session.state().seed_with(&print));
-    let secret = secret.or(known);
-    let state = session.state();
-    words.push_str(&recognised(state, (&account, &token), fingerprint.as_ref(), secret.as_ref()));
-    let outcome = if evidence.is_some() { Outcome::Passed } else { Outcome::Failed };
-    let event = Event::TotpChecked(TotpChecked {
-        account: account.clone(),
-        token: token.clone(),
-        outcome,
-        evidence,
-        drift_seconds: evidence.and(verdict.drift_seconds),
-        // Whatever was pasted by mistake leaves nothing on record.
-        fingerprint: fingerprint.filter(|_| evidence.is_some() || secret.is_some()),
-        secret: secret.clone(),
-    });
-    let code = if verdict.matches { exit::DONE } else { exit::NO };
-    let decided = {
-        let events = std::slice::from_ref(&event);
-        let matter = Matter::of(events);
-        let first = session.unless_another_must(signer, matter, &check.signers.by);
-        let signers: Vec<Cosigner> = session.gather(matter, first, &check.signers.by)?;
-        session.decide(signers, Change::of(event))?
-    };
-    let view = Recorded {
-        verdict,
-        checked_account: account.to_string(),
-        token: token.to_string(),
-        secret: secret.map(|name| name.to_string()),
-        entry: decided.at.entry,
-    };
-    words.push_str(&decided.sentence());
-    let answer = Answer::new("totp-checked", &view, words).exiting(code);
-    Ok(answer.recording(decided.at.entry))
+    let tried = Tried { account, token };
+    if !check.stored {
+        let source = check.given_seed(context)?;
+        return check.conclude(session, tried, (&source, None), None, opener);
+    }
+    let name = seed_of(session.state(), &tried.account, Some(&tried.token))?;
+    // Whoever gives up at the codes has opened nothing.
+    let given = check.codes.read(context, typed)?;
+    let opening = Opening { names: vec![name.clone()], purpose: Purpose::Check, reason: None };
+    let opened = open_secrets(&mut session, opener, opening, &check.signers.by)?;
+    let receipt = opened.receipt;
+    let (_, value, signer) = opened.only()?;
+    let source = SeedSource::stored(&value);
+    let rest =
+        source.and_then(|s| check.conclude(session, tried, (&s, Some(name)), Some(given), signer));
+    rest.map_err(|failure| failure.after_entry(receipt))
+}
+
+/// Whose codes are checked.
+struct Tried {
+    account: Handle,
+    token: Handle,
+}
+
+impl Check {
+    /// Judges the codes, and records how that went.
+    fn conclude(
+        &self,
+        mut session: Session<'_>,
+        Tried { account, token }: Tried,
+        (source, secret): (&SeedSource, Option<SecretName>),
+        given: Option<Given>,
+        signer: Cosigner,
+    ) -> Result<Answer, Failure> {
+        let Judgement { verdict, evidence, mut words } =
+            self.judged(session.context, source, given)?;
+        let fingerprint = source.fingerprint(&session.vault)?;
+        let known = fingerprint.and_then(|print| session.state().seed_with(&print));
+        let secret = secret.or(known);
+        let state = session.state();
+        words.push_str(&recognised(
+            state,
+            (&account, &token),
+            fingerprint.as_ref(),
+            secret.as_ref(),
+        ));
+        let outcome = if evidence.is_some() { Outcome::Passed } else { Outcome::Failed };
+        let event = Event::TotpChecked(TotpChecked {
+            account: account.clone(),
+            token: token.clone(),
+            outcome,
+            evidence,
+            drift_seconds: evidence.and(verdict.drift_seconds),
+            // Whatever was pasted by mistake leaves nothing on record.
+            fingerprint: fingerprint.filter(|_| evidence.is_some() || secret.is_some()),
+            secret: secret.clone(),
+        });
+        let code = if verdict.matches { exit::DONE } else { exit::NO };
+        let decided = {
+            let events = std::slice::from_ref(&event);
+            let matter = Matter::of(events);
+            let first = session.unless_another_must(signer, matter, &self.signers.by);
+            let signers: Vec<Cosigner> = session.gather(matter, first, &self.signers.by)?;
+            session.decide(signers, Change::of(event))?
+        };
+        let view = Recorded {
+            verdict,
+            checked_account: account.to_string(),
+            token: token.to_string(),
+            secret: secret.map(|name| name.to_string()),
+            entry: decided.at.entry,
+        };
+        words.push_str(&decided.sentence());
+        let answer = Answer::new("totp-checked", &view, words).exiting(code);
+        Ok(answer.recording(decided.at.entry))
+    }
 }
 
 /// The token of an account that is meant.

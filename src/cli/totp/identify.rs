@@ -11,7 +11,7 @@ use crate::cli::cosigners::Signers;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, count};
-use crate::cli::secret::opening::{Opening, open_secrets};
+use crate::cli::secret::opening::{Opened, Opening, open_secrets};
 use crate::cli::seed::SeedSource;
 use crate::cli::session::Session;
 use crate::record::{Handle, Purpose, Secret, SecretKind, SecretName, State};
@@ -35,9 +35,17 @@ pub struct Identify {
 struct IdentifyView {
     /// How many seeds were tried.
     tried: usize,
+    /// Those that couldn't be opened.
+    untried: Vec<UntriedView>,
     found: Vec<FoundView>,
     /// The entry with the receipt.
     receipt: u64,
+}
+
+#[derive(Serialize)]
+struct UntriedView {
+    secret: String,
+    because: String,
 }
 
 #[derive(Serialize)]
@@ -60,13 +68,25 @@ pub fn run(context: &Context, identify: &Identify) -> Result<Answer, Failure> {
         return Err(Failure::new(exit::USAGE, message).hint("keymuster secret store"));
     }
     let (given, moment) = identify.codes.read(context, typed)?;
-    let tried = names.len();
     let opening = Opening { names, purpose: Purpose::Identify, reason: None };
-    let (opened, _) = open_secrets(&mut session, opener, opening, &identify.signers.by)?;
-    let receipt = session.vault.head().number;
-    let (mut found, mut words) = (Vec::new(), String::new());
-    for (name, value) in &opened {
-        let source = SeedSource::stored(value)?;
+    let Opened { values, left_out, receipt, .. } =
+        open_secrets(&mut session, opener, opening, &identify.signers.by)?;
+    let mut untried: Vec<UntriedView> = Vec::new();
+    let mut leave_out = |name: &SecretName, failure: Failure| {
+        let because = [&[failure.message][..], &failure.causes].concat().join(": ");
+        untried.push(UntriedView { secret: name.to_string(), because });
+    };
+    left_out.into_iter().for_each(|(name, failure)| leave_out(&name, failure));
+    let (mut found, mut words, mut tried) = (Vec::new(), String::new(), 0);
+    for (name, value) in &values {
+        let source = match SeedSource::stored(value) {
+            Ok(source) => source,
+            Err(failure) => {
+                leave_out(name, failure);
+                continue;
+            }
+        };
+        tried += 1;
         let parse = |text: &Zeroizing<String>| Code::parse(text, source.parameters);
         // Codes of another length aren't its.
         let Ok(codes) = given.iter().map(parse).collect::<Result<Vec<Code>, _>>() else { continue };
@@ -97,9 +117,12 @@ pub fn run(context: &Context, identify: &Identify) -> Result<Answer, Failure> {
             count(tried, "seed", "seeds")
         );
     }
+    for UntriedView { secret, because } in &untried {
+        words.push_str(&format!("{secret} wasn't tried: {because}.\n"));
+    }
     words.push_str(&format!("The receipt is entry {receipt}.\n"));
     let code = if found.is_empty() { exit::NO } else { exit::DONE };
-    let view = IdentifyView { tried, found, receipt };
+    let view = IdentifyView { tried, untried, found, receipt };
     Ok(Answer::new("totp-identified", &view, words).exiting(code).recording(receipt))
 }
 

@@ -7,7 +7,6 @@ use zeroize::Zeroizing;
 use crate::cli::account::named;
 use crate::cli::context::Context;
 use crate::cli::cosigners::Signers;
-use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::secret::opening::{Opening, open_secrets, seed_of};
@@ -92,7 +91,9 @@ fn opened(
     let opening =
         Opening { names: vec![name.clone()], purpose: Purpose::Code, reason: show.reason.clone() };
     let opener = session.opener()?;
-    let (mut opened, _) = open_secrets(&mut session, opener, opening, &show.signers.by)?;
-    let (_, value) = opened.pop().ok_or_else(|| Failure::new(exit::FAILED, "nothing opened"))?;
-    Ok((account, name, SeedSource::stored(&value)?, session.vault.head().number))
+    let opened = open_secrets(&mut session, opener, opening, &show.signers.by)?;
+    let receipt = opened.receipt;
+    let (_, value, _) = opened.only()?;
+    let source = SeedSource::stored(&value).map_err(|failure| failure.after_entry(receipt))?;
+    Ok((account, name, source, receipt))
 }

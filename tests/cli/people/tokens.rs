@@ -167,6 +167,54 @@ fn codes_tell_which_seed_they_are_of() {
         .answers(&["NO: none of 2 seeds in custody makes these codes within a day.\n"]);
 }
 
+/// One seed that can't be opened keeps nobody from telling whose codes those of others are.
+#[test]
+fn a_seed_whose_file_is_damaged_is_left_out_and_named() {
+    let demo = with_seed();
+    let store = ["secret", "store", "spare", "--kind", "seed", "--file", "demo/other"];
+    demo.run(&store).exits(0);
+    let list = read(&demo, &["secret", "list"]);
+    let file = |n: usize| demo.path("vault").join(list["secrets"][n]["file"].as_str().unwrap());
+    assert_eq!(list["secrets"][1]["secret"], "spare");
+    fs::write(file(1), "x").unwrap();
+    let ran = totp(&demo, &["identify"], &codes(SEED, 1)).exits(0);
+    let name = format!("secrets/{}", file(1).file_name().unwrap().to_str().unwrap());
+    let left_out = format!("spare.1 wasn't tried: {name} was changed or replaced.\n");
+    ran.answers(&["prod-seed.1 (the token phone of prod):\n", &left_out]);
+    // What wasn't opened has no receipt.
+    let receipts = demo.read(&["secret", "receipts", "spare"]).exits(3);
+    receipts.answers(&["Nothing was opened with keymuster.\n"]);
+    let none = totp(&demo, &["identify", "--json"], &codes(OTHER, 1)).exits(3);
+    let none: serde_json::Value = serde_json::from_str(&none.stdout).unwrap();
+    assert_eq!((&none["tried"], &none["untried"][0]["secret"]), (&json!(1), &json!("spare.1")));
+    fs::remove_file(file(0)).unwrap();
+    let all = codes(SEED, 1);
+    let all: Vec<&str> =
+        ["totp", "identify"].into_iter().chain(all.iter().map(String::as_str)).collect();
+    refused(&demo, &all, 3, &["was changed or replaced"]);
+}
+
+/// Whoever stops after the receipt learns that it stands.
+#[test]
+fn who_stops_after_a_receipt_is_told_that_it_is_recorded() {
+    let demo = with_seed();
+    let wrong = ["check", "--account", "prod", "--stored", "--code", "12345678"];
+    totp(&demo, &wrong, &[]).exits(2).says(&["that is no code; entry 10 is recorded"]);
+    let check = format!("{BINARY} totp check --account prod --stored --vault demo/vault");
+    let mut terminal = dialogue(demo.folder.path(), &check);
+    terminal.until("The code that the device shows now: ");
+    terminal.types("12345678\n");
+    terminal.until("The next one: ");
+    terminal.types("87654321\n");
+    terminal.until("That is no code of this seed: ");
+    terminal.until("The code that the device shows now: ");
+    terminal.types("\u{3}");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, 130, "{shown}");
+    assert!(shown.contains("interrupted; entry 11 is recorded"), "{shown}");
+    assert_eq!(head(&demo), 11);
+}
+
 #[test]
 fn a_code_is_shown_after_its_receipt() {
     let demo = with_seed();
