@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
 use super::output::Answer;
+use crate::totp::{Generator, Parameters, Seed, Strength};
 use crate::vault::{AgeIdentity, export_file, make_folder};
 
 /// `keymuster demo`
@@ -40,6 +42,7 @@ struct Left {
     reader_identity: String,
     /// Each custodian's paper copy.
     papers: Vec<String>,
+    token_seed: String,
     bundle: String,
 }
 
@@ -65,8 +68,9 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
     let [alice_paper, bob_paper] = &papers;
     let (alice_file, bob_file) = (descriptor(alice_paper)?, descriptor(bob_paper)?);
     let paper_fds = [&alice_file, &bob_file].map(|file| file.as_raw_fd().to_string());
+    let token = Token::new(context, at("token.seed"))?;
 
-    for step in steps(&vault, &reader, &recipient, &paper_fds, &bundle) {
+    for step in steps(&vault, &reader, &recipient, &paper_fds, &token, &bundle) {
         context.check_interrupted()?;
         take(context, quiet, step, perform)?;
     }
@@ -75,6 +79,7 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
         demo_keys: shown(&at("demo-keys")),
         reader_identity: shown(&reader),
         papers: papers.iter().map(|paper| shown(paper)).collect(),
+        token_seed: shown(&at("token.seed")),
         bundle: shown(&bundle),
     };
     let human = format!(
@@ -84,12 +89,42 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
          \x20 demo-keys        their software keys: alice's two, and bob's\n\
          \x20 reader.identity  opens the log without a touch: --identity {reader}\n\
          \x20 *.paper.txt      the passphrases that belong on paper, each in its own safe\n\
+         \x20 token.seed       the seed of a token, as it would lie in a safe\n\
          \x20 bundle           the log for an auditor, to be verified with ssh-keygen and sha256sum\n",
         dir = shown(dir),
         vault = left.vault,
         reader = left.reader_identity,
     );
     Ok(Answer::new("demo", &left, human))
+}
+
+/// A token that somebody could have, made up: its seed, and what it shows.
+struct Token {
+    /// With the seed, as it would lie in a safe.
+    file: PathBuf,
+    /// The last code and the present one.
+    codes: [String; 2],
+}
+
+impl Token {
+    fn new(context: &Context, file: PathBuf) -> Result<Self, Failure> {
+        // As many characters as AWS gives, five bits each.
+        const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        let random = Zeroizing::new(context.random::<64>()?);
+        let letter = |byte: &u8| ALPHABET.get(usize::from(byte % 32)).copied().unwrap_or(b'A');
+        let text: Zeroizing<Vec<u8>> = Zeroizing::new(random.iter().map(letter).collect());
+        export_file(&file, &text)?;
+        let bug = |error: &(dyn std::error::Error + 'static)| {
+            Failure::because(exit::FAILED, "the demo made no seed, which is a bug", error)
+        };
+        let text = std::str::from_utf8(&text).map_err(|error| bug(&error))?;
+        let seed = Seed::from_base32(text, Strength::Rfc4226).map_err(|error| bug(&error))?;
+        let generator = Generator::new(&seed, Parameters::default());
+        let seconds = u64::try_from(context.now()?.moment().timestamp()).unwrap_or(0);
+        let step = generator.parameters().step_at(seconds);
+        let shown = |step| generator.code(step).expose().to_string();
+        Ok(Self { file, codes: [shown(step.saturating_sub(1)), shown(step)] })
+    }
 }
 
 /// A new file, open to be written to by its number.
@@ -105,6 +140,7 @@ fn steps(
     reader: &Path,
     recipient: &str,
     [alice_paper, bob_paper]: &[String; 2],
+    token: &Token,
     bundle: &Path,
 ) -> Vec<Step> {
     let line = |words: &[&str]| -> Vec<OsString> { words.iter().map(OsString::from).collect() };
@@ -129,6 +165,9 @@ fn steps(
     ]));
     let bob = ["custodian", "add", "bob", "--name", "Bob B.", "--key", "primary"];
     let add = line(&[&bob[..], &["--paper-fd", bob_paper]].concat());
+    let [before, now] = &token.codes;
+    let mut check = line(&["totp", "check", "--account", "prod", "--code", before, "--code", now]);
+    check.extend([OsString::from("--seed-file"), OsString::from(&token.file)]);
     let mut export = line(&["log", "export"]);
     export.push(bundle.into());
     vec![
@@ -168,6 +207,44 @@ fn steps(
                 "alice/blue",
                 "bob/primary",
             ])),
+            for_real: None,
+        },
+        Step {
+            why: "An account, whose root user they look after, and a token that is registered with it.",
+            arguments: on_vault(line(&[
+                "account",
+                "add",
+                "prod",
+                "--id",
+                "123456789012",
+                "--email",
+                "aws-prod@example.com",
+            ])),
+            for_real: Some("keymuster account import FILE takes a list of many"),
+        },
+        Step {
+            why: "Bob has the token.",
+            arguments: on_vault(line(&[
+                "account",
+                "link",
+                "phone",
+                "prod",
+                "--token",
+                "--held-by",
+                "bob",
+            ])),
+            for_real: None,
+        },
+        Step {
+            why: "Is the seed in the safe the one that makes the token's codes? Two codes tell.",
+            arguments: on_vault(check),
+            for_real: Some(
+                "the same without --code, which asks for them; --qr reads a scanned sheet",
+            ),
+        },
+        Step {
+            why: "What is known of the account, and what is missing?",
+            arguments: as_reader(line(&["account", "show", "prod"])),
             for_real: None,
         },
         Step {

@@ -156,6 +156,12 @@ impl Secret {
         self.generations.last()
     }
 
+    /// Whether it may be the seed of a token of an account: it isn't recorded as another's.
+    pub fn may_be_of(&self, account: &Handle, token: &Handle) -> bool {
+        self.account.as_ref().is_none_or(|its| its == account)
+            && self.token.as_ref().is_none_or(|its| its == token)
+    }
+
     /// A certain value.
     pub fn generation(&self, number: u32) -> Option<&Generation> {
         self.generations.iter().find(|generation| generation.number == number)

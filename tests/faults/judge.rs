@@ -208,8 +208,8 @@ impl Struck<'_> {
         }
         let (head, strays) = self.world.verify(&vault, &self.world.fingerprint_in(&vault)?)?;
         must(strays.is_empty() || self.fault == Fault::Kill, || format!("strays: {strays:?}"))?;
-        must((1..=5).contains(&head.number), || format!("{head:?}"))?;
-        Ok(if head.number == 5 { Stands::AsAfter } else { Stands::AsBefore })
+        must((1..=8).contains(&head.number), || format!("{head:?}"))?;
+        Ok(if head.number == 8 { Stands::AsAfter } else { Stands::AsBefore })
     }
 
     /// What the exit code and the words say of the vault is so.

@@ -166,6 +166,7 @@ fn a_receipt_names_who_opened_what() {
 #[test]
 fn a_token_is_checked_against_a_seed() {
     let mut people = in_custody();
+    people.does(&TWO, vec![account("third", 3), linked("phone", &["third"])]);
     let name = |text: &str| Some(text.parse::<SecretName>().unwrap());
     let with = |change: fn(&mut TotpChecked)| {
         let mut event = check("prod", "phone");
@@ -195,6 +196,13 @@ fn a_token_is_checked_against_a_seed() {
                 }),
                 "prod-seed.1 is another seed",
             ),
+            (
+                Event::TotpChecked(TotpChecked {
+                    secret: name("prod-seed.1"),
+                    ..check("third", "phone")
+                }),
+                "prod-seed.1 isn't of third, phone",
+            ),
         ],
     );
     let stored = TotpChecked { secret: name("prod-seed.1"), ..check("prod", "phone") };
@@ -208,7 +216,7 @@ fn a_token_is_checked_against_a_seed() {
         people.state().accounts()[&handle("prod")].devices[&device("phone")].checks.clone()
     };
     let found: Vec<_> = checks(&people).iter().map(|check| (check.at.entry, check.found)).collect();
-    assert_eq!(found, [(4, Some((Evidence::TwoConsecutive, -30))), (5, None)]);
+    assert_eq!(found, [(5, Some((Evidence::TwoConsecutive, -30))), (6, None)]);
 
     // As with everything that is tried: what is dated ahead puts nothing off.
     let now = people.log.seconds;

@@ -200,6 +200,11 @@ impl Check {
             fingerprint.as_ref(),
             secret.as_ref(),
         ));
+        // That it is another's too is told, and isn't this token's to be recorded.
+        let own = secret.clone().filter(|name| {
+            let known = session.state().secrets().get(&name.secret);
+            known.is_some_and(|secret| secret.may_be_of(&account, &token))
+        });
         let outcome = if evidence.is_some() { Outcome::Passed } else { Outcome::Failed };
         let event = Event::TotpChecked(TotpChecked {
             account: account.clone(),
@@ -208,8 +213,8 @@ impl Check {
             evidence,
             drift_seconds: evidence.and(verdict.drift_seconds),
             // Whatever was pasted by mistake leaves nothing on record.
-            fingerprint: fingerprint.filter(|_| evidence.is_some() || secret.is_some()),
-            secret: secret.clone(),
+            fingerprint: fingerprint.filter(|_| evidence.is_some() || own.is_some()),
+            secret: own.clone(),
         });
         let code = if verdict.matches { exit::DONE } else { exit::NO };
         let decided = {

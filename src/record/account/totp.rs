@@ -83,6 +83,10 @@ impl TotpChecked {
             let secret = state.secrets().get(&name.secret);
             let known = secret.and_then(|secret| secret.generation(name.generation));
             let known = known.ok_or_else(|| Rejection::Unknown("secret", name.to_string()))?;
+            if !secret.is_some_and(|secret| secret.may_be_of(&self.account, &self.token)) {
+                let message = format!("{name} isn't of {}, {}", self.account, self.token);
+                return Err(Rejection::Mismatch(message));
+            }
             if known.fingerprint != self.fingerprint {
                 return Err(Rejection::Mismatch(format!("{name} is another seed")));
             }
