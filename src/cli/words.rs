@@ -16,20 +16,21 @@ use crate::sshsig::PublicKey;
 /// How many accounts of a list are told one by one.
 const MAX_ACCOUNTS: usize = 20;
 
-/// The events of an entry, a sentence each; of a long list of accounts the first, and how many
-/// more there are. Nothing else is ever left out.
+/// The events of an entry, a sentence each; of a long list of accounts the first, and what the
+/// others have in common and what only few of them have. Nothing else is ever left out.
 pub fn all_in_words(events: &[Event]) -> Vec<String> {
-    let is_account = |event: &&Event| matches!(event, Event::AccountAdded(_));
-    let accounts = events.iter().filter(is_account).count();
-    let mut told = 0;
-    let shown = events.iter().filter(|event| {
-        told += usize::from(is_account(event));
-        !is_account(event) || told <= MAX_ACCOUNTS
-    });
-    let more = accounts.saturating_sub(MAX_ACCOUNTS);
-    let rest = (more > 0)
-        .then(|| format!("{more} more accounts are looked after, each with its own details"));
-    shown.map(in_words).chain(rest).collect()
+    let (mut told, mut more) = (Vec::new(), Vec::new());
+    let mut accounts = 0;
+    for event in events {
+        let is_account = matches!(event, Event::AccountAdded(_));
+        accounts += usize::from(is_account);
+        match event {
+            Event::AccountAdded(added) if accounts > MAX_ACCOUNTS => more.push(added.as_ref()),
+            event => told.push(in_words(event)),
+        }
+    }
+    told.extend(account::many_added(&more));
+    told
 }
 
 /// An event as a sentence without a full stop.

@@ -1,11 +1,12 @@
 //! Events about accounts in words.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::{joined, quoted, remarked};
 use crate::record::{
     AccountAdded, AccountChanged, AccountField, AccountsTried, Contact, DeviceLinked,
-    DeviceUnlinked, Handle, Outcome, RootUserChanged, SignInProven, TokenMoved,
+    DeviceUnlinked, Email, Handle, Outcome, RootUserChanged, SignInProven, TokenMoved,
 };
 
 pub fn added(event: &AccountAdded) -> String {
@@ -30,6 +31,64 @@ pub fn added(event: &AccountAdded) -> String {
         quoted(&event.id),
         what.join("; ")
     )
+}
+
+/// How many different values of a field are told.
+const MAX_VALUES: usize = 8;
+
+/// Many accounts, by what they have: what only few of them have first, since one that doesn't
+/// belong to a long list shows by that.
+pub fn many_added(accounts: &[&AccountAdded]) -> Vec<String> {
+    if accounts.is_empty() {
+        return Vec::new();
+    }
+    type Value = fn(&AccountAdded) -> Option<String>;
+    let fields: [(&str, Value); 10] = [
+        ("provider", |account| Some(account.provider.to_string())),
+        ("root e-mail at", |account| account.root_email.as_ref().map(Email::domain)),
+        ("mailbox read by", |account| people(&account.mailbox_readers)),
+        ("root telephone", |account| account.root_phone.as_ref().map(ToString::to_string)),
+        ("answered by", |account| people(&account.phone_answerers)),
+        ("billing contact at", |account| at(account.billing_contact.as_ref())),
+        ("operations contact at", |account| at(account.operations_contact.as_ref())),
+        ("security contact at", |account| at(account.security_contact.as_ref())),
+        ("root password at", |account| account.password_place.as_ref().map(quoted)),
+        ("root credentials", |account| (!account.root_credentials).then(|| "none".to_owned())),
+    ];
+    let many = accounts.len();
+    let mut lines = vec![format!("{many} more accounts are looked after; how many have what:")];
+    for (field, value) in fields {
+        let mut found: BTreeMap<Option<String>, usize> = BTreeMap::new();
+        for account in accounts {
+            *found.entry(value(account)).or_default() += 1;
+        }
+        let values = found.keys().flatten().count();
+        if values == 0 {
+            continue;
+        }
+        let mut found: Vec<(Option<String>, usize)> = found.into_iter().collect();
+        found.sort_by_key(|(_, count)| *count);
+        let told = |(value, count): &(Option<String>, usize)| {
+            format!("{} ({count})", value.as_deref().unwrap_or("nothing"))
+        };
+        let mut words: Vec<String> = found.iter().take(MAX_VALUES).map(told).collect();
+        let left: usize = found.iter().skip(MAX_VALUES).map(|(_, count)| count).sum();
+        if left > 0 {
+            let others = found.len() - MAX_VALUES;
+            words.push(format!("{others} others ({left})"));
+        }
+        lines.push(format!("  {field} {}", words.join(", ")));
+    }
+    lines
+}
+
+fn people(handles: &[Handle]) -> Option<String> {
+    (!handles.is_empty()).then(|| joined(handles, " and "))
+}
+
+/// The domain of a contact's address.
+fn at(contact: Option<&Contact>) -> Option<String> {
+    contact.map(|contact| contact.email.domain())
 }
 
 pub fn changed(event: &AccountChanged) -> String {
