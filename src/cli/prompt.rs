@@ -96,6 +96,15 @@ impl Terminal {
         self.answer(question, Look::Unseen)
     }
 
+    /// How many rows and columns the terminal has; what is usual, where it doesn't say.
+    pub fn size(&self) -> (usize, usize) {
+        let size = self.tty().and_then(|tty| rustix::termios::tcgetwinsize(&tty).ok());
+        match size.map(|size| (usize::from(size.ws_row), usize::from(size.ws_col))) {
+            Some((rows, columns)) if rows > 0 && columns > 0 => (rows, columns),
+            _ => (24, 80),
+        }
+    }
+
     /// Shows a secret on the terminal alone, never on stdout or stderr, asks for a line below
     /// it, and takes both away again, however that ends.
     pub fn ask_beside(

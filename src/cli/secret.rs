@@ -3,6 +3,7 @@
 mod list;
 pub mod opening;
 pub mod output;
+mod pages;
 mod show;
 mod store;
 

@@ -131,6 +131,14 @@ pub fn seed_text(
 }
 
 impl SeedForm {
+    /// Whether any of it was said.
+    pub fn is_given(&self) -> bool {
+        self.allow_short_seed
+            || self.algorithm.is_some()
+            || self.digits.is_some()
+            || self.period.is_some()
+    }
+
     /// Reads a seed.
     pub fn read(&self, text: &str) -> Result<SeedSource, Failure> {
         let strength = if self.allow_short_seed { Strength::Any } else { Strength::Rfc4226 };

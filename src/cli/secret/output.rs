@@ -9,11 +9,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::pages::pages;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::prompt::Question;
 use crate::text::sanitise;
+
+/// The rows that stand beside a secret on its screen: the title, which may wrap, and the
+/// question.
+const BESIDE: usize = 6;
+const CLEAR: &str = "Press Enter to clear it: ";
 
 /// Where a secret goes instead of the terminal.
 #[derive(Debug, Args)]
@@ -72,13 +78,23 @@ impl Target {
         };
         match self {
             Self::Terminal => {
-                let question = Question {
-                    text: "Press Enter to clear it: ",
-                    about: "a secret stands on the terminal",
-                    instead: "--output FILE writes it to a file",
-                };
-                let all = [title, "\n\n", secret, "\n\n"];
-                context.terminal.ask_beside(&all, &question).map(drop)
+                let (rows, columns) = context.terminal.size();
+                let pages = pages(secret, rows.saturating_sub(BESIDE), columns);
+                for (number, page) in (1..).zip(&pages) {
+                    let (counted, text) = match pages.len() {
+                        1 => (String::new(), CLEAR),
+                        many if number == many => (format!(" (page {number} of {many})"), CLEAR),
+                        many => (format!(" (page {number} of {many})"), "Press Enter to go on: "),
+                    };
+                    let question = Question {
+                        text,
+                        about: "a secret stands on the terminal",
+                        instead: "--output FILE writes it to a file",
+                    };
+                    let all = [title, &counted, "\n\n", page, "\n\n"];
+                    context.terminal.ask_beside(&all, &question)?;
+                }
+                Ok(())
             }
             Self::Stdout => {
                 // Not through std's own handle, whose buffer would keep a copy.

@@ -126,6 +126,12 @@ impl Input {
     }
 
     fn text(&self, context: &Context, kind: SecretKind) -> Result<Zeroizing<String>, Failure> {
+        if self.form.is_given() && kind != SecretKind::Seed {
+            return Err(Failure::new(
+                exit::USAGE,
+                "--algorithm, --digits, --period and --allow-short-seed are for seeds",
+            ));
+        }
         if self.qr.is_given() && kind != SecretKind::Seed {
             return Err(Failure::new(exit::USAGE, "--qr is for seeds")
                 .hint("give another secret with --file FILE"));

@@ -219,6 +219,29 @@ fn a_secret_stands_on_the_terminal_alone_until_enter_is_pressed() {
     assert_eq!(answer, "prod-root.1 was shown; the receipt is entry 10.\n");
 }
 
+/// Nothing scrolls back on the screen that is wiped.
+#[test]
+fn a_note_that_is_longer_than_the_screen_is_shown_page_by_page() {
+    let demo = Demo::new();
+    let text: String = (1..=40).map(|n| format!("the {n}. line\n")).collect();
+    let note = file(&demo, "note", &text);
+    demo.run(&["secret", "store", "long", "--kind", "note", "--file", &note]).exits(0);
+    let command = format!("{BINARY} secret show long --vault demo/vault");
+    let mut terminal = dialogue(demo.folder.path(), &command);
+    for (page, first, last) in [(1, 1, 18), (2, 19, 36), (3, 37, 40)] {
+        let shown = terminal.until("Press Enter to ");
+        assert!(shown.contains(&format!("(page {page} of 3)")), "{shown}");
+        for line in [first, last] {
+            assert!(shown.contains(&format!("the {line}. line")), "{line} isn't in {shown}");
+        }
+        assert!(!shown.contains(&format!("the {}. line", last + 1)), "{shown}");
+        terminal.types("\n");
+    }
+    assert_eq!(terminal.ends().0, 0);
+    let flags = ["secret", "store", "x", "--kind", "note", "--file", &note, "--digits", "8"];
+    refused(&demo, &flags, 2, &["--digits, --period and --allow-short-seed are for seeds"]);
+}
+
 #[test]
 fn a_secret_that_is_typed_is_not_shown_and_a_password_is_typed_twice() {
     let demo = with_token();
