@@ -20,6 +20,8 @@ const OWN: &str = "config/keymuster/readers";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stands {
     AsBefore,
+    /// After so many of its entries: the receipt is there, and nothing came of it.
+    Between(u64),
     AsAfter,
 }
 
@@ -60,7 +62,7 @@ impl Struck<'_> {
         let world = self.world;
         self.nothing_is_in_the_clear()?;
         let stands = match self.line.effect {
-            Effect::Appends => self.vault_stands()?,
+            Effect::Appends(entries) => self.vault_stands(entries)?,
             Effect::Reads | Effect::Exports(_) | Effect::SetsPin => self.vault_is_untouched()?,
             Effect::Founds(folder) => {
                 self.vault_is_untouched()?;
@@ -137,16 +139,15 @@ impl Struck<'_> {
         Ok(Stands::AsBefore)
     }
 
-    /// At the old head or at the next, with every file that was there.
-    fn vault_stands(&self) -> Verdict<Stands> {
+    /// At the old head or at one after it, with every file that was there.
+    fn vault_stands(&self, entries: u64) -> Verdict<Stands> {
         let (head, strays) = self.world.verify("demo/vault", self.world.fingerprint())?;
         let old = self.world.head();
-        let stands = if head == *old {
-            Stands::AsBefore
-        } else if head.number == old.number + 1 {
-            Stands::AsAfter
-        } else {
-            return Err(format!("the vault is at {head:?}, and was at {old:?}"));
+        let stands = match head.number.checked_sub(old.number) {
+            Some(0) if head == *old => Stands::AsBefore,
+            Some(new) if new == entries => Stands::AsAfter,
+            Some(new) if 0 < new && new < entries => Stands::Between(new),
+            _ => return Err(format!("the vault is at {head:?}, and was at {old:?}")),
         };
         let now = self.world.files("demo/vault");
         let changed = self.before.vault.iter().find(|(path, bytes)| now.get(*path) != Some(bytes));
@@ -255,7 +256,7 @@ impl Struck<'_> {
         match (self.line.effect, stands) {
             // Each of its steps tells of its own entry.
             (Effect::Demonstrates(_), _) => Ok(()),
-            (_, Stands::AsAfter) => {
+            (_, Stands::AsAfter | Stands::Between(_)) => {
                 must(says, || format!("it is recorded, and not said: {stderr}"))
             }
             (_, Stands::AsBefore) => must(!says, || format!("it says it is recorded: {stderr}")),
@@ -266,7 +267,7 @@ impl Struck<'_> {
     fn repeats(&self, stands: Stands) -> Verdict {
         let (world, line) = (self.world, self.line);
         let done = match line.effect {
-            Effect::Appends | Effect::Founds(_) => stands == Stands::AsAfter,
+            Effect::Appends(_) | Effect::Founds(_) => stands == Stands::AsAfter,
             Effect::Exports(folder) => world.folder().join(folder).join("README").exists(),
             Effect::Demonstrates(folder) => world.folder().join(folder).exists(),
             Effect::Reads => false,
@@ -289,10 +290,15 @@ impl Struck<'_> {
             Effect::Exports(folder) => must(world.files(folder) == self.unharmed.second, || {
                 format!("the bundle holds {:?}", world.files(folder).keys())
             }),
-            Effect::Appends => {
+            Effect::Appends(entries) => {
                 let (head, _) = world.verify("demo/vault", world.fingerprint())?;
-                let entries = u64::from(!refused) + u64::from(stands == Stands::AsAfter);
-                must(head.number == world.head().number + entries, || format!("now at {head:?}"))
+                let before = match stands {
+                    Stands::AsBefore => 0,
+                    Stands::Between(some) => some,
+                    Stands::AsAfter => entries,
+                };
+                let all = before + if refused { 0 } else { entries };
+                must(head.number == world.head().number + all, || format!("now at {head:?}"))
             }
             _ => Ok(()),
         }

@@ -10,8 +10,8 @@ use super::world::{RECIPIENT, World};
 pub enum Effect {
     /// Nothing but the memory of heads.
     Reads,
-    /// It appends an entry to the vault.
-    Appends,
+    /// It appends so many entries to the vault: one, or a receipt and what came of it.
+    Appends(u64),
     /// It founds a vault in this folder.
     Founds(&'static str),
     /// It writes a bundle to this folder.
@@ -72,7 +72,7 @@ const fn appending(
         command,
         how,
         arguments,
-        effect: Effect::Appends,
+        effect: Effect::Appends(1),
         world: World::new,
         prepare: |_| {},
         budget: 30,
@@ -323,6 +323,27 @@ pub const LINES: &[Line] = &[
                 "prod",
                 "--seed-file",
                 "seed",
+                "--at",
+                "2026-11-22T12:00:30Z",
+                "--code",
+                "738534",
+                "--code",
+                "286530",
+                "ON_VAULT",
+            ],
+            None,
+        )
+    },
+    Line {
+        effect: Effect::Appends(2),
+        how: "in custody",
+        budget: 10,
+        ..tending(
+            "totp check",
+            &[
+                "--account",
+                "prod",
+                "--stored",
                 "--at",
                 "2026-11-22T12:00:30Z",
                 "--code",

@@ -52,6 +52,7 @@ struct Row {
     struck: BTreeSet<usize>,
     runs: BTreeMap<Fault, usize>,
     as_before: usize,
+    between: usize,
     as_after: usize,
 }
 
@@ -105,6 +106,7 @@ fn try_faults(place: usize, line: &Line, table: &Table) -> Result<(), Failed> {
         *row.runs.entry(fault).or_default() += 1;
         match try_one(line, point, fault, &unharmed) {
             Ok(Stands::AsBefore) => row.as_before += 1,
+            Ok(Stands::Between(_)) => row.between += 1,
             Ok(Stands::AsAfter) => row.as_after += 1,
             Err(reason) => failures.push(format!("{} at {point}: {reason}", fault.name())),
         }
@@ -158,20 +160,21 @@ fn chosen(points: &[Point], budget: usize) -> Vec<(usize, Fault)> {
 fn print_table(table: &BTreeMap<usize, Row>) {
     println!("What was struck, and how the vault was found (n of m: some points only)\n");
     println!(
-        "{:<28} {:>11} {:>5} {:>7} {:>5} {:>6} {:>9} {:>9}",
-        "command", "points", "KILL", "ENOSPC", "EIO", "EINTR", "as before", "as after"
+        "{:<28} {:>11} {:>5} {:>7} {:>5} {:>6} {:>9} {:>8} {:>9}",
+        "command", "points", "KILL", "ENOSPC", "EIO", "EINTR", "as before", "between", "as after"
     );
     for (place, row) in table {
         let name = LINES.get(*place).map(Line::name).unwrap_or_default();
         let runs = |fault| row.runs.get(&fault).copied().unwrap_or_default();
         println!(
-            "{name:<28} {:>11} {:>5} {:>7} {:>5} {:>6} {:>9} {:>9}",
+            "{name:<28} {:>11} {:>5} {:>7} {:>5} {:>6} {:>9} {:>8} {:>9}",
             format!("{} of {}", row.struck.len(), row.points),
             runs(Fault::Kill),
             runs(Fault::NoSpace),
             runs(Fault::Broken),
             runs(Fault::Interrupted),
             row.as_before,
+            row.between,
             row.as_after,
         );
     }
