@@ -73,6 +73,18 @@ pub enum Unreadable {
     /// A field goes on for ever.
     #[error("a quote that opens a field is never closed")]
     OpenQuote,
+    /// A quote where none can be.
+    #[error("line {line}: a quote stands within a field, or after the end of a quoted one")]
+    StrayQuote {
+        /// From 1.
+        line: u64,
+    },
+    /// Many more fields than columns.
+    #[error("line {line} has far more fields than there are columns")]
+    TooManyFields {
+        /// From 1.
+        line: u64,
+    },
     /// No line of headings.
     #[error("it is empty")]
     Empty,

@@ -11,11 +11,28 @@
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{061C}' | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            '\u{034F}' | '\u{061C}' | '\u{17B4}'..='\u{17B5}' | '\u{180E}' | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
             | '\u{E0000}'..='\u{E007F}'
             // Letters and signs that look like blanks.
             | '\u{00AD}' | '\u{115F}'..='\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{FFA0}')
+}
+
+/// Whether a text has a joiner or a variation selector where it joins or selects nothing that
+/// is seen, so that two texts look the same: at its beginning, or after an ASCII character or
+/// another one. Persian names and emoji need them elsewhere.
+pub fn hides_something(text: &str) -> bool {
+    let is_hidden = |c: char| {
+        matches!(c, '\u{180B}'..='\u{180F}' | '\u{200C}'..='\u{200D}' | '\u{FE00}'..='\u{FE0F}'
+            | '\u{E0100}'..='\u{E01EF}')
+    };
+    let mut before = ' ';
+    text.chars().any(|c| {
+        let joins = !before.is_ascii() && (!is_hidden(before) || before == '\u{FE0F}');
+        let hides = is_hidden(c) && !joins;
+        before = c;
+        hides
+    })
 }
 
 /// `text` fit to be shown: deceptive characters become `�`, and what is beyond `limit`
@@ -45,6 +62,23 @@ mod tests {
     fn control_and_direction_characters_are_replaced() {
         assert_eq!(sanitise("a\u{1b}[31mb\u{202e}c\n", 64), "a\u{fffd}[31mb\u{fffd}c\u{fffd}");
         assert_eq!(sanitise("Schlüssel 鍵", 64), "Schlüssel 鍵");
+    }
+
+    #[test]
+    fn what_nobody_sees_hides_something() {
+        for fit in
+            ["", "Prod", "می\u{200C}خواهم", "⚠\u{FE0F}", "👩\u{200D}💻", "🏳\u{FE0F}\u{200D}🌈"]
+        {
+            assert!(!hides_something(fit), "{fit:?}");
+        }
+        for unfit in
+            ["\u{200D}Prod", "Pr\u{200D}od", "Prod\u{200C}", "x\u{FE0F}", "é\u{200D}\u{200D}"]
+        {
+            assert!(hides_something(unfit), "{unfit:?}");
+        }
+        for c in ['\u{034F}', '\u{17B4}', '\u{180E}', '\u{2060}', '\u{E0041}'] {
+            assert!(is_deceptive(c), "{c:?}");
+        }
     }
 
     #[test]

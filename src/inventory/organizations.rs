@@ -3,11 +3,23 @@
 //! Fields that aren't named here don't matter; AWS adds some from time to time.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::IgnoredAny;
+use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use super::{Listed, MAX_ROWS, Row, Unreadable, handle_from};
 use crate::record::{AccountAdded, Email, Line};
 use crate::text::sanitise;
+
+/// The whole list. Fields that stand twice are errors, here and in an account: which of them
+/// counts would be a guess.
+#[derive(Deserialize)]
+struct List<'a> {
+    #[serde(rename = "Accounts", borrow)]
+    accounts: Vec<&'a RawValue>,
+    #[serde(rename = "NextToken")]
+    next: Option<IgnoredAny>,
+}
 
 #[derive(Deserialize)]
 struct Account {
@@ -28,20 +40,18 @@ struct Account {
 
 /// Reads the accounts of such a list.
 pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
-    let list: Value = serde_json::from_str(text)
-        .map_err(|error| Unreadable::NotJson { line: error.line(), column: error.column() })?;
-    let accounts = match list {
-        Value::Array(accounts) => accounts,
-        Value::Object(mut fields) => {
-            if fields.get("NextToken").is_some_and(|token| !token.is_null()) {
-                return Err(Unreadable::NotAll);
-            }
-            match fields.remove("Accounts") {
-                Some(Value::Array(accounts)) => accounts,
-                _ => return Err(Unreadable::OtherJson),
-            }
+    let unreadable = |error: serde_json::Error| match error.classify() {
+        Category::Data => Unreadable::OtherJson,
+        _ => Unreadable::NotJson { line: error.line(), column: error.column() },
+    };
+    let accounts: Vec<&RawValue> = if text.trim_start().starts_with('[') {
+        serde_json::from_str(text).map_err(unreadable)?
+    } else {
+        let list: List<'_> = serde_json::from_str(text).map_err(unreadable)?;
+        if list.next.is_some() {
+            return Err(Unreadable::NotAll);
         }
-        _ => return Err(Unreadable::OtherJson),
+        list.accounts
     };
     if accounts.len() > MAX_ROWS {
         return Err(Unreadable::TooManyRows);
@@ -50,9 +60,12 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
     Ok(numbered.map(|(place, value)| Row { place, account: account(value) }).collect())
 }
 
-fn account(value: Value) -> Result<Listed, Vec<String>> {
-    let account: Account = serde_json::from_value(value).map_err(|error| {
-        vec![format!("it isn't an account: {}", sanitise(&error.to_string(), 200))]
+fn account(text: &RawValue) -> Result<Listed, Vec<String>> {
+    let account: Account = serde_json::from_str(text.get()).map_err(|error| {
+        let error = error.to_string();
+        // Its place is one within the account.
+        let reason = error.split(" at line ").next().unwrap_or(&error);
+        vec![format!("it isn't an account: {}", sanitise(reason, 200))]
     })?;
     let mut wrong = Vec::new();
     let mut note = |field: &str, error: &dyn std::fmt::Display| {
@@ -124,6 +137,10 @@ mod tests {
             read(&format!("[{account}]")).unwrap().pop().unwrap().account.unwrap_err()
         };
         assert!(wrong("7")[0].starts_with("it isn't an account"));
+        let twice = wrong(r#"{"Id": "012345678901", "Email": "a@b.cd", "Id": "012345678902"}"#);
+        assert_eq!(twice, ["it isn't an account: duplicate field `Id`"]);
+        let lists = r#"{"Accounts": [{"Id": "1"}], "Accounts": []}"#;
+        assert_eq!(read(lists), Err(Unreadable::OtherJson));
         assert!(wrong("{\"Id\": 12345678901}")[0].starts_with("it isn't an account"));
         assert!(wrong(r#"{"Id": "1", "Arn": "x"}"#)[0].starts_with("Arn: "));
         assert!(wrong(r#"{"Id": "1", "Email": "nobody"}"#)[0].starts_with("Email: "));

@@ -33,8 +33,13 @@ pub struct Planned {
 /// What becomes of a row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fate {
-    /// It is added under this handle.
-    Added(Handle),
+    /// It is added.
+    Added {
+        /// Under this handle.
+        account: Handle,
+        /// The handle that it had, and when it was removed, if it was.
+        removed: Option<(Handle, Stamp)>,
+    },
     /// It is here already, and stays as it is.
     Here {
         /// Its handle.
@@ -96,6 +101,8 @@ struct Planner<'a> {
     before: &'a State,
     /// As it would be after the rows so far.
     after: State,
+    /// The accounts that were removed, by what they are at their providers.
+    former: BTreeMap<&'a AccountIdentity, (&'a Handle, Stamp)>,
     /// The handles that the list gives, which no made one may be.
     given: BTreeSet<Handle>,
     /// The accounts of the rows so far, and where they stand.
@@ -108,7 +115,12 @@ impl<'a> Planner<'a> {
     fn new(rows: &[Row], state: &'a State) -> Self {
         let named = rows.iter().filter_map(|row| row.account.as_ref().ok());
         let named = named.filter(|listed| listed.named);
+        let former = state
+            .former_accounts()
+            .iter()
+            .filter_map(|(handle, account)| Some((&account.identity, (handle, account.removed?))));
         Self {
+            former: former.collect(),
             before: state,
             after: state.clone(),
             given: named.map(|listed| listed.account.account.clone()).collect(),
@@ -161,7 +173,8 @@ impl<'a> Planner<'a> {
             self.devices.entry(device).or_default().push(handle.clone());
         }
         self.added.push(listed.account);
-        Ok(Fate::Added(handle))
+        let removed = self.former.get(&identity).map(|(handle, at)| ((*handle).clone(), *at));
+        Ok(Fate::Added { account: handle, removed })
     }
 
     /// The handle that was made for an account, or, if that is another's, the same with its id.

@@ -13,12 +13,12 @@ use super::{COLUMNS, Listed, MAX_ROWS, Row, Unreadable, handle_from};
 use crate::record::{AccountAdded, Handle, Line};
 use crate::text::sanitise;
 
+/// The most fields that a line may have: more than there are columns, so that a line with some
+/// too many is told as a wrong row.
+const MAX_FIELDS: usize = 4 * COLUMNS.len();
+
 /// Reads the rows of a spreadsheet.
 pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
-    // A quote in a quoted field is doubled: closed fields have an even number together.
-    if !text.bytes().filter(|byte| *byte == b'"').count().is_multiple_of(2) {
-        return Err(Unreadable::OpenQuote);
-    }
     let headings = text.lines().find(|line| !line.trim().is_empty()).ok_or(Unreadable::Empty)?;
     let delimiter = [b',', b';', b'\t']
         .into_iter()
@@ -28,6 +28,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
             (count, usize::from(*mark == b','))
         })
         .unwrap_or(b',');
+    let lines = lines_of_records(text, delimiter)?;
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
@@ -35,7 +36,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
         .from_reader(text.as_bytes());
     let mut columns: Option<Vec<&'static str>> = None;
     let mut rows = Vec::new();
-    for record in reader.records() {
+    for (record, place) in reader.records().zip(lines) {
         let record = record.map_err(|_| Unreadable::NotText)?;
         if record.iter().all(|field| field.trim().is_empty()) {
             continue;
@@ -43,7 +44,6 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
         match &columns {
             None => columns = Some(headings_of(&record)?),
             Some(columns) => {
-                let place = record.position().map_or(0, csv::Position::line);
                 rows.push(Row { place, account: account(columns, &record) });
             }
         }
@@ -52,6 +52,60 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
         }
     }
     Ok(rows)
+}
+
+/// The line in which each record begins, blank lines aside, from 1. Fails on what spreadsheet
+/// programs don't write and a reader could only guess at: a quote within a field or after its
+/// end, one that is never closed, and more fields than there are columns to have.
+fn lines_of_records(text: &str, delimiter: u8) -> Result<Vec<u64>, Unreadable> {
+    enum At {
+        Start,
+        Plain,
+        Quoted,
+        /// After a quote in a quoted field: its end, or the first of two.
+        Quote,
+        /// After the end of a quoted field.
+        End,
+    }
+    let mut records = Vec::new();
+    let (mut at, mut line, mut fields) = (At::Start, 1, 0_usize);
+    let mut before = b'\n';
+    for byte in text.bytes() {
+        let is_break = byte == b'\n' || byte == b'\r';
+        let is_over = is_break && !matches!(at, At::Quoted);
+        if fields == 0 && !is_break {
+            records.push(line);
+            fields = 1;
+        }
+        at = match (at, byte) {
+            (At::Quoted, b'"') => At::Quote,
+            (At::Quoted, _) => At::Quoted,
+            (At::Quote, b'"') => At::Quoted,
+            (At::Start, b'"') => At::Quoted,
+            _ if is_over => At::Start,
+            (_, mark) if mark == delimiter => {
+                fields += 1;
+                At::Start
+            }
+            (At::Quote | At::End, b' ' | b'\t') => At::End,
+            (At::Quote | At::End, _) | (At::Plain, b'"') => {
+                return Err(Unreadable::StrayQuote { line });
+            }
+            _ => At::Plain,
+        };
+        if fields > MAX_FIELDS {
+            return Err(Unreadable::TooManyFields { line });
+        }
+        if is_over {
+            fields = 0;
+        }
+        // Two characters may be one line break.
+        if is_break && (byte == b'\r' || before != b'\r') {
+            line += 1;
+        }
+        before = byte;
+    }
+    if matches!(at, At::Quoted) { Err(Unreadable::OpenQuote) } else { Ok(records) }
 }
 
 fn headings_of(record: &StringRecord) -> Result<Vec<&'static str>, Unreadable> {
@@ -104,9 +158,16 @@ fn account(columns: &[&'static str], record: &StringRecord) -> Result<Listed, Ve
         let (has, should) = (record.len(), columns.len());
         return Err(vec![format!("it has {has} fields where the headings have {should}")]);
     }
-    let fields = columns.iter().copied().zip(record.iter().map(str::trim));
+    let fields = columns.iter().copied().zip(record);
+    let broken = fields.clone().filter(|(_, value)| value.contains(['\n', '\r']));
+    let wrong: Vec<String> =
+        broken.map(|(column, _)| format!("{column}: it holds a line break")).collect();
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    let fields = fields.map(|(column, value)| (column, value.trim()));
     let values = fields.filter(|(_, value)| !value.is_empty()).collect();
-    let mut fields = Fields { values, wrong: Vec::new() };
+    let mut fields = Fields { values, wrong };
     let aws = || "aws".parse().ok();
     let provider: Option<Handle> =
         if fields.text("provider").is_some() { fields.value("provider") } else { aws() };
@@ -244,6 +305,62 @@ mod tests {
             assert_eq!(listed.account.id.as_str(), "012345678901", "{text:?}");
             assert_eq!((listed.account.account.as_str(), listed.named), ("prod", false));
             assert_eq!(listed.account.provider.as_str(), "aws");
+        }
+    }
+
+    #[test]
+    fn what_a_reader_could_only_guess_at_is_refused() {
+        for (text, why) in [
+            ("id,name\n1,\"Prod\" (old)\n", Unreadable::StrayQuote { line: 2 }),
+            ("id,name\n\n1,a \"b\"\n", Unreadable::StrayQuote { line: 3 }),
+            ("id,name\n1, \"Prod, EU\"\n", Unreadable::StrayQuote { line: 2 }),
+            ("id,name\r\n1,\"a\r\nb\"c", Unreadable::StrayQuote { line: 3 }),
+            ("id,name\n1,\"Prod\n2,b\n", Unreadable::OpenQuote),
+            ("id,name\n1,\"\"\"\n", Unreadable::OpenQuote),
+            (&format!("id,name\n1{}", ",".repeat(100)), Unreadable::TooManyFields { line: 2 }),
+            (&",".repeat(1 << 20), Unreadable::TooManyFields { line: 1 }),
+        ] {
+            assert_eq!(read(text), Err(why), "{:.40?}", text);
+        }
+        assert_eq!(
+            only("id,name\n1 2,\"a \"\"b\"\"\" \n").account.name.unwrap().as_str(),
+            "a \"b\""
+        );
+    }
+
+    #[test]
+    fn a_row_stands_where_a_person_finds_it() {
+        for text in [
+            "\n\nid,name\n\n1,\"a\nb\"\n\n\n2,b\n",
+            "\r\n\r\nid,name\r\n\r\n1,\"a\r\nb\"\r\n\r\n\r\n2,b",
+            "\r\rid,name\r\r1,\"a\rb\"\r\r\r2,b\r",
+        ] {
+            let places: Vec<u64> = rows(text).iter().map(|row| row.place).collect();
+            assert_eq!(places, [5, 9], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_holds_no_line_break_even_at_its_edge() {
+        let row = |text: &str| rows(text).pop().unwrap().account;
+        for field in ["\"a=b;\nc=d\"", "\"\na=b\"", "\"a=b\r\""] {
+            let wrong = row(&format!("id,tags\n012345678901,{field}\n")).unwrap_err();
+            assert_eq!(wrong, ["tags: it holds a line break"]);
+        }
+        assert!(row("id,tags\n012345678901,\" a=b ; c=d \"\n").is_ok());
+    }
+
+    proptest::proptest! {
+        /// Lines are counted beside the reader that splits them.
+        #[test]
+        fn every_record_has_its_line(text in "[ab,\" \n\r]{0,40}") {
+            if let Ok(lines) = lines_of_records(&text, b',') {
+                let mut reader = ReaderBuilder::new();
+                let mut reader =
+                    reader.flexible(true).has_headers(false).from_reader(text.as_bytes());
+                proptest::prop_assert_eq!(reader.records().count(), lines.len());
+                proptest::prop_assert!(lines.is_sorted());
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, Datelike as _, NaiveDateTime, SubsecRound as _, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use thiserror::Error;
 
-use crate::text::is_deceptive;
+use crate::text::{hides_something, is_deceptive};
 
 /// Why a text can't be the value it was meant to be.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl FromStr for Line {
             Err(UnfitValue::Line("is empty"))
         } else if text.trim() != text {
             Err(UnfitValue::Line("begins or ends with a blank"))
-        } else if text.chars().any(is_deceptive) {
+        } else if text.chars().any(is_deceptive) || hides_something(text) {
             Err(UnfitValue::Line("holds a control, invisible or bidirectional character"))
         } else if text.chars().count() > Self::MAX {
             Err(UnfitValue::Line("has more than 500 characters"))

@@ -80,7 +80,7 @@ struct RowView {
     id: Option<String>,
     fate: &'static str,
     account: Option<String>,
-    /// Why it is refused, or what the provider says of it.
+    /// Why it is refused, what the provider says of it, or that it was removed here.
     reasons: Vec<String>,
     differences: Vec<DifferenceView>,
 }
@@ -96,7 +96,7 @@ impl PlanView {
     fn new(plan: &Plan) -> Self {
         let count = |is: fn(&Fate) -> bool| plan.rows.iter().filter(|row| is(&row.fate)).count();
         Self {
-            added: count(|fate| matches!(fate, Fate::Added(_))),
+            added: count(|fate| matches!(fate, Fate::Added { .. })),
             here: count(|fate| matches!(fate, Fate::Here { .. })),
             different: count(
                 |fate| matches!(fate, Fate::Here { differences, .. } if !differences.is_empty()),
@@ -125,7 +125,12 @@ impl PlanView {
 impl RowView {
     fn new(row: &Planned) -> Self {
         let (fate, account, reasons, differences) = match &row.fate {
-            Fate::Added(account) => ("added", Some(account), Vec::new(), Vec::new()),
+            Fate::Added { account, removed } => {
+                let removed = removed.iter().map(|(handle, at)| {
+                    format!("it was removed, as {handle}, in entry {} of {}", at.entry, at.time)
+                });
+                ("added", Some(account), removed.collect(), Vec::new())
+            }
             Fate::Here { account, differences } => {
                 ("here", Some(account), Vec::new(), differences.iter().map(other).collect())
             }
@@ -151,7 +156,8 @@ impl RowView {
         };
         let account = self.account.as_deref().unwrap_or_default();
         let what = match self.fate {
-            "added" => format!("{which} is added as {account}"),
+            "added" if self.reasons.is_empty() => format!("{which} is added as {account}"),
+            "added" => format!("{which} is added as {account}: {}", self.reasons.join(", ")),
             "here" if self.differences.is_empty() => format!("{which} is here as {account}"),
             "here" => {
                 let lines = self.differences.iter().map(DifferenceView::told);
@@ -228,7 +234,7 @@ pub fn import(context: &Context, import: &Import) -> Result<Answer, Failure> {
                 return Err(refused(&view));
             }
             let new = plan.rows.iter().filter_map(|row| match &row.fate {
-                Fate::Added(account) => Some(account.clone()),
+                Fate::Added { account, .. } => Some(account.clone()),
                 _ => None,
             });
             added.borrow_mut().extend(new);
@@ -241,7 +247,7 @@ pub fn import(context: &Context, import: &Import) -> Result<Answer, Failure> {
 
 /// The rows that aren't simply added, and how many there are of each kind.
 fn worth_telling(view: &PlanView) -> String {
-    let odd = view.rows.iter().filter(|row| row.fate != "added");
+    let odd = view.rows.iter().filter(|row| row.fate != "added" || !row.reasons.is_empty());
     let odd = odd.filter(|row| row.fate != "here" || !row.differences.is_empty());
     let odd: Vec<String> = odd.map(RowView::told).collect();
     let mut text: String = odd.iter().take(MAX_TOLD).map(String::as_str).collect();
@@ -279,7 +285,8 @@ pub fn compare(context: &Context, compare: &Compare) -> Result<Answer, Failure> 
             "added" => {
                 let (provider, id) = (row.provider.as_deref(), row.id.as_deref());
                 let which = [provider, id].map(Option::unwrap_or_default).join(" ");
-                human.push_str(&format!("row {}: {which} is missing here\n", row.row));
+                let reasons: String = row.reasons.iter().map(|why| format!(": {why}")).collect();
+                human.push_str(&format!("row {}: {which} is missing here{reasons}\n", row.row));
             }
             "here" if row.differences.is_empty() => {}
             _ => human.push_str(&row.told()),
@@ -295,7 +302,13 @@ pub fn compare(context: &Context, compare: &Compare) -> Result<Answer, Failure> 
         human.push_str("As long as a row is wrong, no account is told to be gone there.\n");
     }
     let same = view.added + view.different + view.refused + view.gone.len() == 0;
-    if same {
+    if same && view.inactive > 0 {
+        let unused = count(view.inactive, "account", "accounts");
+        human.push_str(&format!(
+            "The list and the vault have the same accounts, but for {unused} missing here that the list \
+             doesn't call active.\n"
+        ));
+    } else if same {
         human.push_str("The list and the vault have the same accounts.\n");
     } else {
         human.push_str(&format!(
