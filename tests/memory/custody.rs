@@ -4,10 +4,10 @@ use std::fs;
 
 use keymuster::vault::{CompartmentIdentity, CompartmentName, Location};
 
-use super::demo_vault::Demo;
+use super::demo_vault::{Demo, ran};
 use super::memory::{Secrets, search};
 use super::people::{epochs, identity_on_paper, on_paper};
-use super::{BINARY, derived, dialogue, leaves_nothing, pictures, reader};
+use super::{BINARY, derived, dialogue, leaves_nothing, pictures, reader, scanned};
 
 /// So many random letters and digits.
 fn random(bytes: usize) -> String {
@@ -16,17 +16,17 @@ fn random(bytes: usize) -> String {
     data_encoding::BASE32_NOPAD.encode(&random)
 }
 
-/// The keys of the compartment `seeds`, as alice's paper copy opens them.
-fn seeds(demo: &Demo) -> Secrets {
+/// The keys of a compartment, as alice's paper copy opens them.
+fn keys_of(demo: &Demo, compartment: &'static str) -> Secrets {
     let location = Location::at(&demo.path("vault")).unwrap();
     let alice = identity_on_paper(demo, "alice", 1, "paper.txt");
     let identities: Vec<_> = alice.identities().collect();
-    let newest = location.layout.epochs_of("seeds").unwrap()[0];
-    let file = fs::read(location.layout.compartment("seeds", newest)).unwrap();
+    let newest = location.layout.epochs_of(compartment).unwrap()[0];
+    let file = fs::read(location.layout.compartment(compartment, newest)).unwrap();
     let id = location.id.to_string();
-    let name = CompartmentName { vault: &id, compartment: "seeds", epoch: newest };
+    let name = CompartmentName { vault: &id, compartment, epoch: newest };
     let opened = CompartmentIdentity::open(&file, &identities, &name).unwrap();
-    opened.identities().fold(Secrets::none(), |secrets, key| secrets.age_identity("seeds", key))
+    opened.identities().fold(Secrets::none(), |secrets, key| secrets.age_identity(compartment, key))
 }
 
 pub fn secrets_in_custody_leave_nothing() {
@@ -40,7 +40,7 @@ pub fn secrets_in_custody_leave_nothing() {
     let known = reader(&demo)
         .with(on_paper(&demo, "alice", 1, "paper.txt"))
         .with(epochs(&demo))
-        .with(seeds(&demo))
+        .with(keys_of(&demo, "seeds"))
         .hmac_secret(&derived(&demo, "alice", "primary"))
         .hmac_secret(&derived(&demo, "alice", "blue"))
         .seed(&seed)
@@ -65,6 +65,20 @@ pub fn secrets_in_custody_leave_nothing() {
     command(&format!("totp identify {codes}"), 3);
     command(&format!("totp check --account prod --stored {codes}"), 3);
     command(&format!("totp check --account prod --seed-file demo/seed {codes}"), 3);
+
+    // One that is made by the command itself, and so known only afterwards.
+    let taken = pictures();
+    let add = ["compartment", "add", "own", "--member", "alice", "--vault", "demo/vault"];
+    let output = scanned(demo.folder.path(), taken.path()).args(add).output().unwrap();
+    ran(output).exits(0);
+    let own = || keys_of(&demo, "own");
+    search("compartment add", taken.path(), &own()).nothing_left("compartment add");
+    let with_own = |arguments: &str| {
+        let all: Vec<&str> = arguments.split(' ').chain(["--vault", "demo/vault"]).collect();
+        leaves_nothing(demo.folder.path(), arguments, &all, &own()).exits(0);
+    };
+    with_own("secret replace note --file demo/password --compartment own");
+    with_own("secret show note --output -");
 
     // On a terminal: shown and wiped, typed and not shown.
     let taken = pictures();
