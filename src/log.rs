@@ -10,11 +10,9 @@ mod canonical;
 mod chain;
 mod entry;
 mod finding;
-mod reach;
 mod replay;
 
 pub use chain::{Head, UnfitHead, first_link, next_link, sha256};
 pub use entry::{Document, Entry, FORMAT, MAX_ENTRY, MAX_SIGNERS, Malformed};
 pub use finding::{Finding, FindingKind};
-pub use reach::{Reach, Whose, reach};
 pub use replay::{Considered, Fault, Replay, Rule};

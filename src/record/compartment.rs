@@ -96,7 +96,7 @@ impl CompartmentSealed {
         state.take_recipient(&self.recipient)?;
         state.sealings.push(Sealing::Compartment(self.clone()));
         let recipients = state.recipients_of(&self.members);
-        state.note_epoch(&self.compartment, self.epoch, &recipients);
+        state.note_epoch(&self.compartment, self.epoch, &recipients, at.entry);
         let compartment = Compartment { sealing: self.clone(), sealed: at, recipients };
         state.compartments.insert(self.compartment.clone(), compartment);
         Ok(())

@@ -62,6 +62,7 @@ impl IdentitySealed {
         let known = known.map_or(0, |known| known.sealing.generation);
         follows(self.generation, known, &format!("generation of the identity sealed to {key}"))?;
         state.sealings.push(Sealing::Identity(self.clone()));
+        state.reach.note_copy(&key, self.generation, &recipient);
         let sealed = SealedIdentity { sealing: self.clone(), sealed: at, recipient, exposed };
         state.identities.insert(key, sealed);
         Ok(())

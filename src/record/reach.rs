@@ -1,9 +1,9 @@
-//! Which secrets are within reach of people and copies that they should be closed to: of those
-//! who belong to a compartment no more, and of sealed identities that were reported.
+//! What people, and the sealed copies of their identities, could open: the epochs of compartments
+//! that were encrypted to them, those before which are inside, and the secrets in these.
 //!
-//! Leaving is not forgetting: a secret stays within reach until it has another value, in an
-//! epoch that wasn't encrypted to them. What was opened is in the receipts; this tells what
-//! could be.
+//! Leaving is not forgetting, and a copy that was reported may be in wrong hands: a secret stays
+//! within reach until it has another value, in an epoch that wasn't encrypted to them. What was
+//! opened is in the receipts; this tells what could be.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,18 +18,28 @@ pub(super) struct Reach {
     /// The newest epoch of each compartment that was encrypted to a recipient. Those before it
     /// are inside.
     epochs: BTreeMap<AgeRecipient, Epochs>,
+    /// The newest identity in each sealed copy that there ever was, by slot and generation.
+    copies: BTreeMap<KeyName, BTreeMap<u32, AgeRecipient>>,
+    /// The entries with which epochs began.
+    began: BTreeMap<Handle, BTreeMap<u32, u64>>,
     /// The sealed copies that somebody else may open, each with the newest identity in it. A
     /// copy that is sealed anew elsewhere doesn't bring it back.
     astray: BTreeSet<(KeyName, AgeRecipient)>,
 }
 
-/// The newest epoch that is open, by compartment.
-type Epochs = BTreeMap<Handle, u32>;
+/// The newest epoch that is open, by compartment; those before it are, too.
+pub type Epochs = BTreeMap<Handle, u32>;
 
 impl Reach {
     /// Somebody has this recipient from now on.
     pub(super) fn note_recipient(&mut self, who: &Handle, recipient: &AgeRecipient) {
         self.recipients.entry(who.clone()).or_default().push(recipient.clone());
+    }
+
+    /// A copy of the identity with this recipient is sealed.
+    pub(super) fn note_copy(&mut self, slot: &KeyName, generation: u32, recipient: &AgeRecipient) {
+        let copies = self.copies.entry(slot.clone()).or_default();
+        copies.insert(generation, recipient.clone());
     }
 
     /// What somebody's identities open, up to and with that of `last`.
@@ -55,7 +65,9 @@ impl State {
         compartment: &Handle,
         epoch: u32,
         recipients: &[AgeRecipient],
+        entry: u64,
     ) {
+        self.reach.began.entry(compartment.clone()).or_default().insert(epoch, entry);
         for recipient in recipients {
             let open = self.reach.epochs.entry(recipient.clone()).or_default();
             open.insert(compartment.clone(), epoch);
@@ -78,6 +90,29 @@ impl State {
         }
     }
 
+    /// What somebody could open, with whatever identity they had.
+    pub fn epochs_open_to(&self, who: &Handle) -> Epochs {
+        self.reach.of(who, None)
+    }
+
+    /// What a sealed copy opens: that of this generation, in this slot.
+    pub fn epochs_open_to_copy(&self, slot: &KeyName, generation: u32) -> Epochs {
+        let copy = self.reach.copies.get(slot).and_then(|copies| copies.get(&generation));
+        copy.map_or_else(Epochs::new, |recipient| self.reach.of(&slot.owner, Some(recipient)))
+    }
+
+    /// The generations of the copies that a slot ever held.
+    pub fn copies_in(&self, slot: &KeyName) -> Vec<u32> {
+        self.reach.copies.get(slot).into_iter().flat_map(|copies| copies.keys().copied()).collect()
+    }
+
+    /// The entry with which the next epoch of a compartment began, so that what is written since
+    /// is closed to those who can open this one only.
+    pub fn epoch_closed_by(&self, compartment: &Handle, epoch: u32) -> Option<u64> {
+        let began = self.reach.began.get(compartment)?;
+        began.range(epoch.saturating_add(1)..).next().map(|(_, entry)| *entry)
+    }
+
     /// The secrets whose present value somebody could open, with whatever identity they had,
     /// and that are in a compartment which they belong to no more.
     pub fn secrets_kept_by(&self, who: &Handle) -> Vec<&Handle> {
@@ -86,7 +121,7 @@ impl State {
             let members = compartment.and_then(|name| self.members_of(name));
             !members.unwrap_or_default().contains(who)
         };
-        let mut names = self.secrets_within(&self.reach.of(who, None));
+        let mut names = self.secrets_within(&self.epochs_open_to(who));
         names.retain(|name| self.secrets().get(*name).is_some_and(|secret| is_closed(secret)));
         names
     }
@@ -119,7 +154,7 @@ impl State {
 
     /// The secrets whose present value can be opened by whoever opens these epochs. A seed that
     /// was put in custody once more is the same seed.
-    pub fn secrets_within(&self, open: &BTreeMap<Handle, u32>) -> Vec<&Handle> {
+    pub fn secrets_within(&self, open: &Epochs) -> Vec<&Handle> {
         let within = |generation: &&Generation| {
             open.get(&generation.compartment).is_some_and(|newest| generation.epoch <= *newest)
         };

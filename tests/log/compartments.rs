@@ -193,6 +193,35 @@ fn what_a_copy_could_open_stays_due_whatever_becomes_of_it() {
     }
 }
 
+/// A copy opens what was sealed to the identity in it and to those before, and nothing since.
+#[test]
+fn a_copy_opens_what_its_identity_and_those_before_it_open() {
+    let mut people = people();
+    let own = ["alice", "bob"];
+    people.does(&TWO, vec![chosen("own", &own), compartment("own", 1, &own)]);
+    people.does(&TWO, vec![chosen("own", &["bob"]), compartment("own", 2, &["bob"])]);
+    let primary = sealed("alice", "primary", 2);
+    people.does(&TWO, vec![rekeyed("alice", "new"), primary, sealed("alice", "paper", 2)]);
+    people.does(&TWO, vec![compartment("seeds", 2, &["alice", "bob", "carol"])]);
+    let state = people.state();
+    let told = |open: keymuster::record::Epochs| {
+        let told = open.iter().map(|(name, epoch)| format!("{name} {epoch}"));
+        told.collect::<Vec<_>>().join(", ")
+    };
+    let copy = |slot: &str, generation| {
+        told(state.epochs_open_to_copy(&slot.parse().unwrap(), generation))
+    };
+    assert_eq!(copy("alice/blue", 1), "own 1, records 1, seeds 1");
+    assert_eq!(copy("alice/paper", 1), "own 1, records 1, seeds 1");
+    assert_eq!(copy("alice/paper", 2), "own 1, records 1, seeds 2");
+    assert_eq!((copy("alice/paper", 3), copy("zoe/paper", 1)), Default::default());
+    assert_eq!(state.copies_in(&"alice/paper".parse().unwrap()), [1, 2]);
+    assert_eq!(told(state.epochs_open_to(&handle("bob"))), "own 2, records 1, seeds 2");
+    let closed = |name: &str, epoch| state.epoch_closed_by(&handle(name), epoch);
+    assert_eq!((closed("own", 1), closed("own", 2), closed("seeds", 1)), (Some(4), None, Some(6)));
+    assert_eq!(closed("nothing", 1), None);
+}
+
 /// A report of the second paper that is withdrawn says nothing of the first.
 #[test]
 fn a_report_that_is_withdrawn_withdraws_no_other() {

@@ -1,7 +1,5 @@
 //! `keymuster vault impact`: what somebody could open, and what is open to them still.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 use serde::Serialize;
 
@@ -11,8 +9,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, table};
 use crate::cli::session::Session;
-use crate::log::{Document, Entry, Reach, Whose, reach};
-use crate::record::{Handle, KeyName, RECORDS, Sealing, State};
+use crate::record::{Epochs, Handle, RECORDS, State};
 
 /// `keymuster vault impact`
 #[derive(Debug, Args)]
@@ -61,17 +58,21 @@ struct ReachView {
 pub fn run(context: &Context, impact: &Impact) -> Result<Answer, Failure> {
     let session = Session::open(context)?;
     let state = session.state();
-    let (asked, holds) = match &impact.whose {
+    let (asked, holds): (Vec<(Option<u32>, Epochs)>, Vec<String>) = match &impact.whose {
         By::Custodian(handle) if state.was_used(handle) => {
             let others = state
                 .keys()
                 .iter()
                 .filter(|(name, key)| key.holder == *handle && name.owner != *handle);
             let holds = others.map(|(name, _)| name.to_string()).collect();
-            (vec![(None, Whose::Person(handle.clone()))], holds)
+            (vec![(None, state.epochs_open_to(handle))], holds)
         }
         By::Custodian(_) => (Vec::new(), Vec::new()),
-        By::Key(slot) => (copies(state, slot), Vec::new()),
+        By::Key(slot) => {
+            let copies = state.copies_in(slot).into_iter();
+            let open = |copy| (Some(copy), state.epochs_open_to_copy(slot, copy));
+            (copies.map(open).collect(), Vec::new())
+        }
     };
     let shown = impact.whose.to_string();
     if asked.is_empty() {
@@ -80,38 +81,35 @@ pub fn run(context: &Context, impact: &Impact) -> Result<Answer, Failure> {
                 "keymuster custodian list, reader list and key list tell who and what there is",
             ));
     }
-    let documents: Vec<&Document> = session.vault.entries().iter().map(Entry::document).collect();
-    let reached: Vec<(Option<u32>, Reach)> = asked
-        .iter()
-        .flat_map(|(copy, whose)| {
-            let found = reach(documents.iter().copied(), whose).into_iter();
-            found.map(move |reach| (*copy, reach))
+    let secrets = exposed(state, &impact.whose, &asked);
+    let head = session.vault.head().number;
+    let compartments = asked.iter().flat_map(|(copy, open)| {
+        open.iter().map(|(compartment, epoch)| {
+            let closed = state.epoch_closed_by(compartment, *epoch);
+            ReachView {
+                copy: *copy,
+                compartment: compartment.to_string(),
+                epoch: *epoch,
+                until_entry: closed.map_or(head, |entry| entry.saturating_sub(1)),
+                open_still: closed.is_none(),
+            }
         })
-        .collect();
-    let secrets = exposed(state, &impact.whose, &reached);
-    let found = reached.into_iter().map(|(copy, reach)| ReachView {
-        copy,
-        compartment: reach.compartment.to_string(),
-        epoch: reach.epoch,
-        until_entry: reach.until,
-        open_still: reach.present,
     });
-    let view = ImpactView { whose: shown, compartments: found.collect(), secrets, holds };
+    let compartments = compartments.collect();
+    let view = ImpactView { whose: shown, compartments, secrets, holds };
     let human = described(&view);
     Ok(Answer::new("impact", &view, human).exiting(session.exit()))
 }
 
 /// The secrets whose present value is within somebody's reach.
-fn exposed(state: &State, whose: &By, reached: &[(Option<u32>, Reach)]) -> Vec<ExposedView> {
+fn exposed(state: &State, whose: &By, asked: &[(Option<u32>, Epochs)]) -> Vec<ExposedView> {
     let who = match whose {
         By::Custodian(who) => who,
         By::Key(key) => &key.owner,
     };
-    let mut open: BTreeMap<Handle, u32> = BTreeMap::new();
-    for (_, reach) in reached {
-        let newest = open.entry(reach.compartment.clone()).or_default();
-        *newest = (*newest).max(reach.epoch);
-    }
+    // Of a slot's copies, each holds what is in those before it.
+    let mut open = Epochs::new();
+    open.extend(asked.iter().flat_map(|(_, open)| open.clone()));
     let view = |name: &Handle| {
         let secret = state.secrets().get(name)?;
         let opened = secret.receipts.iter().rev().find(|receipt| receipt.opener == *who);
@@ -124,20 +122,6 @@ fn exposed(state: &State, whose: &By, reached: &[(Option<u32>, Reach)]) -> Vec<E
         })
     };
     state.secrets_within(&open).into_iter().filter_map(view).collect()
-}
-
-/// The copies of an identity that a slot ever held.
-fn copies(state: &State, slot: &KeyName) -> Vec<(Option<u32>, Whose)> {
-    let sealed = state.sealings().iter().filter_map(|sealing| match sealing {
-        Sealing::Identity(sealed)
-            if sealed.custodian == slot.owner && sealed.slot == slot.label =>
-        {
-            Some(sealed.generation)
-        }
-        _ => None,
-    });
-    let copy = |generation| (Some(generation), Whose::Copy { slot: slot.clone(), generation });
-    sealed.map(copy).collect()
 }
 
 fn described(view: &ImpactView) -> String {
