@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::state::follows;
 use super::values::as_text;
 use super::{
     DeviceName, Digest, Handle, Hex, Line, RECORDS, Rejection, Sealing, Stamp, State, UnfitValue,
@@ -311,7 +310,12 @@ impl SecretReplaced {
         state.check_epoch(&self.compartment, self.epoch)?;
         let secret = state.secret_mut(&self.secret)?;
         let known = secret.present().map_or(0, |present| present.number);
-        follows(self.generation, known, &format!("generation of {}", self.secret))?;
+        // Its file is called after what is in it, so no number is ever lost to one that stands there.
+        if known.checked_add(1) != Some(self.generation) {
+            let message =
+                format!("value {} of {} can't follow {known}", self.generation, self.secret);
+            return Err(Rejection::Mismatch(message));
+        }
         check_fingerprint(secret.kind, self.fingerprint.as_ref())?;
         secret.generations.push(Generation {
             number: self.generation,

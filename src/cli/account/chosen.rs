@@ -42,11 +42,16 @@ impl Chosen {
 pub fn named(state: &State, given: &str) -> Result<Handle, Failure> {
     let accounts = state.accounts();
     let by_handle = given.parse().ok().filter(|handle| accounts.contains_key(handle));
-    if let Some(handle) = by_handle {
-        return Ok(handle);
-    }
     let same_id = accounts.iter().filter(|(_, known)| known.identity.id.as_str() == given);
     let same_id: Vec<&Handle> = same_id.map(|(handle, _)| handle).collect();
+    if let Some(handle) = by_handle {
+        if let Some(other) = same_id.iter().find(|other| ***other != handle) {
+            let message = format!("{handle} is the handle of one account, and the id of {other}");
+            return Err(Failure::new(exit::USAGE, message)
+                .hint(format!("name {other} so, and give the other a handle that is no id")));
+        }
+        return Ok(handle);
+    }
     if let [one] = same_id.as_slice() {
         return Ok((*one).clone());
     }

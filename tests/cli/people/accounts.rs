@@ -211,6 +211,18 @@ fn what_was_tried_is_recorded_whether_it_passed_or_failed() {
     demo.read(&["account", "list"]).exits(0).answers(&[day]);
 }
 
+/// A handle that is another account's id could have the wrong one changed.
+#[test]
+fn a_handle_that_is_the_id_of_another_account_names_neither() {
+    let demo = with_prod();
+    let add = ["account", "add", "123456789012", "--id", "222222222222"];
+    recorded(&demo, &add, &["account-added"], &BOTH);
+    let said = "123456789012 is the handle of one account, and the id of prod";
+    demo.read(&["account", "show", "123456789012"]).exits(2).says(&[said, "name prod so"]);
+    demo.read(&["account", "show", "222222222222"]).exits(0);
+    demo.read(&["account", "show", "prod"]).exits(0);
+}
+
 #[test]
 fn an_account_that_was_removed_is_still_known() {
     let demo = with_prod();
