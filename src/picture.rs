@@ -7,14 +7,15 @@
 //! bounds, and believes nothing of an answer beyond its shape.
 //!
 //! The texts of codes may be secrets: they are wiped, and stand in no error. `decode` looks for
-//! codes, `child` and `parent` are the two ends, `answer` is what one tells the other. This
-//! module must not know what a code means.
+//! codes, on a `sheet` that bounds for how long; `child` and `parent` are the two ends, `answer`
+//! is what one tells the other. This module must not know what a code means.
 #![expect(clippy::disallowed_methods, reason = "picture starts a process and waits for it")]
 
 mod answer;
 mod child;
 mod decode;
 mod parent;
+mod sheet;
 
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -53,8 +54,8 @@ pub enum Unread {
         /// In pixels.
         height: u32,
     },
-    /// No code is in it.
-    #[error("there is no QR code in it")]
+    /// No code is in it, or none that is found within bounds.
+    #[error("no QR code was found in it")]
     NoCode,
     /// There is one, and it can't be made out.
     #[error("the QR code in it can't be made out")]

@@ -1,25 +1,39 @@
-//! Looks for QR codes in the bytes of a picture. The only one that names image and rqrr.
+//! Looks for QR codes in the bytes of a picture. It and `sheet` alone name image and rqrr.
 
 use std::io::Cursor;
 
-use image::{GrayImage, ImageError, ImageFormat, ImageReader, Limits};
+use image::{GrayAlphaImage, GrayImage, ImageError, ImageFormat, ImageReader, Limits, Luma, LumaA};
 use rqrr::PreparedImage;
 use zeroize::Zeroizing;
 
+use super::sheet::{Sheet, within_budget};
 use super::{MAX_CODES, MAX_PIXELS, MAX_SIDE, MAX_TEXT, Texts, Unread};
 use crate::hardening::keep_from_swap;
 
 /// The most memory that unpacking a picture may take: eight bytes for each pixel, and some.
 const MAX_MEMORY: u64 = 8 * MAX_PIXELS + (16 << 20);
 
-/// The texts of the codes in a picture. It is tried as it is and inverted; and where that finds
-/// nothing, coarser, in which specks and folds are lost.
+/// The most pixels that are searched at first: a sheet of paper at 200 dots an inch.
+const MODERATE: u64 = 4_000_000;
+/// The most pixels that are searched at all: a sheet at 400 dots an inch.
+const FINE: u64 = 16_000_000;
+/// The side of the smallest code, in modules.
+const SMALLEST: u32 = 21;
+
+/// The texts of the codes in a picture, which may be dark or light, on a ground that may be
+/// transparent.
 pub(super) fn codes(picture: &[u8]) -> Result<Texts, Unread> {
-    let picture = greyscale(picture)?;
+    let picture = unpacked(picture)?;
     let mut seen = false;
-    for picture in [Some(&picture), coarser(&picture).as_ref()].into_iter().flatten() {
-        for inverted in [false, true] {
-            let found = look(picture, inverted, &mut seen);
+    for ground in grounds(&picture) {
+        let grey = on_ground(&picture, *ground);
+        for step in steps(grey.width(), grey.height()) {
+            let mut picture = shrunk(&grey, step);
+            let mut found = look(picture.clone(), &mut seen);
+            if found.is_empty() {
+                image::imageops::invert(&mut picture);
+                found = look(picture, &mut seen);
+            }
             if !found.is_empty() {
                 return Ok(found);
             }
@@ -29,7 +43,7 @@ pub(super) fn codes(picture: &[u8]) -> Result<Texts, Unread> {
 }
 
 /// Unpacks a picture, after its size was looked at.
-fn greyscale(picture: &[u8]) -> Result<GrayImage, Unread> {
+fn unpacked(picture: &[u8]) -> Result<GrayAlphaImage, Unread> {
     let reader = || {
         let reader = ImageReader::new(Cursor::new(picture)).with_guessed_format().ok();
         let reader = reader
@@ -49,32 +63,59 @@ fn greyscale(picture: &[u8]) -> Result<GrayImage, Unread> {
         ImageError::Limits(_) => too_large,
         _ => Unread::Damaged,
     })?;
-    Ok(decoded.into_luma8())
+    Ok(decoded.into_luma_alpha8())
 }
 
-/// Half as wide and half as high: each pixel is the mean of four.
-fn coarser(picture: &GrayImage) -> Option<GrayImage> {
-    let (width, height) = (picture.width() / 2, picture.height() / 2);
-    if width < 21 || height < 21 {
-        return None;
+/// What a picture is laid on, one after the other. Where nothing shows through, one will do.
+fn grounds(picture: &GrayAlphaImage) -> &'static [u8] {
+    let opaque = picture.pixels().all(|LumaA([_, alpha])| *alpha == u8::MAX);
+    if opaque { &[255] } else { &[255, 0] }
+}
+
+/// A picture as it looks on a ground.
+fn on_ground(picture: &GrayAlphaImage, ground: u8) -> GrayImage {
+    GrayImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let LumaA([light, alpha]) = *picture.get_pixel(x, y);
+        let [light, ground, alpha] = [light, ground, alpha].map(u16::from);
+        let mixed = (light * alpha + ground * (255 - alpha)) / 255;
+        Luma([u8::try_from(mixed).unwrap_or(u8::MAX)])
+    })
+}
+
+/// How many times smaller a picture of this size is searched, one after the other: moderately,
+/// then coarser, in which specks and folds are lost, then as finely as it may be. Searching is
+/// what takes time.
+fn steps(width: u32, height: u32) -> Vec<u32> {
+    let pixels = |step: u32| u64::from(width / step) * u64::from(height / step);
+    let within = |most: u64| (1..MAX_SIDE).find(|step| pixels(*step) <= most).unwrap_or(MAX_SIDE);
+    let (moderate, fine) = (within(MODERATE), within(FINE));
+    let mut steps = vec![moderate, 2 * moderate];
+    if fine < moderate {
+        steps.push(fine);
     }
-    Some(GrayImage::from_fn(width, height, |x, y| {
-        let four = [(0, 0), (1, 0), (0, 1), (1, 1)];
-        let sum: u16 = four
-            .iter()
-            .map(|(dx, dy)| u16::from(picture.get_pixel(2 * x + dx, 2 * y + dy).0[0]))
-            .sum();
-        image::Luma([u8::try_from(sum / 4).unwrap_or(u8::MAX)])
-    }))
+    steps.retain(|step| width.min(height) / step >= SMALLEST);
+    steps
 }
 
-fn look(picture: &GrayImage, inverted: bool, seen: &mut bool) -> Texts {
-    let [width, height] = [picture.width(), picture.height()].map(|size| size as usize);
-    let bytes = picture.as_raw();
-    let mut prepared = PreparedImage::prepare_from_greyscale(width, height, |x, y| {
-        let light = bytes.get(y * width + x).copied().unwrap_or(u8::MAX);
-        if inverted { !light } else { light }
-    });
+/// So many times smaller: each pixel is the mean of a square.
+fn shrunk(picture: &GrayImage, step: u32) -> GrayImage {
+    if step == 1 {
+        return picture.clone();
+    }
+    GrayImage::from_fn(picture.width() / step, picture.height() / step, |x, y| {
+        let square = (0..step * step).map(|n| (step * x + n % step, step * y + n / step));
+        let sum: u32 = square.map(|(x, y)| u32::from(picture.get_pixel(x, y).0[0])).sum();
+        Luma([u8::try_from(sum / (step * step)).unwrap_or(u8::MAX)])
+    })
+}
+
+/// The texts of the dark codes in a picture, as far as they are found within its budget.
+fn look(picture: GrayImage, seen: &mut bool) -> Texts {
+    within_budget(picture, |sheet| texts(sheet, seen)).unwrap_or_default()
+}
+
+fn texts(sheet: Sheet<'_>, seen: &mut bool) -> Texts {
+    let mut prepared = PreparedImage::prepare(sheet);
     let mut texts = Texts::new();
     for grid in prepared.detect_grids() {
         *seen = true;
@@ -133,7 +174,7 @@ mod tests {
             let place = |at: u32| (at / scale).checked_sub(4).map(|at| at as usize);
             let row = place(y).and_then(|y| KEYMUSTER.get(y));
             let module = row.zip(place(x)).and_then(|(row, x)| row.as_bytes().get(x));
-            image::Luma([if module == Some(&b'#') { 0 } else { 255 }])
+            Luma([if module == Some(&b'#') { 0 } else { 255 }])
         })
     }
 
@@ -162,8 +203,49 @@ mod tests {
     }
 
     #[test]
+    fn a_code_on_a_transparent_ground_is_read() {
+        let says = Ok(vec!["KEYMUSTER".to_owned()]);
+        let code = code(6);
+        let clear = |ink: u8, alpha: fn(u8) -> u8| {
+            GrayAlphaImage::from_fn(code.width(), code.height(), |x, y| {
+                LumaA([ink, alpha(code.get_pixel(x, y).0[0])])
+            })
+        };
+        for ink in [0, 255] {
+            let clear = clear(ink, |light| 255 - light);
+            let colour = DynamicImage::from(clear.clone()).into_rgba16();
+            assert_eq!(found(&packed(clear, ImageFormat::Png)), says, "ink {ink}");
+            assert_eq!(found(&packed(colour, ImageFormat::Png)), says, "ink {ink}");
+        }
+        // Ink that is hardly there, on a ground that is there hardly less.
+        let faint = clear(0, |light| if light == 0 { 90 } else { 10 });
+        assert_eq!(found(&packed(faint, ImageFormat::Png)), says);
+    }
+
+    #[test]
+    fn what_is_searched_is_bounded_whatever_the_size() {
+        assert_eq!(steps(600, 400), [1, 2], "as it is, and coarser");
+        assert_eq!(steps(4960, 7016), [3, 6, 2], "A4 at 600 dots an inch");
+        assert_eq!(steps(2480, 3508), [2, 4, 1], "A4 at 300 dots an inch");
+        assert_eq!(steps(16_384, 20), [0; 0], "no room for a code");
+        let mut most = 0;
+        for width in (21..MAX_SIDE).step_by(7).chain([7071, 4000, MAX_SIDE]) {
+            let height = MAX_SIDE.min(u32::try_from(MAX_PIXELS).unwrap() / width);
+            let searched = steps(width, height);
+            assert!(searched.len() <= 3);
+            let pixels = |step: &u32| u64::from(width / step) * u64::from(height / step);
+            most = most.max(searched.iter().map(pixels).sum::<u64>());
+        }
+        assert!(most <= MODERATE + MODERATE / 4 + FINE, "{most} pixels");
+        let large = GrayImage::from_fn(90, 70, |x, _| Luma([if x < 9 { 30 } else { 60 }]));
+        let small = shrunk(&large, 6);
+        assert_eq!(small.dimensions(), (15, 11));
+        assert_eq!([0, 1, 2].map(|x| small.get_pixel(x, 10).0[0]), [30, 45, 60]);
+    }
+
+    #[test]
     fn what_is_no_picture_or_has_no_code_is_told_apart() {
-        let white = GrayImage::from_pixel(300, 200, image::Luma([255]));
+        let white = GrayImage::from_pixel(300, 200, Luma([255]));
         for format in [ImageFormat::Png, ImageFormat::Jpeg] {
             assert_eq!(found(&packed(white.clone(), format)), Err(Unread::NoCode));
         }
@@ -213,7 +295,7 @@ mod tests {
     fn a_code_that_is_there_twice_is_told_once() {
         let one = code(3);
         let (side, across) = (one.width(), 5_u32);
-        let mut sheet = GrayImage::from_pixel(across * side, side, image::Luma([255]));
+        let mut sheet = GrayImage::from_pixel(across * side, side, Luma([255]));
         for number in 0..across {
             image::imageops::replace(&mut sheet, &one, (number * side).into(), 0);
         }

@@ -14,6 +14,7 @@ use keymuster::confinement::Confinement;
 use keymuster::picture::{Helper, PictureError};
 
 use super::demo_vault::{Ran, keymuster_in, tool};
+use super::is_long;
 
 const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const BINARY: &str = env!("CARGO_BIN_EXE_keymuster");
@@ -41,23 +42,70 @@ fn sheet(codes: &[GrayImage]) -> GrayImage {
     sheet
 }
 
-/// Specks: of each thousand pixels so many are black or white by chance.
-fn speckled(picture: &GrayImage, in_a_thousand: u64) -> GrayImage {
-    // SplitMix64, so that it is the same each time.
+/// SplitMix64, which is the same each time.
+fn by_chance() -> impl FnMut() -> u64 {
     let mut state = 7_u64;
-    let mut next = move || {
+    move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
-    };
+    }
+}
+
+/// Specks: of each thousand pixels so many are black or white by chance.
+fn speckled(picture: &GrayImage, in_a_thousand: u64) -> GrayImage {
+    let mut next = by_chance();
     let mut noisy = picture.clone();
     for pixel in noisy.pixels_mut() {
         if next() % 1000 < in_a_thousand {
-            pixel.0[0] = if next() % 2 == 0 { 0 } else { 255 };
+            pixel.0[0] = if next().is_multiple_of(2) { 0 } else { 255 };
         }
     }
     noisy
+}
+
+/// White paper of this size with the code on it, somewhere.
+fn scan(width: u32, height: u32, code: &GrayImage) -> GrayImage {
+    let mut scan = GrayImage::from_pixel(width, height, Luma([255]));
+    scan.copy_from(code, width / 2 + 37, height / 3 + 11).unwrap();
+    scan
+}
+
+/// A PNG of black and white pixels by chance, each one bit, so that the largest can be sent.
+fn noise(width: u32, height: u32, black_in_a_thousand: u64) -> Vec<u8> {
+    let mut next = by_chance();
+    let row = width.div_ceil(8) as usize + 1;
+    let mut pixels = vec![0_u8; row * height as usize];
+    for line in pixels.chunks_mut(row) {
+        // The first byte tells how the line is packed: not at all.
+        for pixel in 0..width as usize {
+            let white = u8::from(next() % 1000 >= black_in_a_thousand);
+            line[1 + pixel / 8] |= white << (7 - pixel % 8);
+        }
+    }
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[1, 0, 0, 0, 0]].concat();
+    let chunks = [chunk(b"IHDR", &header), chunk(b"IDAT", &stored(&pixels)), chunk(b"IEND", &[])];
+    [&b"\x89PNG\r\n\x1a\n"[..], &chunks.concat()].concat()
+}
+
+/// Bytes as a stream of zlib that packs nothing.
+fn stored(bytes: &[u8]) -> Vec<u8> {
+    let mut stream = vec![0x78, 0x01];
+    let last = bytes.len().div_ceil(0xffff) - 1;
+    for (number, block) in bytes.chunks(0xffff).enumerate() {
+        let length = u16::try_from(block.len()).unwrap();
+        stream.push(u8::from(number == last));
+        stream.extend(length.to_le_bytes());
+        stream.extend((!length).to_le_bytes());
+        stream.extend_from_slice(block);
+    }
+    let (a, b) = bytes.iter().fold((1_u32, 0_u32), |(a, b), byte| {
+        let a = (a + u32::from(*byte)) % 65_521;
+        (a, (a + b) % 65_521)
+    });
+    stream.extend((b << 16 | a).to_be_bytes());
+    stream
 }
 
 /// Turned by a few degrees, around its middle.
@@ -134,6 +182,58 @@ fn a_seed_is_read_from_pictures_of_every_kind() {
     // Only base32, as some sheets have it.
     save(folder.path(), "base32.png", sheet(&[code(SEED)]));
     check(folder.path(), "base32.png", &[]).exits(0);
+}
+
+#[test]
+fn a_code_on_a_transparent_ground_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for ink in ["000000ff", "ffffffff", "102060ff"] {
+        let colours = ["--foreground", ink, "--background", "00000000"];
+        for kind in ["png", "png32"] {
+            let flags = ["-o", "-", "-s", "6", "-m", "4", "-t", kind];
+            let png = tool("qrencode", &[&flags[..], &colours].concat(), uri("prod").as_bytes());
+            std::fs::write(folder.path().join("clear.png"), png).unwrap();
+            let ran = check(folder.path(), "clear.png", &[]);
+            assert_eq!(ran.exit, 0, "{ink}, {kind}: {ran:?}");
+        }
+    }
+}
+
+/// Two centimetres of a sheet that was scanned at 300 dots an inch, which are too coarse in what
+/// is searched first, and three of one at 600.
+#[test]
+fn a_small_code_on_a_large_scan_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let code = code(&uri("root@123456789012"));
+    let sized = |side| imageops::resize(&code, side, side, imageops::FilterType::Triangle);
+    let mut scans = vec![("300.png", scan(2480, 3508, &sized(236)))];
+    if is_long() {
+        let fine = scan(4960, 7016, &sized(709));
+        scans.extend([("600.png", fine.clone()), ("600.jpg", fine)]);
+    }
+    for (name, scan) in scans {
+        save(folder.path(), name, scan);
+        let ran = check(folder.path(), name, &[]);
+        assert_eq!(ran.exit, 0, "{name}: {ran:?}");
+    }
+}
+
+/// In some noise three corners of a code seem to be everywhere, and one could search for hours.
+#[test]
+fn noise_is_given_up_before_the_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut kinds = vec![(1732, 1732, 540)];
+    if is_long() {
+        kinds.extend([480, 500, 520, 540, 570].map(|black| (7071, 7071, black)));
+        kinds.push((4000, 4000, 520));
+    }
+    for (width, height, black) in kinds {
+        std::fs::write(folder.path().join("noise.png"), noise(width, height, black)).unwrap();
+        let ran = check(folder.path(), "noise.png", &[]).exits(1);
+        let given_up = ["no QR code was found in it", "the QR code in it can't be made out"];
+        let said = given_up.iter().any(|words| ran.stderr.contains(words));
+        assert!(said, "{width} x {height}, {black}: {ran:?}");
+    }
 }
 
 #[test]
@@ -229,8 +329,8 @@ fn what_gives_no_code_is_refused_in_words() {
     wrong[40] ^= 0xff;
     write("wrong.png", &wrong);
     for (name, said, hint) in [
-        ("white.png", "there is no QR code in it", "scan it straight"),
-        ("dot.png", "there is no QR code in it", "scan it straight"),
+        ("white.png", "no QR code was found in it", "scan it straight"),
+        ("dot.png", "no QR code was found in it", "scan it straight"),
         ("bomb.png", "it has 10000 x 10000 pixels, and 50 million are", "300 dots an inch"),
         ("header.png", "it is damaged", "no seed could be read from header.png"),
         ("wrong.png", "it is damaged", "no seed could be read from wrong.png"),
@@ -262,11 +362,10 @@ fn a_damaged_picture_breaks_nothing() {
     let plain = code(&uri("prod"));
     save(folder.path(), "plain.png", plain.clone());
     save(folder.path(), "plain.jpg", plain);
-    let long = std::env::var_os("KEYMUSTER_TEST_LONG").is_some();
     let helper = Helper::new(BINARY.into(), Arc::default());
     for name in ["plain.png", "plain.jpg"] {
         let whole = std::fs::read(folder.path().join(name)).unwrap();
-        let tries = if long { 2000 } else { 40 };
+        let tries = if is_long() { 2000 } else { 40 };
         for number in 0..tries {
             let mut damaged = whole.clone();
             let place = number * whole.len() / tries;
