@@ -427,8 +427,12 @@ fn seeds_leave_nothing() {
     // One in a picture, which a child reads: its memory is looked at, too.
     let png = demo_vault::tool("qrencode", &["-o", "-", "-s", "6"], uri.as_bytes());
     fs::write(folder.path().join("sheet.png"), &png).unwrap();
-    let both = [&png[..], &png[png.len() / 2..]].concat();
-    fs::write(folder.path().join("broken.png"), &both[png.len() / 2..]).unwrap();
+    // One that ends too early, so that its seed is unpacked in part.
+    fs::write(folder.path().join("cut.png"), &png[..png.len() * 4 / 5]).unwrap();
+    // One that is read, and then refused for what it says.
+    let twice = format!("{uri}&secret={seed}");
+    let png = demo_vault::tool("qrencode", &["-o", "-", "-s", "6"], twice.as_bytes());
+    fs::write(folder.path().join("refused.png"), &png).unwrap();
     // Two, so that both ends hold seeds when the one is refused for want of a number.
     let other = uri.replacen(":root", ":other", 1);
     assert_ne!(other, uri);
@@ -442,11 +446,16 @@ fn seeds_leave_nothing() {
     image::imageops::replace(&mut sheet, &codes[0], 0, 0);
     image::imageops::replace(&mut sheet, &codes[1], 0, height.into());
     sheet.save(folder.path().join("two.png")).unwrap();
-    for (picture, exit) in [("sheet.png", 3), ("two.png", 2), ("broken.png", 1)] {
+    for (picture, exit, said) in [
+        ("sheet.png", 3, ""),
+        ("two.png", 2, "two.png has 2 QR codes"),
+        ("cut.png", 1, "it is damaged"),
+        ("refused.png", 1, "that is no seed"),
+    ] {
         let codes = ["--code", "123456", "--code", "654321"];
         let check = [&["totp", "check", "--qr", picture][..], &codes].concat();
         let name = format!("totp check --qr {picture}");
-        leaves_nothing(folder.path(), &name, &check, &secrets).exits(exit);
+        leaves_nothing(folder.path(), &name, &check, &secrets).exits(exit).says(&[said]);
     }
 
     // One that is typed, with codes that are typed in so many characters that they can be found.
