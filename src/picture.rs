@@ -60,4 +60,7 @@ pub enum Unread {
     /// There is one, and it can't be made out.
     #[error("the QR code in it can't be made out")]
     Illegible,
+    /// Nothing keeps the child from the rest of the system, so it looked at nothing.
+    #[error("this kernel has neither Landlock nor seccomp to confine the process that reads it")]
+    Unconfined,
 }

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::exit;
 use super::failure::Failure;
 use super::reading::read_file;
+use crate::confinement::Confinement;
 use crate::picture::{Helper, MAX_BYTES, PictureError, Texts, Unread};
 use crate::text::sanitise;
 use crate::totp::Strength;
@@ -54,7 +55,13 @@ fn read(context: &Context, path: &Path, shown: &str) -> Result<Texts, Failure> {
         Failure::because(exit::FAILED, "keymuster can't find itself to start its helper", &error)
     })?;
     let helper = Helper::new(program, context.interruption());
-    helper.read(&picture).map(|(_, texts)| texts).map_err(|error| match error {
+    let found = helper.read(&picture).and_then(|(confinement, found)| {
+        if let Some(note) = shortfall(confinement).filter(|_| found != Err(Unread::Unconfined)) {
+            context.terminal.say(&format!("NOTE: {note}"));
+        }
+        Ok(found?)
+    });
+    found.map_err(|error| match error {
         PictureError::Interrupted => Failure::interrupted(),
         error => {
             let failure = Failure::because(
@@ -69,10 +76,27 @@ fn read(context: &Context, path: &Path, shown: &str) -> Result<Texts, Failure> {
                 PictureError::Unread(Unread::NoPicture) => failure.hint("save it as PNG or JPEG"),
                 PictureError::Unread(Unread::NoCode | Unread::Illegible) => failure
                     .hint("scan it straight, in focus, and with a white margin around the code"),
+                PictureError::Unread(Unread::Unconfined) => {
+                    failure.hint("read the code elsewhere, and give the seed with --seed-file")
+                }
+                PictureError::TooSlow => failure.hint("cut out the code"),
                 _ => failure,
             }
         }
     })
+}
+
+/// What the process that read a picture should have been kept from, and wasn't.
+fn shortfall(confinement: Confinement) -> Option<String> {
+    let missing = match confinement {
+        Confinement { landlock: Some(_), seccomp: true } => return None,
+        Confinement { landlock: None, seccomp: true } => "this kernel has no Landlock",
+        Confinement { landlock: Some(_), seccomp: false } => "this kernel took no seccomp filter",
+        Confinement { landlock: None, seccomp: false } => {
+            "this kernel has no Landlock and took no seccomp filter"
+        }
+    };
+    Some(format!("{missing}: the process that reads pictures is confined less than it should be"))
 }
 
 /// What each code is of. Never the seed: a text that can't be read as a URI isn't shown.
@@ -86,4 +110,21 @@ fn listed(texts: &Texts) -> String {
         format!("{number} is {}", named.as_deref().unwrap_or("no otpauth URI"))
     });
     told.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_does_not_give_is_said() {
+        let said = |landlock, seccomp| {
+            let said = shortfall(Confinement { landlock, seccomp });
+            said.and_then(|said| said.split_once(':').map(|(missing, _)| missing.to_owned()))
+        };
+        assert_eq!(said(Some(1), true), None);
+        assert_eq!(said(None, true).as_deref(), Some("this kernel has no Landlock"));
+        assert_eq!(said(Some(7), false).as_deref(), Some("this kernel took no seccomp filter"));
+        assert!(said(None, false).unwrap().contains("no Landlock and took no seccomp"));
+    }
 }

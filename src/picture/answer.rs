@@ -15,12 +15,13 @@ use crate::hardening::keep_from_swap;
 pub(super) const MAX_ANSWER: usize = 16 + MAX_CODES * (MAX_TEXT + 2);
 
 /// Why a picture gave no codes, by number; from 1.
-const REASONS: [Unread; 5] = [
+const REASONS: [Unread; 6] = [
     Unread::NoPicture,
     Unread::Damaged,
     Unread::NoCode,
     Unread::Illegible,
     Unread::TooLarge { width: 0, height: 0 },
+    Unread::Unconfined,
 ];
 
 /// Writes an answer. All room is there at once, so that no copy is left behind.
@@ -110,7 +111,7 @@ mod tests {
             texts.iter().map(|text| Zeroizing::new((*text).to_owned())).collect()
         };
         let long = "x".repeat(MAX_TEXT);
-        let answers: [Result<Texts, Unread>; 8] = [
+        let answers: [Result<Texts, Unread>; 9] = [
             Ok(texts(&[])),
             Ok(texts(&["otpauth://…", ""])),
             Ok(texts(&[long.as_str(); MAX_CODES])),
@@ -119,6 +120,7 @@ mod tests {
             Err(Unread::TooLarge { width: 10_000, height: 20_000 }),
             Err(Unread::NoCode),
             Err(Unread::Illegible),
+            Err(Unread::Unconfined),
         ];
         for found in answers {
             for confinement in [CONFINED, Confinement::default()] {
@@ -143,7 +145,7 @@ mod tests {
         assert_eq!(with(&[0, 1, 0, 1, 0xff]), None, "not UTF-8");
         let long = [&[0, 1, 0x10, 1][..], &[b'x'; 4097]].concat();
         assert_eq!(with(&long), None, "too long");
-        assert_eq!(with(&[6]), None, "no reason");
+        assert_eq!(with(&[7]), None, "no reason");
         assert_eq!(with(&[255]), None, "no reason");
     }
 }

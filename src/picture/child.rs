@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::{MAX_BYTES, answer, decode};
-use crate::confinement::{close_inherited, confine_wholly};
+use super::{MAX_BYTES, Texts, Unread, answer, decode};
+use crate::confinement::{Confinement, close_inherited, confine_wholly};
 use crate::hardening::{keep_memory_private, leaving_no_trace};
 
 /// The most memory that a child may fill, in bytes: for the picture, what it unpacks to, and
@@ -50,7 +50,29 @@ fn serve_stdin() -> io::Result<()> {
         if picture.len() as u64 > MAX_BYTES {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let found = decode::codes(&picture);
+        let found = looked_at(&picture, confinement);
         socket.write_all(&answer::encode(confinement, &found))
     })
+}
+
+/// The codes in a picture, which is left alone where nothing confines this process.
+fn looked_at(picture: &[u8], confinement: Confinement) -> Result<Texts, Unread> {
+    match confinement {
+        Confinement { landlock: None, seccomp: false } => Err(Unread::Unconfined),
+        _ => decode::codes(picture),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_left_alone_where_nothing_confines() {
+        let looked = |landlock, seccomp| looked_at(b"none", Confinement { landlock, seccomp });
+        assert_eq!(looked(None, false), Err(Unread::Unconfined));
+        for (landlock, seccomp) in [(Some(1), false), (None, true), (Some(7), true)] {
+            assert_eq!(looked(landlock, seccomp), Err(Unread::NoPicture));
+        }
+    }
 }

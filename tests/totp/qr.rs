@@ -11,7 +11,8 @@ use std::thread;
 
 use image::{DynamicImage, GenericImage as _, GrayImage, ImageFormat, Luma, RgbaImage, imageops};
 use keymuster::confinement::Confinement;
-use keymuster::picture::{Helper, PictureError};
+use keymuster::picture::Helper;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
 use super::demo_vault::{Ran, keymuster_in, tool};
 use super::is_long;
@@ -375,7 +376,6 @@ fn a_damaged_picture_breaks_nothing() {
             }
             match helper.read(&damaged) {
                 Ok((confinement, _)) => assert!(confinement.seccomp),
-                Err(PictureError::Unread(_)) => {}
                 Err(other) => panic!("{name}, byte {place}: {other:?}"),
             }
         }
@@ -390,12 +390,60 @@ fn the_child_is_confined_before_it_sees_the_picture() {
         png.into_inner()
     };
     let helper = Helper::new(BINARY.into(), Arc::default());
-    let (confinement, texts) = helper.read(&picture).unwrap();
+    let (confinement, found) = helper.read(&picture).unwrap();
+    let texts = found.unwrap();
     assert_eq!(texts.len(), 1);
     assert_eq!(texts[0].as_str(), uri("prod"));
     let Confinement { landlock, seccomp } = confinement;
     assert!(landlock.is_some(), "this kernel has no Landlock: the test needs one that has");
     assert!(seccomp, "this kernel has no seccomp: the test needs one that has");
+}
+
+/// Does something on a kernel that doesn't know these system calls, as it seems from there.
+fn without<T: Send + 'static>(
+    calls: &[libc::c_long],
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let unknown = SeccompFilter::new(
+        calls.iter().map(|call| (*call, Vec::new())).collect(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::ENOSYS.unsigned_abs()),
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let unknown: BpfProgram = unknown.unwrap().try_into().unwrap();
+    // It is for this thread and the processes that it starts.
+    let apart = thread::spawn(move || {
+        seccompiler::apply_filter(&unknown).unwrap();
+        work()
+    });
+    apart.join().unwrap()
+}
+
+#[test]
+fn a_kernel_that_confines_less_is_told_of_and_one_that_does_not_at_all_reads_nothing() {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    save(folder.path(), "plain.png", sheet(&[code(&uri("prod"))]));
+    save(folder.path(), "white.png", GrayImage::from_pixel(99, 99, Luma([255])));
+    let on = |calls: &[libc::c_long], file: &'static str| {
+        let folder = Arc::clone(&folder);
+        without(calls, move || check(folder.path(), file, &[]))
+    };
+    let (landlock, seccomp) = (libc::SYS_landlock_create_ruleset, libc::SYS_seccomp);
+    let all = on(&[libc::SYS_acct], "plain.png").exits(0);
+    assert!(!all.stderr.contains("NOTE"), "{all:?}");
+    for (missing, said) in [
+        (landlock, "NOTE: this kernel has no Landlock: "),
+        (seccomp, "NOTE: this kernel took no seccomp filter: "),
+    ] {
+        for (file, exit) in [("plain.png", 0), ("white.png", 1)] {
+            let ran = on(&[missing], file).exits(exit);
+            assert!(ran.stderr.starts_with(said), "{file}: {ran:?}");
+            assert_eq!(ran.stderr.matches("NOTE").count(), 1, "{file}: {ran:?}");
+        }
+    }
+    let none = on(&[landlock, seccomp], "plain.png").exits(1);
+    let none = none.says(&["neither Landlock nor seccomp", "read the code elsewhere"]);
+    assert!(!none.stderr.contains("NOTE"), "{none:?}");
 }
 
 #[test]
