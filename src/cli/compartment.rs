@@ -96,6 +96,11 @@ fn change_members(context: &Context, asked: &ChangeMembers) -> Result<Answer, Fa
     if let Some(who) = asked.add.iter().find(|who| asked.remove.contains(who)) {
         return Err(Failure::new(exit::USAGE, format!("{who} can't be added and removed at once")));
     }
+    if asked.add.is_empty() && members.iter().all(|member| asked.remove.contains(member)) {
+        return Err(Failure::new(exit::USAGE, format!("nobody could open {name} then")).hint(
+            "put what is in it elsewhere: keymuster secret replace NAME --compartment WHICH",
+        ));
+    }
     if let Some(who) = asked.remove.iter().find(|who| !members.contains(who)) {
         let message = format!("{who} doesn't belong to {name}");
         return Err(Failure::new(exit::USAGE, message).hint(opens_to(name, &members)));
@@ -109,7 +114,12 @@ fn change_members(context: &Context, asked: &ChangeMembers) -> Result<Answer, Fa
     }
     let opener = session.opener()?;
     check_belongs(&opener, &sealed, name)?;
-    check_belongs(&opener, &members, name)?;
+    if !members.contains(&opener.name.owner) {
+        let who = &opener.name.owner;
+        let message = format!("{who} opened the vault, and can't sign themselves out of {name}");
+        return Err(Failure::new(exit::NO, message)
+            .hint(format!("{}: one of them does, with --by", opens_to(name, &members))));
+    }
     let mut change = Change::of(chosen(name, &members));
     let opened: Vec<&AgeIdentity> =
         opener.identity.iter().flat_map(|identity| identity.identities()).collect();
@@ -141,7 +151,8 @@ fn check_belongs(
 
 fn opens_to(name: &Handle, members: &BTreeSet<Handle>) -> String {
     let members: Vec<&str> = members.iter().map(Handle::as_str).collect();
-    format!("{name} opens to {}", members.join(", "))
+    let whom = if members.is_empty() { "nobody".to_owned() } else { members.join(", ") };
+    format!("{name} opens to {whom}")
 }
 
 fn sign(

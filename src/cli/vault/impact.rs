@@ -164,6 +164,9 @@ fn described(view: &ImpactView) -> String {
             vec![s.secret.clone(), s.kind.to_owned(), account, opened]
         })
         .collect();
-    text.push_str(&table(&["secret", "kind", "account", "opened by them"], &rows));
+    // Receipts don't tell with which copy.
+    let who = shown.split('/').next().unwrap_or(shown);
+    let opened = format!("opened by {who}");
+    text.push_str(&table(&["secret", "kind", "account", &opened], &rows));
     text
 }

@@ -113,7 +113,14 @@ fn members_are_let_in_and_shut_out() {
         &["added and removed at once"],
     );
     let own = change(&["--remove", "bob", "--by", "bob"]);
-    refused(&demo, &own, 3, &["bob opened the vault, and isn't one of those", "opens to carol"]);
+    refused(
+        &demo,
+        &own,
+        3,
+        &["bob opened the vault, and can't sign themselves out", "opens to carol"],
+    );
+    let all = change(&["--remove", "bob", "--remove", "carol", "--by", "bob"]);
+    refused(&demo, &all, 2, &["nobody could open passwords then", "--compartment WHICH"]);
     demo.run(&change(&[])).exits(2);
     demo.run(&change(&["--add", "bob"])).exits(0).answers(&["It is so already.\n"]);
     let other = ["compartment", "change", "seeds", "--remove", "bob"];
