@@ -123,19 +123,28 @@ impl Replay {
     /// Admits one more entry, or leaves everything as it was and says what is wrong.
     pub fn admit(&mut self, entry: &Entry) -> Result<(), Fault> {
         let document = entry.document();
-        let mut considered = self.consider(document)?;
+        let expected = self.expect(document)?;
         let head = self.head.after(entry.document_text().as_bytes());
         let fault = |(rule, reason)| Fault { entry: head.number, rule, reason };
-        let counters = self.verify(entry, &head, &considered).map_err(fault)?;
+        let counters = self.verify(entry, &head, &expected).map_err(fault)?;
+        self.judge(document).map_err(fault)?;
+        // An event happens or leaves the state as it was: only where several do, or the vault
+        // begins, a copy is needed. Large logs take their time by this.
+        let oddities = if document.events.len() == 1 && head.number > 1 {
+            happen(&mut self.state, document, head.number).map_err(fault)?
+        } else {
+            let mut state = self.state.clone();
+            let oddities = happen(&mut state, document, head.number).map_err(fault)?;
+            self.state = state;
+            oddities
+        };
         let at = Stamp { entry: head.number, time: document.time };
-        let signers = document.signers.iter();
-        signers.for_each(|signer| considered.state.note_signature(signer, at));
-        considered.state.note_time(document.time);
+        document.signers.iter().for_each(|signer| self.state.note_signature(signer, at));
+        self.state.note_time(document.time);
 
         self.head = head;
-        self.state = considered.state;
-        self.keys.extend(considered.enrolled);
-        let oddities = considered.oddities.into_iter();
+        self.keys.extend(expected.enrolled);
+        let oddities = oddities.into_iter();
         self.findings.extend(oddities.map(|kind| Finding { entry: head.number, kind }));
         self.note_findings(document, counters, head.number);
         Ok(())
@@ -148,32 +157,34 @@ impl Replay {
 
     /// Holds a document against every rule but those of its signatures.
     pub fn consider(&self, document: &Document) -> Result<Considered, Fault> {
+        let Expected { enrolled, realm, .. } = self.expect(document)?;
+        let place = self.head.number.saturating_add(1);
+        let fault = |(rule, reason)| Fault { entry: place, rule, reason };
+        self.judge(document).map_err(fault)?;
+        let mut state = self.state.clone();
+        let oddities = happen(&mut state, document, place).map_err(fault)?;
+        Ok(Considered { state, enrolled, oddities, realm })
+    }
+
+    /// Holds a document against the rules of its place and of who may sign it.
+    fn expect(&self, document: &Document) -> Result<Expected, Fault> {
         let place = self.head.number.saturating_add(1);
         let fault = |(rule, reason): (Rule, String)| Fault { entry: place, rule, reason };
         self.check_place(document, place).map_err(fault)?;
         let (realm, verification) = self.realm(document).map_err(fault)?;
         let enrolled = keys_enrolled_by(document, realm).map_err(fault)?;
         self.check_signers(document, &enrolled).map_err(fault)?;
+        Ok(Expected { enrolled, realm, verification })
+    }
 
-        let at = Stamp { entry: place, time: document.time };
-        let mut state = self.state.clone();
-        let mut oddities = odd_signers(document, &state);
-        for event in &document.events {
-            if place > 1 {
-                judge(event, &self.state, &document.signers)
-                    .map_err(|reason| fault((Rule::Authority, reason.to_string())))?;
-            }
-            let odd = odd_beforehand(event, &state);
-            state
-                .apply(event, at, &document.signers)
-                .map_err(|reason| fault((Rule::Event, format!("{}: {reason}", event.kind()))))?;
-            oddities.extend(odd.into_iter().chain(odd_afterwards(event, &state)));
+    /// Whether its signers suffice for a document's events. Of the first, that shows afterwards.
+    fn judge(&self, document: &Document) -> Result<(), (Rule, String)> {
+        let events = document.events.iter().filter(|_| self.head.number > 0);
+        for event in events {
+            judge(event, &self.state, &document.signers)
+                .map_err(|reason| (Rule::Authority, reason.to_string()))?;
         }
-        if place == 1 {
-            judge_founding(&state, &document.signers)
-                .map_err(|reason| fault((Rule::Authority, reason.to_string())))?;
-        }
-        Ok(Considered { state, enrolled, oddities, realm, verification })
+        Ok(())
     }
 
     fn check_place(&self, document: &Document, place: u64) -> Result<(), (Rule, String)> {
@@ -246,11 +257,11 @@ impl Replay {
         &self,
         entry: &Entry,
         head: &Head,
-        considered: &Considered,
+        expected: &Expected,
     ) -> Result<Vec<(KeyName, u32)>, (Rule, String)> {
         let message = head.to_string();
-        let namespace = considered.realm.head_namespace();
-        let rule = match considered.verification {
+        let namespace = expected.realm.head_namespace();
+        let rule = match expected.verification {
             UserVerification::Required => UserVerificationRule::Required,
             UserVerification::Waived => UserVerificationRule::Waived,
         };
@@ -258,7 +269,7 @@ impl Replay {
         for (signer, armor) in entry.document().signers.iter().zip(entry.signatures()) {
             let wrong = |reason: String| (Rule::Signature, format!("that of {signer}: {reason}"));
             let key = self
-                .signing_key(signer, &considered.enrolled)
+                .signing_key(signer, &expected.enrolled)
                 .ok_or_else(|| wrong("its public key isn't known".to_owned()))?;
             let signature =
                 Signature::from_armor(armor).map_err(|reason| wrong(reason.to_string()))?;
@@ -288,6 +299,37 @@ impl Replay {
     }
 }
 
+/// What the signatures of a document must be made with.
+struct Expected {
+    /// The public keys that it enrols, by name.
+    enrolled: BTreeMap<KeyName, PublicKey>,
+    realm: Realm,
+    verification: UserVerification,
+}
+
+/// Lets a document's events happen, and returns what is odd about them. Where it fails, some
+/// have happened.
+fn happen(
+    state: &mut State,
+    document: &Document,
+    place: u64,
+) -> Result<Vec<FindingKind>, (Rule, String)> {
+    let at = Stamp { entry: place, time: document.time };
+    let mut oddities = odd_signers(document, state);
+    for event in &document.events {
+        let odd = odd_beforehand(event, state);
+        state
+            .apply(event, at, &document.signers)
+            .map_err(|reason| (Rule::Event, format!("{}: {reason}", event.kind())))?;
+        oddities.extend(odd.into_iter().chain(odd_afterwards(event, state)));
+    }
+    if place == 1 {
+        judge_founding(state, &document.signers)
+            .map_err(|reason| (Rule::Authority, reason.to_string()))?;
+    }
+    Ok(oddities)
+}
+
 /// What a document would come to, its signatures aside.
 #[derive(Clone, Debug)]
 pub struct Considered {
@@ -295,7 +337,6 @@ pub struct Considered {
     enrolled: BTreeMap<KeyName, PublicKey>,
     oddities: Vec<FindingKind>,
     realm: Realm,
-    verification: UserVerification,
 }
 
 impl Considered {
