@@ -409,6 +409,8 @@ mod tests {
             assert!(bad.parse::<Line>().is_err(), "{bad:?}");
         }
         assert!("x".repeat(501).parse::<Line>().is_err());
+        let unseen = "Zü\u{200d}rich".parse::<Line>().unwrap_err().to_string();
+        assert_eq!(unseen, "text holds a control, invisible or bidirectional character");
     }
 
     #[test]
