@@ -122,7 +122,8 @@ pub enum Unreadable {
 /// Reads a list of either kind: JSON if it begins as JSON does.
 pub fn read(bytes: &[u8]) -> Result<Vec<Row>, Unreadable> {
     let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::NotText)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // The csv reader drops a byte order mark of its own, and lines are counted beside it.
+    let text = text.trim_start_matches('\u{feff}');
     let rows = if text.trim_start().starts_with(['{', '[']) {
         organizations::read(text)?
     } else {

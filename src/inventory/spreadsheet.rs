@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::iter;
 use std::str::FromStr;
 
 use csv::{ReaderBuilder, StringRecord};
@@ -16,10 +17,17 @@ use crate::text::sanitise;
 /// The most fields that a line may have: more than there are columns, so that a line with some
 /// too many is told as a wrong row.
 const MAX_FIELDS: usize = 4 * COLUMNS.len();
+/// The most values that a field may have: more than are ever recorded of one.
+const MAX_VALUES: usize = 100;
+/// The most that is told to be wrong with a row, which is long enough to read then.
+const MAX_WRONG: usize = 20;
+/// What breaks a line somewhere (Unicode Standard, 5.8), so that no field may hold it.
+const LINE_BREAKS: [char; 7] = ['\n', '\r', '\u{0B}', '\u{0C}', '\u{85}', '\u{2028}', '\u{2029}'];
 
 /// Reads the rows of a spreadsheet.
 pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
-    let headings = text.lines().find(|line| !line.trim().is_empty()).ok_or(Unreadable::Empty)?;
+    let mut lines = text.split(['\n', '\r']);
+    let headings = lines.find(|line| !line.trim().is_empty()).ok_or(Unreadable::Empty)?;
     let delimiter = [b',', b';', b'\t']
         .into_iter()
         .max_by_key(|mark| {
@@ -28,7 +36,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
             (count, usize::from(*mark == b','))
         })
         .unwrap_or(b',');
-    let lines = lines_of_records(text, delimiter)?;
+    let lines = lines_of_records(text, delimiter);
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
@@ -36,7 +44,11 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
         .from_reader(text.as_bytes());
     let mut columns: Option<Vec<&'static str>> = None;
     let mut rows = Vec::new();
-    for (record, place) in reader.records().zip(lines) {
+    let mut records = reader.records();
+    for place in lines {
+        // Looked through before it is read: a record of very many fields takes gigabytes.
+        let place = place?;
+        let Some(record) = records.next() else { break };
         let record = record.map_err(|_| Unreadable::NotText)?;
         if record.iter().all(|field| field.trim().is_empty()) {
             continue;
@@ -54,10 +66,14 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
     Ok(rows)
 }
 
-/// The line in which each record begins, blank lines aside, from 1. Fails on what spreadsheet
-/// programs don't write and a reader could only guess at: a quote within a field or after its
-/// end, one that is never closed, and more fields than there are columns to have.
-fn lines_of_records(text: &str, delimiter: u8) -> Result<Vec<u64>, Unreadable> {
+/// The line in which each record begins, blank lines aside, from 1, as far as it has looked.
+/// Fails on what spreadsheet programs don't write and a reader could only guess at: a quote
+/// within a field or after its end, one that is never closed, and more fields than there are
+/// columns to have.
+fn lines_of_records(
+    text: &str,
+    delimiter: u8,
+) -> impl Iterator<Item = Result<u64, Unreadable>> + '_ {
     enum At {
         Start,
         Plain,
@@ -67,45 +83,50 @@ fn lines_of_records(text: &str, delimiter: u8) -> Result<Vec<u64>, Unreadable> {
         /// After the end of a quoted field.
         End,
     }
-    let mut records = Vec::new();
-    let (mut at, mut line, mut fields) = (At::Start, 1, 0_usize);
-    let mut before = b'\n';
-    for byte in text.bytes() {
-        let is_break = byte == b'\n' || byte == b'\r';
-        let is_over = is_break && !matches!(at, At::Quoted);
-        if fields == 0 && !is_break {
-            records.push(line);
-            fields = 1;
-        }
-        at = match (at, byte) {
-            (At::Quoted, b'"') => At::Quote,
-            (At::Quoted, _) => At::Quoted,
-            (At::Quote, b'"') => At::Quoted,
-            (At::Start, b'"') => At::Quoted,
-            _ if is_over => At::Start,
-            (_, mark) if mark == delimiter => {
-                fields += 1;
-                At::Start
+    let mut bytes = text.bytes();
+    let (mut line, mut before) = (1, b'\n');
+    iter::from_fn(move || {
+        let (mut at, mut start, mut fields) = (At::Start, line, 0_usize);
+        for byte in bytes.by_ref() {
+            let is_break = byte == b'\n' || byte == b'\r';
+            let is_over = is_break && !matches!(at, At::Quoted);
+            if fields == 0 && !is_break {
+                start = line;
+                fields = 1;
             }
-            (At::Quote | At::End, b' ' | b'\t') => At::End,
-            (At::Quote | At::End, _) | (At::Plain, b'"') => {
-                return Err(Unreadable::StrayQuote { line });
+            at = match (at, byte) {
+                (At::Quoted, b'"') => At::Quote,
+                (At::Quoted, _) => At::Quoted,
+                (At::Quote, b'"') => At::Quoted,
+                (At::Start, b'"') => At::Quoted,
+                _ if is_over => At::Start,
+                (_, mark) if mark == delimiter => {
+                    fields += 1;
+                    At::Start
+                }
+                (At::Quote | At::End, b' ' | b'\t') => At::End,
+                (At::Quote | At::End, _) | (At::Plain, b'"') => {
+                    return Some(Err(Unreadable::StrayQuote { line }));
+                }
+                _ => At::Plain,
+            };
+            if fields > MAX_FIELDS {
+                return Some(Err(Unreadable::TooManyFields { line }));
             }
-            _ => At::Plain,
-        };
-        if fields > MAX_FIELDS {
-            return Err(Unreadable::TooManyFields { line });
+            // Two characters may be one line break.
+            if is_break && (byte == b'\r' || before != b'\r') {
+                line += 1;
+            }
+            before = byte;
+            if is_over && fields > 0 {
+                return Some(Ok(start));
+            }
         }
-        if is_over {
-            fields = 0;
+        match at {
+            At::Quoted => Some(Err(Unreadable::OpenQuote)),
+            _ => (fields > 0).then_some(Ok(start)),
         }
-        // Two characters may be one line break.
-        if is_break && (byte == b'\r' || before != b'\r') {
-            line += 1;
-        }
-        before = byte;
-    }
-    if matches!(at, At::Quoted) { Err(Unreadable::OpenQuote) } else { Ok(records) }
+    })
 }
 
 fn headings_of(record: &StringRecord) -> Result<Vec<&'static str>, Unreadable> {
@@ -113,6 +134,7 @@ fn headings_of(record: &StringRecord) -> Result<Vec<&'static str>, Unreadable> {
     for heading in record {
         let name = heading.trim().to_lowercase().replace([' ', '-'], "_");
         let known = COLUMNS.into_iter().find(|column| *column == name);
+        let known = known.filter(|_| !heading.contains(LINE_BREAKS));
         let column = known.ok_or_else(|| Unreadable::UnknownColumn(sanitise(heading, 40)))?;
         if columns.contains(&column) {
             return Err(Unreadable::ColumnTwice(name));
@@ -134,7 +156,13 @@ impl<'a> Fields<'a> {
     }
 
     fn parse<T: FromStr<Err: Display>>(&mut self, column: &'static str, text: &str) -> Option<T> {
-        text.parse().map_err(|error| self.wrong.push(format!("{column}: {error}"))).ok()
+        let parsed = text.parse();
+        if let Err(error) = &parsed
+            && self.wrong.len() < MAX_WRONG
+        {
+            self.wrong.push(format!("{column}: {error}"));
+        }
+        parsed.ok()
     }
 
     fn value<T: FromStr<Err: Display>>(&mut self, column: &'static str) -> Option<T> {
@@ -146,6 +174,10 @@ impl<'a> Fields<'a> {
     fn list<T: FromStr<Err: Display> + Ord>(&mut self, column: &'static str) -> Vec<T> {
         let parts = self.text(column).unwrap_or_default().split(';');
         let parts = parts.map(str::trim).filter(|part| !part.is_empty());
+        if parts.clone().nth(MAX_VALUES).is_some() {
+            self.wrong.push(format!("{column}: it has more than {MAX_VALUES} values"));
+            return Vec::new();
+        }
         let mut all: Vec<T> = parts.filter_map(|part| self.parse(column, part)).collect();
         all.sort();
         all.dedup();
@@ -159,7 +191,7 @@ fn account(columns: &[&'static str], record: &StringRecord) -> Result<Listed, Ve
         return Err(vec![format!("it has {has} fields where the headings have {should}")]);
     }
     let fields = columns.iter().copied().zip(record);
-    let broken = fields.clone().filter(|(_, value)| value.contains(['\n', '\r']));
+    let broken = fields.clone().filter(|(_, value)| value.contains(LINE_BREAKS));
     let wrong: Vec<String> =
         broken.map(|(column, _)| format!("{column}: it holds a line break")).collect();
     if !wrong.is_empty() {
@@ -300,6 +332,7 @@ mod tests {
             "id\tname\n012345678901\tProd\n",
             "\n\nid,name\r\n\r\n\"012345678901\", Prod \r\n,\r\n",
             "Name,Root Email,id\nProd,,012345678901",
+            "id;name;password_place\r012345678901;Prod;Safe 2, a, b, c, d, e\r",
         ] {
             let listed = only(text);
             assert_eq!(listed.account.id.as_str(), "012345678901", "{text:?}");
@@ -334,8 +367,10 @@ mod tests {
             "\n\nid,name\n\n1,\"a\nb\"\n\n\n2,b\n",
             "\r\n\r\nid,name\r\n\r\n1,\"a\r\nb\"\r\n\r\n\r\n2,b",
             "\r\rid,name\r\r1,\"a\rb\"\r\r\r2,b\r",
+            "\u{feff}\u{feff}\n\nid,name\n\n1,\"a\nb\"\n\n\n2,b\n",
         ] {
-            let places: Vec<u64> = rows(text).iter().map(|row| row.place).collect();
+            let rows = super::super::read(text.as_bytes()).unwrap();
+            let places: Vec<u64> = rows.iter().map(|row| row.place).collect();
             assert_eq!(places, [5, 9], "{text:?}");
         }
     }
@@ -347,14 +382,31 @@ mod tests {
             let wrong = row(&format!("id,tags\n012345678901,{field}\n")).unwrap_err();
             assert_eq!(wrong, ["tags: it holds a line break"]);
         }
+        for c in LINE_BREAKS {
+            let wrong = row(&format!("id,tags\n012345678901,\"{c}a=b;c=d{c}\"\n")).unwrap_err();
+            assert_eq!(wrong, ["tags: it holds a line break"], "{c:?}");
+        }
+        let heading = Unreadable::UnknownColumn("name\u{fffd}".to_owned());
+        assert_eq!(read("id,\"name\n\"\n1 2,a\n"), Err(heading));
         assert!(row("id,tags\n012345678901,\" a=b ; c=d \"\n").is_ok());
+    }
+
+    #[test]
+    fn a_field_of_very_many_values_is_refused_once() {
+        let many = |count: usize| {
+            let text = format!("id,mailbox_readers\n012345678901,{}\n", "B;".repeat(count));
+            rows(&text).pop().unwrap().account.unwrap_err()
+        };
+        assert_eq!(many(MAX_VALUES).len(), MAX_WRONG);
+        assert_eq!(many(MAX_VALUES + 1), ["mailbox_readers: it has more than 100 values"]);
     }
 
     proptest::proptest! {
         /// Lines are counted beside the reader that splits them.
         #[test]
         fn every_record_has_its_line(text in "[ab,\" \n\r]{0,40}") {
-            if let Ok(lines) = lines_of_records(&text, b',') {
+            let lines: Result<Vec<u64>, _> = lines_of_records(&text, b',').collect();
+            if let Ok(lines) = lines {
                 let mut reader = ReaderBuilder::new();
                 let mut reader =
                     reader.flexible(true).has_headers(false).from_reader(text.as_bytes());
