@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::record::{AccountAdded, DeviceName, Handle};
 
-pub use plan::{Difference, Fate, Plan, Planned};
+pub use plan::{Difference, Fate, Plan, Planned, removal};
 
 /// The largest list that is read, in bytes.
 pub const MAX_BYTES: u64 = 16 << 20;

@@ -92,6 +92,11 @@ impl Plan {
     }
 }
 
+/// That an account was removed, for people.
+pub fn removal(handle: &Handle, removed: Stamp) -> String {
+    format!("it was removed, as {handle}, in entry {} of {}", removed.entry, removed.time)
+}
+
 fn link(device: DeviceName, accounts: Vec<Handle>) -> Event {
     Event::DeviceLinked(DeviceLinked { device, accounts, holder: None, place: None })
 }
@@ -101,7 +106,8 @@ struct Planner<'a> {
     before: &'a State,
     /// As it would be after the rows so far.
     after: State,
-    /// The accounts that were removed, by what they are at their providers.
+    /// The accounts that were removed, by what they are at their providers: of those removed
+    /// more than once, the last.
     former: BTreeMap<&'a AccountIdentity, (&'a Handle, Stamp)>,
     /// The handles that the list gives, which no made one may be.
     given: BTreeSet<Handle>,
@@ -115,12 +121,13 @@ impl<'a> Planner<'a> {
     fn new(rows: &[Row], state: &'a State) -> Self {
         let named = rows.iter().filter_map(|row| row.account.as_ref().ok());
         let named = named.filter(|listed| listed.named);
-        let former = state
-            .former_accounts()
-            .iter()
-            .filter_map(|(handle, account)| Some((&account.identity, (handle, account.removed?))));
+        let former = state.former_accounts().iter();
+        let mut former: Vec<_> = former
+            .filter_map(|(handle, account)| Some((&account.identity, (handle, account.removed?))))
+            .collect();
+        former.sort_by_key(|(_, (_, removed))| *removed);
         Self {
-            former: former.collect(),
+            former: former.into_iter().collect(),
             before: state,
             after: state.clone(),
             given: named.map(|listed| listed.account.account.clone()).collect(),
@@ -141,7 +148,12 @@ impl<'a> Planner<'a> {
         let identity = listed.account.identity();
         let fate = match self.seen.get(&identity) {
             Some(first) => Fate::Refused(vec![format!("it is the same account as in {first}")]),
-            None => self.fate(listed, at).unwrap_or_else(|why| Fate::Refused(vec![why])),
+            None => self.fate(listed, at).unwrap_or_else(|why| {
+                // Its handle may be taken by what it was before.
+                let removed = self.former.get(&identity);
+                let removed = removed.map(|(handle, removed)| removal(handle, *removed));
+                Fate::Refused(std::iter::once(why).chain(removed).collect())
+            }),
         };
         self.seen.entry(identity.clone()).or_insert(place);
         Planned { place, identity: Some(identity), fate }

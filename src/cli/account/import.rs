@@ -16,7 +16,7 @@ use crate::cli::reading::read_file;
 use crate::cli::session::Session;
 use crate::cli::signing::record_and_tell;
 use crate::inventory::{
-    COLUMNS, Difference, Fate, MAX_BYTES, Plan, Planned, Row, Unreadable, read,
+    COLUMNS, Difference, Fate, MAX_BYTES, Plan, Planned, Row, Unreadable, read, removal,
 };
 use crate::record::{Handle, Stamp, State};
 use crate::text::sanitise;
@@ -126,9 +126,7 @@ impl RowView {
     fn new(row: &Planned) -> Self {
         let (fate, account, reasons, differences) = match &row.fate {
             Fate::Added { account, removed } => {
-                let removed = removed.iter().map(|(handle, at)| {
-                    format!("it was removed, as {handle}, in entry {} of {}", at.entry, at.time)
-                });
+                let removed = removed.iter().map(|(handle, at)| removal(handle, *at));
                 ("added", Some(account), removed.collect(), Vec::new())
             }
             Fate::Here { account, differences } => {

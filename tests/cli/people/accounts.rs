@@ -371,6 +371,17 @@ fn a_list_of_an_organisation_is_imported_and_compared() {
     demo.copied().run(&["account", "import", &back]).exits(0).says(&[said]);
     let missing = "row 1: aws 123456789012 is missing here: it was removed, as prod, in entry ";
     demo.read(&["account", "compare", &back]).exits(3).answers(&[missing]);
+    // A list that gives the handle can't have it: no handle is used twice.
+    let named = list(&demo, "named.csv", "account,id\nprod,123456789012\n");
+    let said = "row 2: aws 123456789012 is WRONG: account prod is taken, and no name is used \
+                twice; it was removed, as prod, in entry ";
+    demo.read(&["account", "import", &named, "--dry-run"]).exits(3).answers(&[said]);
+    // Of several removals, the last is told, whatever the handles were.
+    let again = demo.copied();
+    again.run(&["account", "add", "a-prod", "--id", "123456789012"]).exits(0);
+    again.run(&["account", "remove", "a-prod"]).exits(0);
+    let said = "it was removed, as a-prod, in entry ";
+    again.read(&["account", "import", &back, "--dry-run"]).exits(0).answers(&[said]);
     let closing = listed.to_string().replace("ACTIVE", "PENDING_CLOSURE");
     let closing = list(&demo, "closing.json", &closing);
     let view = demo.read(&["account", "compare", &closing, "--json"]).exits(3).stdout;
