@@ -34,7 +34,7 @@ pub use identity::{IdentityError, IdentityName, KeyFileError, PersonalIdentity};
 pub use layout::{IdentityHint, Layout, Location, NoVault, VaultFile};
 pub use lock::{Lock, LockError};
 pub use memory::{HeadMemory, Memory, MemoryError, Remembered};
-pub use open::{Damage, OpenVault, RecordsError, open_records};
+pub use open::{Damage, OpenVault, RecordsError, Weight, open_records};
 pub use passphrase::{Misspelling, Passphrase, PassphraseError};
 pub use secret::{MAX_SECRET, SecretError, SecretLabel, SecretValue, SeedParameters, UnfitSecret};
 pub use store::{StoreError, export_file, make_folder, read_bounded, remove_leftovers_of};

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::output::{Answer, count, table};
 use super::session::Session;
 use crate::record::{Event, Handle, MembersChosen, RECORDS, SEEDS, State};
-use crate::vault::AgeIdentity;
+use crate::vault::{AgeIdentity, PersonalIdentity};
 
 /// `keymuster compartment …`
 #[derive(Debug, Subcommand)]
@@ -72,8 +72,12 @@ fn make(context: &Context, add: &Add) -> Result<Answer, Failure> {
     session.vault.check_sound()?;
     let name = &add.compartment;
     if session.state().compartments().contains_key(name) {
-        return Err(Failure::new(exit::USAGE, format!("there is a compartment {name} already"))
-            .hint(format!("keymuster compartment change {name} lets others in")));
+        let failure = Failure::new(exit::USAGE, format!("there is a compartment {name} already"));
+        return Err(if is_chosen(name) {
+            failure.hint(format!("keymuster compartment change {name} lets others in"))
+        } else {
+            failure.hint("every vault has it; give yours another name")
+        });
     }
     let members: BTreeSet<Handle> = add.members.iter().cloned().collect();
     let opener = session.opener()?;
@@ -120,12 +124,22 @@ fn change_members(context: &Context, asked: &ChangeMembers) -> Result<Answer, Fa
         return Err(Failure::new(exit::NO, message)
             .hint(format!("{}: one of them does, with --by", opens_to(name, &members))));
     }
+    let say = |line: String| session.context.terminal.say(&line);
+    for who in before.difference(&members) {
+        say(format!("{who} is shut out of {name}, and may have kept what is in it."));
+    }
+    for who in members.difference(&before) {
+        say(format!("{who} is let into {name}, and opens what was put in it before, too."));
+    }
     let mut change = Change::of(chosen(name, &members));
-    let opened: Vec<&AgeIdentity> =
-        opener.identity.iter().flat_map(|identity| identity.identities()).collect();
-    let who = &opener.name.owner;
-    epochs::renew(context, &session.vault, &mut change, (who, &opened), false)?;
+    let opened: Vec<&AgeIdentity> = opener.identity.iter().map(PersonalIdentity::key).collect();
+    epochs::renew(context, &session.vault, &mut change, &opened, false)?;
     sign(session, opener, change, &asked.signers, name)
+}
+
+/// Whether its members are chosen: those that every vault has open to every custodian.
+fn is_chosen(name: &Handle) -> bool {
+    ![RECORDS, SEEDS].contains(&name.as_str())
 }
 
 fn chosen(name: &Handle, members: &BTreeSet<Handle>) -> Event {
@@ -217,7 +231,7 @@ fn list(context: &Context) -> Result<Answer, Failure> {
         CompartmentView {
             compartment: name.to_string(),
             opens_to: known.sealing.members.iter().map(Handle::to_string).collect(),
-            chosen: ![RECORDS, SEEDS].contains(&name.as_str()),
+            chosen: is_chosen(name),
             outdated: state.is_outdated(name),
             epoch: known.sealing.epoch,
             sealed: known.sealed.time.to_string(),

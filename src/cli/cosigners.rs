@@ -279,7 +279,14 @@ impl Session<'_> {
     /// The keys that would help.
     fn who_could(&self, wanted: &Wanted, matter: Matter<'_>, signers: &[Cosigner]) -> Vec<KeyName> {
         let state = self.state();
-        let outdated = if matter.reseals { state.outdated_copies() } else { Vec::new() };
+        // One that opens nothing new can't see what is sealed anew. Whose identity changes by this
+        // has nothing to see with it.
+        let renewed = |owner: &Handle| {
+            let of = |event: &Event| matches!(event, Event::RecipientChanged(changed) if changed.custodian == *owner);
+            matter.events.iter().any(of)
+        };
+        let mut outdated = if matter.reseals { state.outdated_copies() } else { Vec::new() };
+        outdated.retain(|name| !renewed(&name.owner));
         let signs: BTreeSet<&Handle> = signers.iter().map(|signer| &signer.name.owner).collect();
         let helps = |name: &&KeyName| {
             may_sign(state, name, matter.events)

@@ -148,15 +148,14 @@ fn leave_vault(context: &Context, leave: &Leave) -> Result<Answer, Failure> {
         remark: leave.remark.clone(),
     });
     check_possible(&session, std::slice::from_ref(&event))?;
-    let who_opened = opener.name.owner.clone();
     let events = std::slice::from_ref(&event);
     let matter = Matter { events, reseals: true, without: Some(&leave.custodian) };
     let signers = session.gather(matter, vec![opener], &leave.signers.by)?;
     let mut change = Change::of(event);
-    tell_orphans(&session, &change.events, &leave.custodian)?;
+    epochs::tell_lost(&session, &change.events)?;
     let opened: Vec<&AgeIdentity> =
-        signers.iter().filter_map(|s| s.identity.as_ref()).flat_map(|i| i.identities()).collect();
-    epochs::renew(context, &session.vault, &mut change, (&who_opened, &opened), false)?;
+        signers.iter().filter_map(|s| s.identity.as_ref()).map(|i| i.key()).collect();
+    epochs::renew(context, &session.vault, &mut change, &opened, false)?;
     let decided = session.decide(signers, change)?;
     let who = &leave.custodian;
     let mut words = format!(
@@ -175,20 +174,6 @@ fn leave_vault(context: &Context, leave: &Leave) -> Result<Answer, Failure> {
         words.push_str(&format!("Take {key} back from them.\n"));
     }
     Ok(decided.answer(&session, words))
-}
-
-/// Says which compartments nobody will open any more once somebody has left.
-fn tell_orphans(session: &Session<'_>, events: &[Event], who: &Handle) -> Result<(), Failure> {
-    let before = session.state();
-    let after = epochs::state_after(session.context, before, events, &[])?;
-    let before = before.orphaned_compartments();
-    for name in after.orphaned_compartments().into_iter().filter(|name| !before.contains(name)) {
-        let note = format!(
-            "NOTE: {name} opens to {who} and to nobody else: what is in it is lost, unless somebody joins\n             it first: keymuster compartment change {name} --add WHO --by {who}"
-        );
-        session.context.terminal.say(&note);
-    }
-    Ok(())
 }
 
 fn acknowledge_duties(context: &Context, acknowledge: &Acknowledge) -> Result<Answer, Failure> {

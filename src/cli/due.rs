@@ -35,9 +35,9 @@ pub fn renewals_due(state: &State) -> Vec<String> {
                 "{custodian} needs a new identity, since {copies} was reported: {}",
                 new_identity_by(state, custodian)
             ));
-        } else if !has_key(state, custodian) {
+        } else if state.working_keys(custodian).is_empty() {
             let how = new_identity_by(state, custodian);
-            all.push(format!("{custodian} has no key that may sign: {how}"));
+            all.push(format!("{custodian} has no key that opens the vault: {how}"));
         }
     }
     let is_everybodys = |name: &Handle| [RECORDS, SEEDS].contains(&name.as_str());
@@ -49,15 +49,15 @@ pub fn renewals_due(state: &State) -> Vec<String> {
         all.push(format!("{outdated} must be encrypted anew: keymuster vault rekey"));
     }
     for name in chosen {
-        let members = state.compartments().get(name).map(|known| &known.sealing.members);
-        let able = members.into_iter().flatten().find(|who| has_key(state, who));
-        let how = match able {
-            Some(who) => format!("keymuster vault rekey --by {who}"),
-            None => "nobody whom it opens to has a key that may sign".to_owned(),
+        let openers = state.openers_of(name);
+        let how = match openers.iter().find_map(|who| opener_of(state, who)) {
+            Some(by) => format!("keymuster vault rekey --by {by}"),
+            None => "nobody whom it opens to has a key that opens the vault".to_owned(),
         };
         all.push(format!("{name} must be encrypted anew: {how}"));
     }
-    let copies = state.outdated_copies();
+    let mut copies = state.outdated_copies();
+    copies.retain(|copy| !state.working_keys(&copy.owner).is_empty());
     if !copies.is_empty() {
         all.push(format!(
             "an older identity is sealed to {}, which opens nothing new: plugged in beside another \
@@ -128,9 +128,9 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
             ));
         }
     }
-    for name in state.orphaned_compartments() {
+    for name in state.lost_compartments() {
         all.push(format!(
-            "nobody who is left can open {name}: put what is in it in custody anew, with keymuster \
+            "nobody who is left opens {name}: put what is in it in custody anew, with keymuster \
              secret replace NAME --compartment WHICH"
         ));
     }
@@ -185,28 +185,28 @@ pub fn ended(state: &State) -> String {
 
 /// The command that gives a custodian another identity: with a key of theirs, or without.
 pub fn new_identity_by(state: &State, custodian: &Handle) -> String {
-    let own = || state.keys().iter().filter(|(name, _)| name.owner == *custodian);
-    match own().find(|(_, key)| key.is_active()) {
-        Some(_) if own().all(|(_, key)| key.is_active()) => {
-            format!("keymuster vault rekey --by {custodian}")
-        }
-        // Another may be plugged in, which can't do it.
-        Some((name, _)) => format!("keymuster vault rekey --by {name}"),
-        None => {
-            let enrol = format!("keymuster key enrol LABEL --for {custodian} --new-identity");
-            let suspended = |(_, key): &(_, &Key)| matches!(key.state, KeyState::Suspended(_));
-            match own().find(suspended) {
-                // Whoever reported it alone needn't be right.
-                Some((name, _)) => format!(
-                    "settle first whether {name} is well: keymuster key restored {name}; if it isn't, {enrol}"
-                ),
-                None => enrol,
-            }
-        }
+    if let Some(by) = opener_of(state, custodian) {
+        let asked = if state.exposures(custodian).is_empty() { " --new-identity" } else { "" };
+        return format!("keymuster vault rekey{asked} --by {by}");
+    }
+    let enrol = format!("keymuster key enrol LABEL --for {custodian} --new-identity");
+    let mut own = state.keys().iter().filter(|(name, _)| name.owner == *custodian);
+    let suspended = |(_, key): &(_, &Key)| matches!(key.state, KeyState::Suspended(_));
+    match own.find(suspended) {
+        // Whoever reported it alone needn't be right.
+        Some((name, _)) => format!(
+            "settle first whether {name} is well: keymuster key restored {name}; if it isn't, {enrol}"
+        ),
+        None => enrol,
     }
 }
 
-/// Whether a custodian has a key that may sign.
-pub fn has_key(state: &State, custodian: &Handle) -> bool {
-    state.keys().iter().any(|(name, key)| name.owner == *custodian && key.is_active())
+/// What `--by` names so that a custodian opens the vault: them, or that one of their keys which
+/// does; `None` if none does.
+pub fn opener_of(state: &State, custodian: &Handle) -> Option<String> {
+    let working = state.working_keys(custodian);
+    let own = state.keys().keys().filter(|name| name.owner == *custodian).count();
+    let only = working.first()?;
+    // Another may be plugged in, which can't do it.
+    Some(if working.len() == own { custodian.to_string() } else { only.to_string() })
 }

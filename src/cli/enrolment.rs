@@ -94,7 +94,7 @@ pub fn new_identity(
         .map_err(|error| Failure::because(exit::FAILED, "couldn't make an age identity", &error))?;
     let vault = vault.to_string();
     let name = IdentityName { vault: &vault, custodian: custodian.as_str(), generation: 1 };
-    Ok(PersonalIdentity::new(&name, key, Vec::new()))
+    Ok(PersonalIdentity::new(&name, key))
 }
 
 /// A recipient, as events write it.

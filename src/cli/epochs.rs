@@ -5,12 +5,14 @@ use std::path::Path;
 
 use super::change::Change;
 use super::context::Context;
+use super::due::opener_of;
 use super::exit;
 use super::failure::Failure;
+use super::session::Session;
 use crate::log::sha256;
 use crate::record::{
-    CompartmentSealed, Digest, Event, Handle, KeyName, RECORDS, Rejection, Sealing, Stamp, State,
-    UnfitValue,
+    AgeRecipient, CompartmentSealed, Digest, Event, Handle, KeyName, RECORDS, Rejection, Sealing,
+    Stamp, State, UnfitValue,
 };
 use crate::vault::{
     AgeIdentity, CompartmentIdentity, CompartmentName, Layout, Location, MAX_FILE, NewFile,
@@ -60,23 +62,26 @@ fn impossible(state: &State, reason: &Rejection) -> Failure {
 }
 
 /// Adds, to a change, a new epoch of each compartment whose members are others after it, or
-/// of all, as far as `who`, whose identities these are, belongs to it today. What others must
-/// seal anew stays due.
+/// of all, as far as these identities open it today. What others must seal anew stays due.
 pub fn renew(
     context: &Context,
     vault: &OpenVault,
     change: &mut Change,
-    (who, identities): (&Handle, &[&AgeIdentity]),
+    identities: &[&AgeIdentity],
     all: bool,
 ) -> Result<(), Failure> {
     let after = state_after(context, vault.state(), &change.events, &[])?;
+    let is_ours = |recipient: &AgeRecipient| {
+        identities.iter().any(|own| own.recipient().as_str() == recipient.as_str())
+    };
     let opens = |name: &Handle| {
         let known = vault.state().compartments().get(name);
-        known.is_some_and(|known| known.sealing.members.contains(who))
+        known.is_some_and(|known| known.recipients.iter().any(is_ours))
     };
     let is_wanted = |name: &Handle| {
         let has_members = after.members_of(name).is_some_and(|members| !members.is_empty());
-        after.is_outdated(name) || (all && has_members)
+        // Whoever opens it today may be its only member, with another identity after this.
+        has_members && (all || !after.is_current(name))
     };
     let names = after.compartments().keys().filter(|name| is_wanted(name) && opens(name));
     for name in names.cloned().collect::<Vec<Handle>>() {
@@ -106,6 +111,27 @@ fn next_epoch(
     })?;
     let (event, file) = seal_to_members(&next, after, name, layout)?;
     Ok((event, file, next))
+}
+
+/// Says which compartments nobody will open any more after some events, so that what is in them
+/// is lost.
+pub fn tell_lost(session: &Session<'_>, events: &[Event]) -> Result<(), Failure> {
+    let before = session.state();
+    let after = state_after(session.context, before, events, &[])?;
+    let lost_already = before.lost_compartments();
+    for name in after.lost_compartments().into_iter().filter(|name| !lost_already.contains(name)) {
+        let openers = before.openers_of(name);
+        let only = openers.iter().map(Handle::as_str).collect::<Vec<_>>().join(" and ");
+        let mut note =
+            format!("NOTE: {name} opens to {only} and to nobody else: what is in it will be lost.");
+        if let Some(by) = openers.iter().find_map(|who| opener_of(before, who)) {
+            note.push_str(&format!(
+                "\nTo let somebody in first: keymuster compartment change {name} --add WHO --by {by}"
+            ));
+        }
+        session.context.terminal.say(&note);
+    }
+    Ok(())
 }
 
 /// Adds the first epoch of a compartment to a change, which says who belongs to it.

@@ -87,12 +87,9 @@ impl Newcomer {
         let (event, file, identity) = paper.seal(identity, &layout)?;
         change.events.push(Event::IdentitySealed(event));
         change.files.push(file);
-        let open = self.signers.iter().find(|signer| signer.identity.is_some());
         let opened: Vec<&AgeIdentity> =
-            open.iter().filter_map(|s| s.identity.as_ref()).flat_map(|i| i.identities()).collect();
-        if let Some(member) = open.map(|signer| &signer.name.owner) {
-            epochs::renew(session.context, &session.vault, &mut change, (member, &opened), false)?;
-        }
+            self.signers.iter().filter_map(|s| s.identity.as_ref()).map(|i| i.key()).collect();
+        epochs::renew(session.context, &session.vault, &mut change, &opened, false)?;
         if let Some(new) = self.signers.first_mut() {
             new.identity = Some(identity);
         }

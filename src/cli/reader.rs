@@ -156,12 +156,11 @@ fn reseal<'a>(
     let event = event(&session, &opener.name)?;
     let events = std::slice::from_ref(&event);
     epochs::state_after(context, session.state(), events, &[])?;
-    let who_opened = opener.name.owner.clone();
     let signers = session.gather(Matter::resealing(events), vec![opener], &by.by)?;
     let mut change = Change::of(event);
     let opened: Vec<&AgeIdentity> =
-        signers.iter().filter_map(|s| s.identity.as_ref()).flat_map(|i| i.identities()).collect();
-    epochs::renew(context, &session.vault, &mut change, (&who_opened, &opened), false)?;
+        signers.iter().filter_map(|s| s.identity.as_ref()).map(|i| i.key()).collect();
+    epochs::renew(context, &session.vault, &mut change, &opened, false)?;
     let decided = session.decide(signers, change)?;
     Ok((decided, session))
 }

@@ -40,6 +40,8 @@ pub struct Session<'a> {
 
 /// How many copies of identities are passed over: each costs a touch.
 const MAX_PASSED_OVER: usize = 4;
+/// How many damaged files are named before anything else is said.
+const MAX_DAMAGE_TOLD: usize = 10;
 
 /// Whether the log names the copy that was opened.
 fn names(vault: &OpenVault, unlocked: &Unlocked) -> bool {
@@ -184,13 +186,12 @@ impl<'a> Session<'a> {
                 (Err(_), Some(refusal)) => return Err(refusal),
                 (asked, _) => asked?,
             };
-            let identities: Vec<&AgeIdentity> = unlocked.identity.identities().collect();
             let known = recall(context, &location)?;
             // An older copy of the same key's may open what this one doesn't.
             let mut others = location.layout.identity_hints()?.into_iter().filter(|hint| {
                 name_of(hint) == unlocked.name && hint.generation < unlocked.generation
             });
-            let failure = match open_records(location.clone(), &identities) {
+            let failure = match open_records(location.clone(), &[unlocked.identity.key()]) {
                 Ok(vault) if vault.state().realm() != realm => {
                     return Err(unnamed(&unlocked));
                 }
@@ -259,8 +260,12 @@ impl<'a> Session<'a> {
                 self.vault.head().number
             ));
         }
-        for damage in self.vault.damage() {
+        for damage in self.vault.damage().iter().take(MAX_DAMAGE_TOLD) {
             say(&format!("DAMAGED VAULT: {damage}."));
+        }
+        let more = self.vault.damage().len().saturating_sub(MAX_DAMAGE_TOLD);
+        if more > 0 {
+            say(&format!("DAMAGED VAULT: and {more} more files; keymuster vault show names all."));
         }
         // A long log takes a while to open.
         self.context.check_interrupted()?;

@@ -20,7 +20,7 @@ use super::unlock::unlock_with;
 use super::words::all_in_words;
 use crate::key::identify::EnrolledKey;
 use crate::record::{Event, Handle, Hex, KeyName, Stamp, State};
-use crate::vault::{AgeIdentity, Lock, Prepared};
+use crate::vault::{Lock, Prepared};
 use crate::webauthn::CredentialId;
 
 /// An entry that was recorded.
@@ -134,9 +134,8 @@ impl Session<'_> {
                 signer.identity = Some(identity);
             }
             if let Some(identity) = &signer.identity {
-                let identities: Vec<&AgeIdentity> = identity.identities().collect();
                 let sealings = self.state().sealings();
-                check_epochs(&location, sealings, change, &signer.name, &identities)?;
+                check_epochs(&location, sealings, change, &signer.name, &[identity.key()])?;
             }
         }
         Ok(())
@@ -263,9 +262,10 @@ pub fn record_and_tell(
     afterwards: impl FnOnce(&State) -> String,
 ) -> Result<Answer, Failure> {
     let mut session = Session::open_to_write(context, signers.opener(), None)?;
-    session.vault.check_sound()?;
+    session.vault.check_log_sound()?;
     let opener = session.opener()?;
     let events = events(&session, &opener.name)?;
+    session.vault.check_sound_for(&events)?;
     if events.is_empty() {
         let head = HeadView::from(&session.vault.head());
         let view = serde_json::json!({ "head": head });

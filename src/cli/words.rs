@@ -68,7 +68,9 @@ pub fn in_words(event: &Event) -> String {
         Event::KeyRestored(event) if event.key.label.as_str() == PAPER => {
             format!("{} is where it should be, and nobody else has read it", event.key)
         }
-        Event::KeyRestored(event) => format!("{} is well and may sign again", event.key),
+        Event::KeyRestored(event) => {
+            format!("{} is well: what others reported of it is withdrawn", event.key)
+        }
         Event::KeyRetired(event) => {
             format!("{} is taken out of service{}", event.key, remarked(event.remark.as_ref()))
         }

@@ -37,6 +37,15 @@ pub enum Rule {
         /// Which key.
         key: KeyName,
     },
+    /// A custodian to whom both this secret's present compartment and this one open, else two: a
+    /// secret isn't taken out of the hands it is in by somebody alone, nor is what such a one could
+    /// open said to be another.
+    KeeperOrTwo {
+        /// The secret.
+        secret: Handle,
+        /// Where its value goes.
+        compartment: Handle,
+    },
     /// One custodian, whoever it is.
     One,
     /// Two different custodians (one, until a second had a key).
@@ -67,6 +76,10 @@ pub fn rule(event: &Event) -> Rule {
         Event::BagOpened(event) => Rule::Each(vec![event.opener.clone(), event.witness.clone()]),
         Event::SecretOpened(event) => Rule::Each(vec![event.opener.clone()]),
         Event::DutiesAcknowledged(event) => Rule::Each(vec![event.custodian.clone()]),
+        Event::SecretReplaced(event) => Rule::KeeperOrTwo {
+            secret: event.secret.clone(),
+            compartment: event.compartment.clone(),
+        },
         Event::CustodianChanged(_)
         | Event::KeyMoved(_)
         | Event::AccountChanged(_)
@@ -77,7 +90,6 @@ pub fn rule(event: &Event) -> Rule {
         | Event::SignInProven(_)
         | Event::TotpChecked(_)
         | Event::SecretStored(_)
-        | Event::SecretReplaced(_)
         | Event::ActionOpened(_)
         | Event::ActionClosed(_) => Rule::One,
         Event::CustodianAdded(_)
@@ -213,6 +225,17 @@ pub fn judge(event: &Event, before: &State, signers: &[KeyName]) -> Result<(), U
                 return number(2).map_err(|_| Unauthorised::Overruled { reporter });
             }
             Ok(())
+        }
+        Rule::KeeperOrTwo { secret, compartment } => {
+            let present = before.secrets().get(&secret).and_then(|secret| secret.present());
+            let keeps = |handle: &Handle| {
+                let of = |name| before.openers_of(name).contains(handle);
+                present.is_some_and(|present| of(&present.compartment)) && of(&compartment)
+            };
+            if signers.iter().filter(active).any(|key| keeps(&key.owner)) {
+                return Ok(());
+            }
+            two()
         }
         Rule::One => number(1),
         Rule::Two => two(),

@@ -12,6 +12,8 @@ use super::{AgeRecipient, Digest, Handle, Rejection, Sealing, Stamp, State};
 pub const RECORDS: &str = "records";
 /// The compartment of secrets such as TOTP seeds: custodians only.
 pub const SEEDS: &str = "seeds";
+/// The most compartments that a vault has.
+const MAX_COMPARTMENTS: usize = 200;
 
 /// Who is to belong to a compartment from now on: some of the custodians. With the first such
 /// choice there is a compartment of that name; its epochs begin by [`CompartmentSealed`].
@@ -34,6 +36,11 @@ impl MembersChosen {
         let chosen: BTreeSet<Handle> = self.members.iter().cloned().collect();
         if chosen.is_empty() || !chosen.iter().eq(&self.members) {
             let message = format!("the members of {name} must be named, sorted and each once");
+            return Err(Rejection::Mismatch(message));
+        }
+        let is_new = !state.chosen.contains_key(&self.compartment);
+        if is_new && state.chosen.len() >= MAX_COMPARTMENTS {
+            let message = format!("a vault has {MAX_COMPARTMENTS} compartments at most");
             return Err(Rejection::Mismatch(message));
         }
         let keyed = state.keyed_custodians();
@@ -91,10 +98,15 @@ impl CompartmentSealed {
         if expected.is_empty() {
             return Err(Rejection::Mismatch(format!("{} has no member", self.compartment)));
         }
-        let known = state.compartments.get(&self.compartment).map_or(0, |c| c.sealing.epoch);
+        let known = state.compartments.get(&self.compartment);
+        if known.is_some_and(|known| known.sealed.entry == at.entry) {
+            let message = format!("{} is sealed once in an entry", self.compartment);
+            return Err(Rejection::Mismatch(message));
+        }
+        let known = known.map_or(0, |known| known.sealing.epoch);
         follows(self.epoch, known, &format!("epoch of compartment {}", self.compartment))?;
         state.take_recipient(&self.recipient)?;
-        state.sealings.push(Sealing::Compartment(self.clone()));
+        state.note_sealing(Sealing::Compartment(self.clone()));
         let recipients = state.recipients_of(&self.members);
         state.note_epoch(&self.compartment, self.epoch, &recipients, at.entry);
         let compartment = Compartment { sealing: self.clone(), sealed: at, recipients };

@@ -1,5 +1,7 @@
 //! Custodians: the people who hold the keys, from joining to leaving.
 
+use std::sync::Arc;
+
 use chrono::Days;
 use serde::{Deserialize, Serialize};
 
@@ -192,7 +194,7 @@ impl RecipientChanged {
     pub(super) fn apply(&self, state: &mut State) -> Result<(), Rejection> {
         state.present(&self.custodian)?;
         state.take_recipient(&self.recipient)?;
-        state.reach.note_recipient(&self.custodian, &self.recipient);
+        Arc::make_mut(&mut state.reach).note_recipient(&self.custodian, &self.recipient);
         state.present_mut(&self.custodian)?.recipient = self.recipient.clone();
         Ok(())
     }

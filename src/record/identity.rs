@@ -1,10 +1,12 @@
 //! Personal identities: the age identity of a custodian, sealed to each of their keys and
 //! to a passphrase on paper.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::state::follows;
-use super::{AgeRecipient, Digest, Handle, KeyName, Rejection, Report, Sealing, Stamp, State};
+use super::{AgeRecipient, Digest, Handle, KeyName, Rejection, Sealing, Stamp, State};
 
 /// The slot of the copy under a passphrase; no key may bear this label.
 pub const PAPER: &str = "paper";
@@ -18,9 +20,6 @@ pub struct SealedIdentity {
     pub sealed: Stamp,
     /// The recipient of the identity that is inside.
     pub recipient: AgeRecipient,
-    /// For the copy on paper: that it, or one of this identity before it, was lost, or that
-    /// somebody else may have read it.
-    pub exposed: Option<Report>,
 }
 
 /// A custodian's personal identity was sealed to one of their keys, or to a passphrase.
@@ -55,15 +54,11 @@ impl IdentitySealed {
                 "the identity sealed to {key} must name a plugin identity exactly if it is sealed to a key"
             )));
         }
-        let known = state.identities.get(&key);
-        // What opened the sheet before opens the same identity still.
-        let exposed = known.filter(|known| known.recipient == recipient);
-        let exposed = exposed.and_then(|known| known.exposed.clone());
-        let known = known.map_or(0, |known| known.sealing.generation);
+        let known = state.identities.get(&key).map_or(0, |known| known.sealing.generation);
         follows(self.generation, known, &format!("generation of the identity sealed to {key}"))?;
-        state.sealings.push(Sealing::Identity(self.clone()));
-        state.reach.note_copy(&key, self.generation, &recipient);
-        let sealed = SealedIdentity { sealing: self.clone(), sealed: at, recipient, exposed };
+        state.note_sealing(Sealing::Identity(self.clone()));
+        Arc::make_mut(&mut state.reach).note_copy(&key, self.generation, &recipient);
+        let sealed = SealedIdentity { sealing: self.clone(), sealed: at, recipient };
         state.identities.insert(key, sealed);
         Ok(())
     }

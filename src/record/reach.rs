@@ -6,25 +6,30 @@
 //! opened is in the receipts; this tells what could be.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::{AgeRecipient, Fingerprint, Generation, Handle, KeyName, PAPER, Secret, State};
+use super::{
+    AgeRecipient, Fingerprint, Generation, Handle, Key, KeyName, PAPER, Rejection, Report,
+    ReportKind, Secret, State,
+};
 
 /// What identities open, and which copies of them are in wrong hands.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Reach {
-    /// The recipients of each custodian and reader, from the first to the present one. Whoever
-    /// has an identity has those before it, which are in the same file.
+    /// The recipients of each custodian and reader, from the first to the present one.
     recipients: BTreeMap<Handle, Vec<AgeRecipient>>,
     /// The newest epoch of each compartment that was encrypted to a recipient. Those before it
     /// are inside.
     epochs: BTreeMap<AgeRecipient, Epochs>,
-    /// The newest identity in each sealed copy that there ever was, by slot and generation.
+    /// The identity in each sealed copy that there ever was, by slot and generation.
     copies: BTreeMap<KeyName, BTreeMap<u32, AgeRecipient>>,
     /// The entries with which epochs began.
     began: BTreeMap<Handle, BTreeMap<u32, u64>>,
-    /// The sealed copies that somebody else may open, each with the newest identity in it. A
-    /// copy that is sealed anew elsewhere doesn't bring it back.
-    astray: BTreeSet<(KeyName, AgeRecipient)>,
+    /// The keys that somebody else may have in hand, with the copies sealed to them.
+    astray_keys: BTreeSet<KeyName>,
+    /// The identities on paper that somebody else may have read, each with the report that says
+    /// so. A paper copy that is made anew elsewhere doesn't bring the old one back.
+    astray_papers: BTreeMap<KeyName, BTreeMap<AgeRecipient, Report>>,
 }
 
 /// The newest epoch that is open, by compartment; those before it are, too.
@@ -42,19 +47,26 @@ impl Reach {
         copies.insert(generation, recipient.clone());
     }
 
-    /// What somebody's identities open, up to and with that of `last`.
-    fn of(&self, who: &Handle, last: Option<&AgeRecipient>) -> Epochs {
-        let all = self.recipients.get(who).map(Vec::as_slice).unwrap_or_default();
-        let newest = last.and_then(|last| all.iter().position(|recipient| recipient == last));
-        let many = newest.map_or(all.len(), |place| place.saturating_add(1));
+    /// What the identities with these recipients open.
+    fn of<'a>(&self, recipients: impl IntoIterator<Item = &'a AgeRecipient>) -> Epochs {
         let mut open = Epochs::new();
-        for (compartment, epoch) in
-            all.iter().take(many).filter_map(|recipient| self.epochs.get(recipient)).flatten()
-        {
-            let known = open.entry(compartment.clone()).or_default();
-            *known = (*known).max(*epoch);
+        let known = recipients.into_iter().filter_map(|recipient| self.epochs.get(recipient));
+        for (compartment, epoch) in known.flatten() {
+            let newest = open.entry(compartment.clone()).or_default();
+            *newest = (*newest).max(*epoch);
         }
         open
+    }
+
+    /// The identities in the copies of a slot up to this generation.
+    fn copied(
+        &self,
+        slot: &KeyName,
+        generation: u32,
+    ) -> impl Iterator<Item = (u32, &AgeRecipient)> {
+        let copies = self.copies.get(slot).into_iter();
+        let copies = copies.flat_map(move |copies| copies.range(..=generation));
+        copies.map(|(generation, recipient)| (*generation, recipient))
     }
 }
 
@@ -67,38 +79,82 @@ impl State {
         recipients: &[AgeRecipient],
         entry: u64,
     ) {
-        self.reach.began.entry(compartment.clone()).or_default().insert(epoch, entry);
+        let reach = Arc::make_mut(&mut self.reach);
+        reach.began.entry(compartment.clone()).or_default().insert(epoch, entry);
         for recipient in recipients {
-            let open = self.reach.epochs.entry(recipient.clone()).or_default();
+            let open = reach.epochs.entry(recipient.clone()).or_default();
             open.insert(compartment.clone(), epoch);
         }
     }
 
-    /// Notes whether somebody else may open the copy in a slot, after what was just reported.
-    pub(super) fn note_astray(&mut self, slot: &KeyName) {
-        let Some(sealed) = self.identities.get(slot) else { return };
-        let is_astray = if slot.label.as_str() == PAPER {
-            sealed.exposed.is_some()
-        } else {
-            self.keys.get(slot).is_some_and(super::Key::is_astray)
-        };
-        let copy = (slot.clone(), sealed.recipient.clone());
+    /// Notes whether somebody else may have a key in hand, after what was just reported.
+    pub(super) fn note_astray(&mut self, key: &KeyName) {
+        let is_astray = self.keys.get(key).is_some_and(Key::is_astray);
+        let reach = Arc::make_mut(&mut self.reach);
         if is_astray {
-            self.reach.astray.insert(copy);
+            reach.astray_keys.insert(key.clone());
         } else {
-            self.reach.astray.remove(&copy);
+            reach.astray_keys.remove(key);
         }
+    }
+
+    /// Notes that a paper copy isn't its owner's alone any more. Its owner knows best, and a
+    /// lost one may turn up in wrong hands.
+    pub(super) fn expose_paper(&mut self, slot: &KeyName, report: Report) -> Result<(), Rejection> {
+        let sealed = self.identities.get(slot);
+        let sealed = sealed.ok_or_else(|| Rejection::Unknown("paper copy", slot.to_string()))?;
+        if let Some(before) = self.paper_report(slot) {
+            let by_owner = |report: &Report| report.reporter == slot.owner;
+            let worse = (before.kind, report.kind) == (ReportKind::Lost, ReportKind::Compromised);
+            if !by_owner(&report) || (by_owner(before) && !worse) {
+                return Err(Rejection::Mismatch(format!("{slot} is reported already")));
+            }
+        }
+        let recipient = sealed.recipient.clone();
+        let papers = &mut Arc::make_mut(&mut self.reach).astray_papers;
+        papers.entry(slot.clone()).or_default().insert(recipient, report);
+        Ok(())
+    }
+
+    /// Notes that a paper copy, and those that were in its place before, are their owner's alone
+    /// after all, and returns the reports that said otherwise: those of others, since an owner's
+    /// own is final.
+    pub(super) fn clear_paper(&mut self, slot: &KeyName) -> Result<Vec<Report>, Rejection> {
+        let papers = &mut Arc::make_mut(&mut self.reach).astray_papers;
+        let mut cleared = Vec::new();
+        if let Some(reports) = papers.get_mut(slot) {
+            cleared.extend(reports.values().filter(|r| r.reporter != slot.owner).cloned());
+            reports.retain(|_, report| report.reporter == slot.owner);
+        }
+        papers.retain(|_, reports| !reports.is_empty());
+        if cleared.is_empty() {
+            return Err(Rejection::Mismatch(format!("{slot} was reported by nobody else")));
+        }
+        Ok(cleared)
+    }
+
+    /// The report that the identity in the present paper copy is exposed.
+    pub fn paper_report(&self, slot: &KeyName) -> Option<&Report> {
+        let recipient = &self.identities.get(slot)?.recipient;
+        self.reach.astray_papers.get(slot)?.get(recipient)
+    }
+
+    /// The reports that stand on what was ever on paper in a slot.
+    pub fn paper_reports(&self, slot: &KeyName) -> impl Iterator<Item = &Report> {
+        self.reach.astray_papers.get(slot).into_iter().flat_map(BTreeMap::values)
     }
 
     /// What somebody could open, with whatever identity they had.
     pub fn epochs_open_to(&self, who: &Handle) -> Epochs {
-        self.reach.of(who, None)
+        self.reach.of(self.reach.recipients.get(who).into_iter().flatten())
     }
 
-    /// What a sealed copy opens: that of this generation, in this slot.
+    /// What a sealed copy opens: that of this generation, in this slot. Whoever has a key opens
+    /// what was sealed to it before, too; a passphrase opens the sheet that it was made for.
     pub fn epochs_open_to_copy(&self, slot: &KeyName, generation: u32) -> Epochs {
-        let copy = self.reach.copies.get(slot).and_then(|copies| copies.get(&generation));
-        copy.map_or_else(Epochs::new, |recipient| self.reach.of(&slot.owner, Some(recipient)))
+        let only = |copy: &u32| slot.label.as_str() != PAPER || *copy == generation;
+        let copies = self.reach.copied(slot, generation).filter(|(copy, _)| only(copy));
+        self.reach.of(copies.map(|(_, recipient)| recipient))
     }
 
     /// The generations of the copies that a slot ever held.
@@ -126,25 +182,18 @@ impl State {
         names
     }
 
-    /// The secrets whose present value opens to the copy of an identity, in a key or on paper,
-    /// that was reported and that nobody restored.
+    /// The secrets whose present value opens to the copies of an identity, in a key or on paper,
+    /// that were reported and that nobody restored.
     pub fn secrets_open_to_astray(&self, slot: &KeyName) -> Vec<&Handle> {
-        let copies = self.reach.astray.iter().filter(|(name, _)| name == slot);
-        // A later copy holds the older identities.
-        let open = copies.map(|(_, recipient)| self.reach.of(&slot.owner, Some(recipient)));
-        let open = open.reduce(|mut all, more| {
-            for (compartment, epoch) in more {
-                let known = all.entry(compartment).or_default();
-                *known = (*known).max(epoch);
-            }
-            all
-        });
-        self.secrets_within(&open.unwrap_or_default())
+        let in_key = self.reach.astray_keys.get(slot).into_iter();
+        let in_key = in_key.flat_map(|slot| self.reach.copied(slot, u32::MAX)).map(|(_, r)| r);
+        let on_paper = self.reach.astray_papers.get(slot).into_iter().flat_map(BTreeMap::keys);
+        self.secrets_within(&self.reach.of(in_key.chain(on_paper)))
     }
 
     /// The slots with a copy of an identity that was reported.
     pub fn astray_slots(&self) -> BTreeSet<&KeyName> {
-        self.reach.astray.iter().map(|(slot, _)| slot).collect()
+        self.reach.astray_keys.iter().chain(self.reach.astray_papers.keys()).collect()
     }
 
     /// Everybody who ever had a recipient.

@@ -77,9 +77,7 @@ impl KeyReported {
         };
         state.present(&self.reporter)?;
         if self.key.label.as_str() == PAPER {
-            state.expose_paper(&self.key, report)?;
-            state.note_astray(&self.key);
-            return Ok(());
+            return state.expose_paper(&self.key, report);
         }
         let floor_holds = state.keep_floor(|key| *key == self.key).is_ok();
         let own = self.reporter == self.key.owner;
@@ -99,7 +97,8 @@ impl KeyReported {
                 key.state = KeyState::Reported(report);
             }
             KeyState::Active if floor_holds => key.state = KeyState::Suspended(report),
-            KeyState::Active => {
+            // A retired one holds its copy still.
+            KeyState::Active | KeyState::Retired(_) => {
                 if key.claims.iter().any(|claim| claim.reporter == self.reporter) {
                     let reporter = &self.reporter;
                     return Err(Rejection::Mismatch(format!(
@@ -116,8 +115,8 @@ impl KeyReported {
     }
 }
 
-/// A key, or a paper copy, that another custodian reported is well: the key may sign again.
-/// The reporter was wrong, unless they sign this too.
+/// A key, or a paper copy, that another custodian reported is well: the key may sign again, unless
+/// it is retired. The reporter was wrong, unless they sign this too.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyRestored {
@@ -133,11 +132,12 @@ impl KeyRestored {
         signers: &[KeyName],
     ) -> Result<(), Rejection> {
         let reports = if self.key.label.as_str() == PAPER {
-            vec![state.clear_paper(&self.key)?]
+            state.clear_paper(&self.key)?
         } else {
-            self.restore_key(state)?
+            let reports = self.restore_key(state)?;
+            state.note_astray(&self.key);
+            reports
         };
-        state.note_astray(&self.key);
         let agree: BTreeSet<&Handle> = signers.iter().map(|signer| &signer.owner).collect();
         for report in reports {
             if !agree.contains(&report.reporter)
@@ -149,12 +149,12 @@ impl KeyRestored {
         Ok(())
     }
 
-    /// Makes the key active, and returns the reports that were wrong.
+    /// Withdraws the reports of others, and returns them. A suspended key is active again.
     fn restore_key(&self, state: &mut State) -> Result<Vec<Report>, Rejection> {
         let key = state.key_mut(&self.key)?;
         let suspending = match &key.state {
             KeyState::Suspended(report) => Some(report.clone()),
-            KeyState::Active if !key.claims.is_empty() => None,
+            KeyState::Active | KeyState::Retired(_) if !key.claims.is_empty() => None,
             state => {
                 return Err(Rejection::Mismatch(format!(
                     "{} is {}, and only a key that others reported is restored",
@@ -163,7 +163,9 @@ impl KeyRestored {
                 )));
             }
         };
-        key.state = KeyState::Active;
+        if suspending.is_some() {
+            key.state = KeyState::Active;
+        }
         Ok(std::mem::take(&mut key.claims).into_iter().chain(suspending).collect())
     }
 }

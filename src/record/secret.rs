@@ -190,7 +190,7 @@ impl State {
         known.ok_or_else(|| Rejection::Unknown("secret", name.to_string()))
     }
 
-    /// Fails unless secrets of a compartment are encrypted to this epoch now.
+    /// Fails unless secrets of a compartment are encrypted to this epoch now, and somebody opens it.
     fn check_epoch(&self, compartment: &Handle, epoch: u32) -> Result<(), Rejection> {
         if compartment.as_str() == RECORDS {
             let message = format!("readers open {RECORDS}, so it takes no secrets");
@@ -199,6 +199,10 @@ impl State {
         let known = self.compartments.get(compartment);
         let known =
             known.ok_or_else(|| Rejection::Unknown("compartment", compartment.to_string()))?;
+        if self.openers_of(compartment).is_empty() {
+            let message = format!("nobody who is left opens {compartment}, so it takes no secrets");
+            return Err(Rejection::Mismatch(message));
+        }
         let present = known.sealing.epoch;
         if epoch == present {
             return Ok(());
@@ -273,7 +277,7 @@ impl SecretStored {
             fingerprint: self.fingerprint,
             stored: at,
         };
-        state.sealings.push(Sealing::Secret(self.sha256));
+        state.note_sealing(Sealing::Secret(self.sha256));
         let secret = Secret {
             kind: self.holds,
             account: self.account.clone(),
@@ -325,7 +329,7 @@ impl SecretReplaced {
             fingerprint: self.fingerprint,
             stored: at,
         });
-        state.sealings.push(Sealing::Secret(self.sha256));
+        state.note_sealing(Sealing::Secret(self.sha256));
         Ok(())
     }
 }

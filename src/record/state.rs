@@ -9,8 +9,8 @@ use super::account::Accounts;
 use super::reach::Reach;
 use super::{
     Action, AgeRecipient, Compartment, CompartmentSealed, Custodian, Digest, Event, Handle,
-    IdentitySealed, Key, KeyName, KeyState, Line, Policy, RECORDS, Reader, Realm, Report,
-    ReportKind, SEEDS, SealedIdentity, Secret, Time, TrialKind, UserVerification, Waiver,
+    IdentitySealed, Key, KeyName, KeyState, Line, Policy, RECORDS, Reader, Realm, ReportKind,
+    SEEDS, SealedIdentity, Secret, Time, TrialKind, UserVerification, Waiver,
 };
 
 /// Where in the log something happened.
@@ -86,8 +86,8 @@ pub struct State {
     pub(super) compartments: BTreeMap<Handle, Compartment>,
     /// Of the compartments whose members are chosen: who they are, some of whom may have left.
     pub(super) chosen: BTreeMap<Handle, BTreeSet<Handle>>,
-    pub(super) reach: Reach,
-    pub(super) sealings: Vec<Sealing>,
+    pub(super) reach: Arc<Reach>,
+    pub(super) sealings: Arc<Vec<Sealing>>,
     pub(super) waivers: BTreeMap<Handle, Waiver>,
     pub(super) actions: BTreeMap<Handle, Action>,
     pub(super) accounts: Arc<Accounts>,
@@ -113,8 +113,8 @@ impl Default for State {
             identities: BTreeMap::new(),
             compartments: BTreeMap::new(),
             chosen: BTreeMap::new(),
-            reach: Reach::default(),
-            sealings: Vec::new(),
+            reach: Arc::default(),
+            sealings: Arc::default(),
             waivers: BTreeMap::new(),
             actions: BTreeMap::new(),
             accounts: Arc::default(),
@@ -327,30 +327,6 @@ impl State {
         self.keys.get_mut(name).ok_or_else(|| Rejection::Unknown("key", name.to_string()))
     }
 
-    /// Notes that a paper copy isn't its owner's alone any more. Its owner knows best, and a
-    /// lost one may turn up in wrong hands.
-    pub(super) fn expose_paper(&mut self, slot: &KeyName, report: Report) -> Result<(), Rejection> {
-        let sealed = self.identities.get_mut(slot);
-        let sealed = sealed.ok_or_else(|| Rejection::Unknown("paper copy", slot.to_string()))?;
-        if let Some(before) = &sealed.exposed {
-            let by_owner = |report: &Report| report.reporter == slot.owner;
-            let worse = (before.kind, report.kind) == (ReportKind::Lost, ReportKind::Compromised);
-            if !by_owner(&report) || (by_owner(before) && !worse) {
-                return Err(Rejection::Mismatch(format!("{slot} is reported already")));
-            }
-        }
-        sealed.exposed = Some(report);
-        Ok(())
-    }
-
-    /// Notes that a paper copy is its owner's alone after all, and returns the report that said
-    /// otherwise: another's, since an owner's own is final.
-    pub(super) fn clear_paper(&mut self, slot: &KeyName) -> Result<Report, Rejection> {
-        let exposed = self.identities.get_mut(slot).map(|sealed| &mut sealed.exposed);
-        let by_another = exposed.and_then(|e| e.take_if(|report| report.reporter != slot.owner));
-        by_another.ok_or_else(|| Rejection::Mismatch(format!("{slot} was reported by nobody else")))
-    }
-
     /// The sealed copies of a custodian's present identity that somebody else may open: then
     /// they need another identity.
     pub fn exposures(&self, custodian: &Handle) -> Vec<KeyName> {
@@ -360,10 +336,22 @@ impl State {
         let is_exposed = |slot: &KeyName, sealed: &SealedIdentity| {
             slot.owner == *custodian
                 && sealed.recipient == *recipient
-                && (sealed.exposed.is_some() || self.keys.get(slot).is_some_and(Key::is_astray))
+                && (self.paper_report(slot).is_some()
+                    || self.keys.get(slot).is_some_and(Key::is_astray))
         };
         let slots = self.identities.iter().filter(|(slot, sealed)| is_exposed(slot, sealed));
         slots.map(|(slot, _)| slot.clone()).collect()
+    }
+
+    /// The keys with which a custodian opens the vault: they may sign, and hold the identity that
+    /// their owner has now.
+    pub fn working_keys(&self, custodian: &Handle) -> Vec<&KeyName> {
+        let recipient = self.custodians.get(custodian).map(|known| &known.recipient);
+        let works = |name: &&KeyName| {
+            let copy = self.identities.get(name).map(|sealed| &sealed.recipient);
+            name.owner == *custodian && self.active_key(name).is_some() && copy == recipient
+        };
+        self.keys.keys().filter(works).collect()
     }
 
     /// The sealed copies that hold an older identity of their custodian, so that they open
@@ -378,24 +366,40 @@ impl State {
     }
 
     /// Whether a compartment is encrypted to others than its present members, or to recipients
-    /// that they have no more: then it needs a new epoch. One that nobody belongs to can't have
-    /// one.
+    /// that they have no more: then it needs a new epoch. One that nobody opens can't have one.
     pub fn is_outdated(&self, compartment: &Handle) -> bool {
-        let Some(known) = self.compartments.get(compartment) else { return false };
-        let members = self.members_of(compartment).unwrap_or_default();
-        let is_current =
-            known.sealing.members == members && known.recipients == self.recipients_of(&members);
-        !is_current && !members.is_empty()
+        !self.is_current(compartment) && !self.openers_of(compartment).is_empty()
     }
 
-    /// The compartments whose every member has left, that have a secret's present value.
-    pub fn orphaned_compartments(&self) -> Vec<&Handle> {
+    /// Whether a compartment is encrypted to its present members, with the recipients that they
+    /// have now, and to nobody else.
+    pub fn is_current(&self, compartment: &Handle) -> bool {
+        self.compartments.get(compartment).is_some_and(|known| {
+            let members = self.members_of(compartment).unwrap_or_default();
+            known.sealing.members == members && known.recipients == self.recipients_of(&members)
+        })
+    }
+
+    /// The members of a compartment who open it with the identity that they have now: who joined
+    /// since, or lost the identity that it is encrypted to, doesn't until it is sealed anew.
+    pub fn openers_of(&self, compartment: &Handle) -> Vec<Handle> {
+        let Some(known) = self.compartments.get(compartment) else { return Vec::new() };
+        let opens = |who: &Handle| {
+            self.recipient_of(who).is_some_and(|recipient| known.recipients.contains(recipient))
+        };
+        let mut openers = self.members_of(compartment).unwrap_or_default();
+        openers.retain(opens);
+        openers
+    }
+
+    /// The compartments that nobody who is left opens, that have a secret's present value.
+    pub fn lost_compartments(&self) -> Vec<&Handle> {
         let is_needed = |name: &Handle| {
             let present = self.secrets.values().filter_map(|secret| secret.present());
             present.into_iter().any(|generation| generation.compartment == *name)
         };
-        let nobody = |name: &Handle| self.members_of(name).is_none_or(|all| all.is_empty());
-        self.compartments.keys().filter(|name| nobody(name) && is_needed(name)).collect()
+        let is_lost = |name: &Handle| self.openers_of(name).is_empty() && is_needed(name);
+        self.compartments.keys().filter(|name| is_lost(name)).collect()
     }
 
     /// The custodians who have, or had, a key, which signed for their recipient.
@@ -453,9 +457,13 @@ impl State {
             return Err(Rejection::Taken("handle", handle.to_string()));
         }
         self.take_recipient(recipient)?;
-        self.reach.note_recipient(handle, recipient);
+        Arc::make_mut(&mut self.reach).note_recipient(handle, recipient);
         self.used_handles.insert(handle.clone());
         Ok(())
+    }
+
+    pub(super) fn note_sealing(&mut self, sealing: Sealing) {
+        Arc::make_mut(&mut self.sealings).push(sealing);
     }
 
     pub(super) fn take_recipient(&mut self, recipient: &AgeRecipient) -> Result<(), Rejection> {

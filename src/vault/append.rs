@@ -16,7 +16,7 @@ use super::cipher::{self, OpenError, Recipient, SealError};
 use super::compartment::CompartmentIdentity;
 use super::found::remove_founded_staging;
 use super::lock::Lock;
-use super::open::{MAX_ENTRY_FILE, OpenVault};
+use super::open::{MAX_ENTRY_FILE, OpenVault, Weight};
 use super::store::{
     StoreError, holds, link_new, make_parent, read_back, read_bounded, remove_leftovers, write_new,
 };
@@ -134,12 +134,12 @@ impl OpenVault {
     /// on top of theirs. Fails where what was read isn't there as it was. Only a holder of the
     /// lock can rely on nobody appending after it.
     pub fn catch_up(&mut self, _lock: &Lock) -> Result<(), AppendError> {
-        self.check_sound()?;
+        self.check_log_sound()?;
         self.check_newest()?;
         self.read_on()?;
         match self.fault() {
             Some(fault) => Err(AppendError::Meanwhile(fault.clone())),
-            None => self.check_sound(),
+            None => self.check_log_sound(),
         }
     }
 
@@ -154,7 +154,7 @@ impl OpenVault {
         salt: Salt,
         tool: &Line,
     ) -> Result<Prepared, AppendError> {
-        self.check_sound()?;
+        self.check_sound_for(&events)?;
         let head = self.log.replay.head();
         let document = Document {
             format: FORMAT,
@@ -242,14 +242,31 @@ impl OpenVault {
         Ok(Committed { number, unsynced })
     }
 
-    /// Fails on a faulty log or a damaged file: nothing is built on that. A secret's file is no
-    /// reason: one custodian could name a file that never was, and no key could be reported lost
-    /// any more.
+    /// Fails on a faulty log or a damaged file: nothing is built on that.
     pub fn check_sound(&self) -> Result<(), AppendError> {
+        self.check_damage(Weight::Vault)
+    }
+
+    /// Fails on a faulty log: nothing at all is built on that.
+    pub fn check_log_sound(&self) -> Result<(), AppendError> {
+        self.check_damage(Weight::Log)
+    }
+
+    /// The same as [`OpenVault::check_sound`] for an entry of these events. That a key is lost can be recorded while a file
+    /// beside the log is damaged: else whoever took it could see to it that it isn't.
+    pub fn check_sound_for(&self, events: &[Event]) -> Result<(), AppendError> {
+        let is_report =
+            |event: &Event| matches!(event, Event::KeyLost(_) | Event::KeyCompromised(_));
+        let reports = events.iter().all(is_report);
+        self.check_damage(if reports { Weight::Log } else { Weight::Vault })
+    }
+
+    /// Fails on a faulty log, or on damage of this weight or more.
+    fn check_damage(&self, weight: Weight) -> Result<(), AppendError> {
         if let Some(fault) = self.fault() {
             return Err(AppendError::Faulty(fault.to_string()));
         }
-        match self.damage().iter().find(|damage| !damage.is_secret) {
+        match self.damage().iter().find(|damage| damage.weight >= weight) {
             Some(damage) => Err(AppendError::Faulty(damage.to_string())),
             None => Ok(()),
         }

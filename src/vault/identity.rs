@@ -1,4 +1,4 @@
-//! A custodian's personal identity: the age keys that open what was encrypted to them, in a
+//! A custodian's personal identity: the age key that opens what was encrypted to them, in a
 //! file that is sealed to a security key or to a passphrase.
 //!
 //! ```text
@@ -7,8 +7,7 @@
 //! # custodian: alice
 //! # generation: 2
 //! # public key: age1…
-//! AGE-SECRET-KEY-1…          this generation's
-//! AGE-SECRET-KEY-1…          those of older generations, if they are still needed
+//! AGE-SECRET-KEY-1…
 //! ```
 //!
 //! Once opened it is an ordinary identity file for stock age.
@@ -55,8 +54,7 @@ pub struct PersonalIdentity {
     vault: String,
     custodian: String,
     generation: u32,
-    current: AgeIdentity,
-    older: Vec<AgeIdentity>,
+    key: AgeIdentity,
 }
 
 /// Why a sealed identity can't be had.
@@ -75,14 +73,13 @@ pub enum IdentityError {
 }
 
 impl PersonalIdentity {
-    /// Puts an identity together: this generation's key, and older ones that are still needed.
-    pub fn new(name: &IdentityName<'_>, current: AgeIdentity, older: Vec<AgeIdentity>) -> Self {
+    /// Makes this key somebody's identity.
+    pub fn new(name: &IdentityName<'_>, key: AgeIdentity) -> Self {
         Self {
             vault: name.vault.to_owned(),
             custodian: name.custodian.to_owned(),
             generation: name.generation,
-            current,
-            older,
+            key,
         }
     }
 
@@ -99,12 +96,12 @@ impl PersonalIdentity {
 
     /// The recipient to encrypt to.
     pub fn recipient(&self) -> &Recipient {
-        self.current.recipient()
+        self.key.recipient()
     }
 
-    /// All keys, this generation's first, the one most likely to be wanted.
-    pub fn identities(&self) -> impl Iterator<Item = &AgeIdentity> {
-        std::iter::once(&self.current).chain(&self.older)
+    /// The key. It alone: what an identity before it opens, this one doesn't.
+    pub fn key(&self) -> &AgeIdentity {
+        &self.key
     }
 
     /// The text of the file. A secret.
@@ -113,9 +110,7 @@ impl PersonalIdentity {
         let mut pieces = vec![TITLE, "\n", VAULT, &self.vault, "\n", CUSTODIAN, &self.custodian];
         pieces.extend(["\n", GENERATION, &generation, "\n"]);
         pieces.extend([PUBLIC_KEY, self.recipient().as_str(), "\n"]);
-        for identity in self.identities() {
-            pieces.extend([identity.expose_line(), "\n"]);
-        }
+        pieces.extend([self.key.expose_line(), "\n"]);
         joined(&pieces)
     }
 
@@ -127,14 +122,9 @@ impl PersonalIdentity {
         require("custodian", lines.value(CUSTODIAN)?, expected.custodian)?;
         let generation = lines.count(GENERATION)?;
         require("generation", &generation.to_string(), &expected.generation.to_string())?;
-        let current = lines.key_pair()?;
-        let mut older = Vec::new();
-        while !lines.is_done() {
-            let key = lines.secret_key()?;
-            lines.refuse_repetition(&key, std::iter::once(&current).chain(&older))?;
-            older.push(key);
-        }
-        Ok(Self::new(expected, current, older))
+        let key = lines.key_pair()?;
+        lines.end()?;
+        Ok(Self::new(expected, key))
     }
 
     /// Seals it to a security key; see [`fido2prf::seal`] for the nonce and the output.

@@ -14,7 +14,7 @@ use super::layout::GIT_LINE;
 use super::store::{StoreError, read_bounded};
 use super::{Layout, Location, MAX_FILE};
 use crate::log::{Entry, Fault, Head, MAX_ENTRY, Replay, Rule, sha256};
-use crate::record::{Digest, RECORDS, Sealing, State, Time};
+use crate::record::{CompartmentSealed, Digest, RECORDS, SEEDS, Sealing, State, Time};
 
 /// An entry's file may be this much larger than its plaintext: age's header, a tag for
 /// every 64 KiB, and room to spare.
@@ -49,8 +49,21 @@ pub struct Damage {
     pub file: String,
     /// In words.
     pub reason: String,
-    /// Whether it is the file of a secret: then nothing is built on it but that secret.
-    pub is_secret: bool,
+    /// What is done in spite of it.
+    pub weight: Weight,
+}
+
+/// What is done in spite of a damaged file, from everything to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// All but what needs this file: a secret, a compartment that opens to some custodians only, an
+    /// epoch that is over. Few people could name a file that never was, and nobody else could
+    /// record anything any more.
+    Aside,
+    /// Nothing but that keys are lost or compromised.
+    Vault,
+    /// Nothing: entries are encrypted to what is in it.
+    Log,
 }
 
 /// Why the log can't be opened.
@@ -326,24 +339,29 @@ fn hold_against(
     state: &State,
     faulty: bool,
 ) -> Result<(Vec<Damage>, Vec<PathBuf>), StoreError> {
-    let mut named: Vec<(PathBuf, Digest)> = Vec::new();
+    let mut named: Vec<(PathBuf, Digest, Weight)> = Vec::new();
     for sealing in state.sealings() {
         match sealing {
             Sealing::Compartment(sealed) => {
                 let path = layout.compartment(sealed.compartment.as_str(), sealed.epoch);
-                named.push((path, sealed.sha256));
+                named.push((path, sealed.sha256, weight_of(state, sealed)));
             }
-            Sealing::Secret(sha256) => named.push((layout.secret(sha256), *sha256)),
+            Sealing::Secret(sha256) => {
+                named.push((layout.secret(sha256), *sha256, Weight::Aside));
+            }
             Sealing::Identity(sealed) => {
                 let (whose, slot, number) = (&sealed.custodian, &sealed.slot, sealed.generation);
-                named.push((layout.identity(whose, slot, number), sealed.sha256));
-                let plugin = sealed.plugin_sha256;
-                named.extend(plugin.map(|sha| (layout.plugin_identity(whose, slot, number), sha)));
+                let plugin = sealed
+                    .plugin_sha256
+                    .map(|sha| (layout.plugin_identity(whose, slot, number), sha));
+                let file = (layout.identity(whose, slot, number), sealed.sha256);
+                let files = plugin.into_iter().chain([file]);
+                named.extend(files.map(|(path, sha256)| (path, sha256, Weight::Vault)));
             }
         }
     }
     let mut damage = Vec::new();
-    for (path, digest) in &named {
+    for (path, digest, weight) in &named {
         let reason = match read_bounded(path, MAX_FILE) {
             Ok(bytes) if sha256(&bytes) == *digest => continue,
             Ok(_) => "isn't the file that the log names: it was changed or replaced".to_owned(),
@@ -354,19 +372,31 @@ fn hold_against(
             Err(StoreError::NotAFile(_)) => "isn't a regular file".to_owned(),
             Err(error) => return Err(error),
         };
-        let is_secret = path.starts_with(layout.secrets());
-        damage.push(Damage { file: layout.shown(path), reason, is_secret });
+        damage.push(Damage { file: layout.shown(path), reason, weight: *weight });
     }
     let mut strays = Vec::new();
     // A faulty log's later entries may well name them.
     if !faulty {
-        let named: BTreeSet<&PathBuf> = named.iter().map(|(path, _)| path).collect();
+        let named: BTreeSet<&PathBuf> = named.iter().map(|(path, ..)| path).collect();
         let mut files = layout.files_in(&layout.compartments())?;
         files.extend(layout.files_in(&layout.identities())?);
         files.extend(layout.secret_files()?);
         strays.extend(files.into_iter().filter(|file| !named.contains(file)));
     }
     Ok((damage, strays))
+}
+
+/// What is done in spite of a damaged file of a compartment.
+fn weight_of(state: &State, sealed: &CompartmentSealed) -> Weight {
+    let present = state.compartments().get(&sealed.compartment);
+    if present.is_none_or(|present| present.sealing.epoch != sealed.epoch) {
+        return Weight::Aside;
+    }
+    match sealed.compartment.as_str() {
+        RECORDS => Weight::Log,
+        SEEDS => Weight::Vault,
+        _ => Weight::Aside,
+    }
 }
 
 /// What is odd about `.gitattributes`, if anything is. Whoever adds lines to it has their

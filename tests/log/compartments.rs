@@ -105,19 +105,101 @@ fn a_compartment_opens_to_those_who_were_chosen_for_it() {
     impossible(&mut people, &[(chosen("own", &["carol"]), "there is no custodian carol")]);
 }
 
-#[test]
-fn a_compartment_that_nobody_is_left_in_can_take_nothing() {
-    let mut people = people();
-    people.does(&TWO, vec![chosen("own", &["carol"]), compartment("own", 1, &["carol"])]);
-    people.does(&TWO, vec![left("carol")]);
-    assert!(people.state().orphaned_compartments().is_empty(), "nothing is in it");
-    people.does(&BOB, vec![stored("x", "own", 1, 1)]);
-    assert_eq!(people.state().orphaned_compartments(), [&handle("own")]);
-    impossible(&mut people, &[(compartment("own", 2, &[]), "own has no member")]);
-    assert_eq!(outdated(&people), ["records", "seeds"]);
-    people.does(&BOB, vec![replaced("x", 2, ("seeds", 1), 1)]);
-    assert!(people.state().orphaned_compartments().is_empty());
+fn lost_compartments(people: &People) -> Vec<String> {
+    people.state().lost_compartments().into_iter().map(ToString::to_string).collect()
 }
+
+/// Whoever alone opened a compartment leaves, or loses the identity that it is encrypted to: it
+/// takes nothing, and what is in it is to be had elsewhere.
+#[test]
+fn a_compartment_that_nobody_opens_takes_nothing() {
+    for event in [left("carol"), rekeyed("carol", "new")] {
+        let mut people = people();
+        people.does(&TWO, vec![chosen("own", &["carol"]), compartment("own", 1, &["carol"])]);
+        people.does(&TWO, vec![chosen("idle", &["carol"]), compartment("idle", 1, &["carol"])]);
+        people.does(&BOB, vec![stored("x", "own", 1, 1)]);
+        assert_eq!(people.state().openers_of(&handle("own")), [handle("carol")]);
+        let signers = ["alice/primary", "bob/primary", "carol/primary"];
+        let leaves = matches!(event, Event::CustodianLeft(_));
+        people.does(if leaves { &TWO } else { &signers }, vec![event]);
+        assert_eq!(people.state().openers_of(&handle("own")), []);
+        assert_eq!(lost_compartments(&people), ["own"], "nothing is in the other");
+        assert_eq!(outdated(&people), ["records", "seeds"]);
+        let nobody = "nobody who is left opens own, so it takes no secrets";
+        impossible(
+            &mut people,
+            &[
+                (stored("y", "own", 1, 2), nobody),
+                (replaced("x", 2, ("own", 1), 2), nobody),
+                (stored("y", "idle", 1, 2), "nobody who is left opens idle"),
+            ],
+        );
+        if leaves {
+            impossible(&mut people, &[(compartment("own", 2, &[]), "own has no member")]);
+        }
+        let elsewhere = vec![replaced("x", 2, ("seeds", 1), 1)];
+        assert_eq!(people.refused(&BOB, elsewhere.clone()), Rule::Authority);
+        people.does(&TWO, elsewhere);
+        assert_eq!(lost_compartments(&people), [""; 0]);
+    }
+}
+
+/// One of two loses their identity: it is theirs still, once the other has sealed it anew.
+#[test]
+fn who_has_another_identity_opens_what_another_seals_anew() {
+    let mut people = people();
+    let both = ["bob", "carol"];
+    people.does(&TWO, vec![chosen("own", &both), compartment("own", 1, &both)]);
+    people.does(&BOB, vec![stored("x", "own", 1, 1)]);
+    people.does(&["bob/primary", "carol/primary"], vec![rekeyed("carol", "new")]);
+    assert_eq!(people.state().openers_of(&handle("own")), [handle("bob")]);
+    assert!(outdated(&people).contains(&"own".to_owned()));
+    assert_eq!(lost_compartments(&people), [""; 0]);
+    people.does(&TWO, vec![compartment("own", 2, &both)]);
+    assert_eq!(people.state().openers_of(&handle("own")), both.map(handle));
+}
+
+/// Whoever was shut out, or never belonged, doesn't say alone that a secret has another value, and
+/// nobody alone takes one where they couldn't have opened it.
+#[test]
+fn a_secret_is_replaced_by_whoever_keeps_it() {
+    let mut people = people();
+    let both = ["alice", "bob"];
+    for name in ["own", "mine"] {
+        people.does(&TWO, vec![chosen(name, &both), compartment(name, 1, &both)]);
+    }
+    people.does(&BOB, vec![stored("x", "own", 1, 1)]);
+    let carol = ["carol/primary"];
+    let same = |generation| vec![replaced("x", generation, ("own", 1), 1)];
+    assert_eq!(people.refused(&carol, same(2)), Rule::Authority);
+    people.does(&["alice/primary"], same(2));
+    people.does(&["bob/primary", "carol/primary"], same(3));
+    people.does(&TWO, vec![chosen("own", &["alice"]), compartment("own", 2, &["alice"])]);
+    assert_eq!(kept(&people, "bob"), "x");
+    let again = vec![replaced("x", 4, ("own", 2), 4)];
+    assert_eq!(people.refused(&BOB, again.clone()), Rule::Authority);
+    let away = vec![replaced("x", 4, ("mine", 1), 4)];
+    assert_eq!(people.refused(&BOB, away.clone()), Rule::Authority);
+    people.does(&ALICE, again);
+    assert_eq!(kept(&people, "bob"), "");
+    let mut away = away;
+    if let Event::SecretReplaced(event) = &mut away[0] {
+        event.generation = 5;
+    }
+    people.does(&ALICE, away);
+}
+
+#[test]
+fn an_entry_seals_a_compartment_once_and_there_are_so_many() {
+    let mut people = people();
+    let twice = vec![compartment("seeds", 2, &ALL), compartment("seeds", 3, &ALL)];
+    assert_eq!(people.refused(&TWO, twice), Rule::Event);
+    let names: Vec<String> = (0..200).map(|number| format!("own-{number}")).collect();
+    people.does(&TWO, names.iter().map(|name| chosen(name, &["bob"])).collect());
+    impossible(&mut people, &[(chosen("more", &["bob"]), "200 compartments at most")]);
+    people.does(&TWO, vec![chosen("own-7", &["carol"])]);
+}
+const ALL: [&str; 3] = ["alice", "bob", "carol"];
 
 #[test]
 fn what_somebody_could_open_is_known_until_it_is_replaced() {
@@ -164,6 +246,13 @@ fn what_a_copy_could_open_stays_due_whatever_becomes_of_it() {
         ("alice/blue", vec![suspended.clone(), (&TWO, retired("alice/blue"))], "early late"),
         ("alice/blue", vec![suspended.clone(), (&TWO, restored("alice/blue"))], ""),
         ("alice/blue", vec![(&TWO, retired("alice/blue"))], ""),
+        // It holds its copy still.
+        ("alice/blue", vec![(&TWO, retired("alice/blue")), suspended.clone()], "early late"),
+        (
+            "alice/blue",
+            vec![(&TWO, retired("alice/blue")), suspended.clone(), (&TWO, restored("alice/blue"))],
+            "",
+        ),
         (
             "alice/paper",
             vec![(&BOB, lost("alice/paper", "bob")), (&TWO, restored("alice/paper"))],
@@ -193,16 +282,20 @@ fn what_a_copy_could_open_stays_due_whatever_becomes_of_it() {
     }
 }
 
-/// A copy opens what was sealed to the identity in it and to those before, and nothing since.
+/// A key opens whatever was sealed to it; a passphrase opens its own sheet.
 #[test]
-fn a_copy_opens_what_its_identity_and_those_before_it_open() {
+fn a_copy_opens_what_its_identity_opens_and_a_key_those_sealed_to_it_before() {
     let mut people = people();
     let own = ["alice", "bob"];
     people.does(&TWO, vec![chosen("own", &own), compartment("own", 1, &own)]);
     people.does(&TWO, vec![chosen("own", &["bob"]), compartment("own", 2, &["bob"])]);
     let primary = sealed("alice", "primary", 2);
     people.does(&TWO, vec![rekeyed("alice", "new"), primary, sealed("alice", "paper", 2)]);
-    people.does(&TWO, vec![compartment("seeds", 2, &["alice", "bob", "carol"])]);
+    people.does(&TWO, vec![sealed("alice", "blue", 2)]);
+    people.does(&TWO, vec![compartment("seeds", 2, &ALL)]);
+    let new = people.enrolment("alice/new");
+    people
+        .does(&["alice/primary", "alice/new", "bob/primary"], vec![new, sealed("alice", "new", 1)]);
     let state = people.state();
     let told = |open: keymuster::record::Epochs| {
         let told = open.iter().map(|(name, epoch)| format!("{name} {epoch}"));
@@ -212,14 +305,37 @@ fn a_copy_opens_what_its_identity_and_those_before_it_open() {
         told(state.epochs_open_to_copy(&slot.parse().unwrap(), generation))
     };
     assert_eq!(copy("alice/blue", 1), "own 1, records 1, seeds 1");
+    assert_eq!(copy("alice/blue", 2), "own 1, records 1, seeds 2");
+    assert_eq!(copy("alice/new", 1), "seeds 2", "it never held the older identity");
     assert_eq!(copy("alice/paper", 1), "own 1, records 1, seeds 1");
-    assert_eq!(copy("alice/paper", 2), "own 1, records 1, seeds 2");
+    assert_eq!(copy("alice/paper", 2), "seeds 2");
     assert_eq!((copy("alice/paper", 3), copy("zoe/paper", 1)), Default::default());
     assert_eq!(state.copies_in(&"alice/paper".parse().unwrap()), [1, 2]);
+    assert_eq!(told(state.epochs_open_to(&handle("alice"))), "own 1, records 1, seeds 2");
     assert_eq!(told(state.epochs_open_to(&handle("bob"))), "own 2, records 1, seeds 2");
     let closed = |name: &str, epoch| state.epoch_closed_by(&handle(name), epoch);
-    assert_eq!((closed("own", 1), closed("own", 2), closed("seeds", 1)), (Some(4), None, Some(6)));
+    assert_eq!((closed("own", 1), closed("own", 2), closed("seeds", 1)), (Some(4), None, Some(7)));
     assert_eq!(closed("nothing", 1), None);
+}
+
+/// A false report on paper can be withdrawn although its owner has another identity meanwhile,
+/// and whoever made it is overruled.
+#[test]
+fn a_false_report_on_paper_is_withdrawn_after_a_rekey_too() {
+    let mut people = people();
+    people.does(&ALICE, vec![stored("early", "seeds", 1, 1)]);
+    people.does(&BOB, vec![lost("alice/paper", "bob")]);
+    let new =
+        vec![rekeyed("alice", "new"), sealed("alice", "primary", 2), sealed("alice", "paper", 2)];
+    people.does(&TWO, new);
+    people.does(&TWO, vec![compartment("seeds", 2, &ALL)]);
+    assert_eq!(astray(&people, "alice/paper"), "early");
+    people.does(&["alice/primary", "carol/primary"], vec![restored("alice/paper")]);
+    assert_eq!(astray(&people, "alice/paper"), "");
+    let again = vec![lost("alice/paper", "bob")];
+    assert_eq!(people.refused(&BOB, again), Rule::Authority, "he was wrong once");
+    let withdrawn = vec![restored("alice/paper")];
+    assert_eq!(people.refused(&TWO, withdrawn), Rule::Event, "nobody reported it any more");
 }
 
 /// A report of the second paper that is withdrawn says nothing of the first.

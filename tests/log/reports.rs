@@ -268,7 +268,7 @@ fn reports_a_paper_first_so_that_its_owner_cannot() {
     people.does(MALLORY, vec![lost("alice/paper", "mallory")]);
     people.does(&["alice/blue"], vec![compromised("alice/paper", "alice")]);
     let slot = name("alice/paper");
-    let by: &Handle = &people.state().identities()[&slot].exposed.as_ref().unwrap().reporter;
+    let by: &Handle = &people.state().paper_report(&slot).unwrap().reporter;
     assert_eq!(by, &handle("alice"));
     for again in [compromised("alice/paper", "mallory"), lost("alice/paper", "bob")] {
         assert_eq!(people.refused(WITH_BOB, vec![again]), Rule::Event);
@@ -319,12 +319,17 @@ fn a_reported_key_exposes_an_identity_even_once_it_is_retired() {
 }
 
 #[test]
-fn an_owner_reports_a_retired_key_which_holds_their_identity_still() {
+fn a_retired_key_which_holds_an_identity_still_is_reported() {
     let mut people = three();
     people.does(HONEST, vec![retired("alice/primary")]);
     assert_eq!(exposed(&people, "alice"), [] as [&str; 0]);
-    let not_mallorys = vec![lost("alice/primary", "mallory")];
-    assert_eq!(people.refused(MALLORY, not_mallorys), Rule::Event);
+    people.does(MALLORY, vec![lost("alice/primary", "mallory")]);
+    assert_eq!(exposed(&people, "alice"), ["alice/primary"]);
+    assert_eq!(people.refused(MALLORY, vec![lost("alice/primary", "mallory")]), Rule::Event);
+    people.does(&["alice/blue", "bob/primary"], vec![restored("alice/primary")]);
+    assert_eq!(exposed(&people, "alice"), [] as [&str; 0]);
+    assert_eq!(people.word("alice/primary"), "retired", "it signs no more for that");
+    assert_eq!(people.refused(MALLORY, vec![lost("alice/primary", "mallory")]), Rule::Authority);
     people.does(&["alice/blue"], vec![lost("alice/primary", "alice")]);
     assert_eq!(people.word("alice/primary"), "lost");
     assert_eq!(exposed(&people, "alice"), ["alice/primary"]);

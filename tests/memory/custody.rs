@@ -20,7 +20,7 @@ fn random(bytes: usize) -> String {
 fn keys_of(demo: &Demo, compartment: &'static str) -> Secrets {
     let location = Location::at(&demo.path("vault")).unwrap();
     let alice = identity_on_paper(demo, "alice", 1, "paper.txt");
-    let identities: Vec<_> = alice.identities().collect();
+    let identities = [alice.key()];
     let newest = location.layout.epochs_of(compartment).unwrap()[0];
     let file = fs::read(location.layout.compartment(compartment, newest)).unwrap();
     let id = location.id.to_string();

@@ -169,7 +169,7 @@ fn opened(demo: &Path) -> Opened {
     let name = IdentityName { vault: &id, custodian: "alice", generation: 1 };
     let paper = fs::read(demo.join("vault/identities/alice.paper.1.age")).unwrap();
     let personal = PersonalIdentity::open_with_passphrase(&paper, &passphrase, &name).unwrap();
-    let own: Vec<&AgeIdentity> = personal.identities().collect();
+    let own = [personal.key()];
     let compartments = ["records", "seeds"].iter().fold(Secrets::none(), |secrets, compartment| {
         let file = fs::read(location.layout.compartment(compartment, 1)).unwrap();
         let name = CompartmentName { vault: &id, compartment, epoch: 1 };

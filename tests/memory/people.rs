@@ -41,7 +41,7 @@ fn last_line(demo: &Demo, file: &str) -> String {
 pub fn on_paper(demo: &Demo, custodian: &str, generation: u32, file: &str) -> Secrets {
     let opened = identity_on_paper(demo, custodian, generation, file);
     let secrets = Secrets::none().passphrase(&last_line(demo, file));
-    opened.identities().fold(secrets, |secrets, identity| secrets.age_identity(custodian, identity))
+    secrets.age_identity(custodian, opened.key())
 }
 
 /// The keys of all epochs of `records`, as a reader opens them.

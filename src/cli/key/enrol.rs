@@ -90,7 +90,7 @@ pub fn run(context: &Context, enrol: &Enrol) -> Result<Answer, Failure> {
                 custodian: name.owner.clone(),
                 recipient: recorded(identity.recipient())?,
             })];
-            epochs::state_after(context, session.state(), &first, &[])?;
+            epochs::tell_lost(&session, &first)?;
             let new = Newcomer::gather(&mut session, name.clone(), opener, &first, by)?;
             new.enrol_with_new_identity(&mut session, identity, first, paper)?
         }

@@ -175,7 +175,7 @@ fn reporters(state: &State, key: &KeyName) -> BTreeSet<Handle> {
         _ => None,
     });
     let claims = enrolled.into_iter().flat_map(|key| &key.claims);
-    let on_paper = state.identities().get(key).and_then(|sealed| sealed.exposed.as_ref());
+    let on_paper = state.paper_reports(key);
     let reports = claims.chain(suspending).chain(on_paper);
     reports.map(|report| report.reporter.clone()).filter(|who| *who != key.owner).collect()
 }

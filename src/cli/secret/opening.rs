@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::cli::change::Change;
 use crate::cli::cosigners::{By, Cosigner, Matter};
+use crate::cli::due::opener_of;
 use crate::cli::epochs::{open_compartment, read_recorded, state_after};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
@@ -62,7 +63,7 @@ impl Closed {
     fn read(
         session: &Session<'_>,
         opener: &Handle,
-        identities: &[&AgeIdentity],
+        identity: &AgeIdentity,
         name: &SecretName,
         compartments: &mut BTreeMap<Handle, CompartmentIdentity>,
     ) -> Result<Self, Failure> {
@@ -70,7 +71,7 @@ impl Closed {
         let compartment = generation.compartment.clone();
         check_member(session.state(), opener, &compartment, name)?;
         if !compartments.contains_key(&compartment) {
-            let opened = open_compartment(&session.vault, &compartment, identities)?;
+            let opened = open_compartment(&session.vault, &compartment, &[identity])?;
             compartments.insert(compartment.clone(), opened);
         }
         let layout = &session.vault.location().layout;
@@ -117,12 +118,11 @@ pub fn open_secrets(
     let identity = opener.identity.take().ok_or_else(|| {
         Failure::new(exit::FAILED, "the identity that opens secrets isn't open, which is a bug")
     })?;
-    let identities: Vec<&AgeIdentity> = identity.identities().collect();
     let mut compartments: BTreeMap<Handle, CompartmentIdentity> = BTreeMap::new();
     let (mut closed, mut left_out) = (Vec::new(), Vec::new());
     let who = &opener.name.owner;
     for name in opening.names {
-        match Closed::read(session, who, &identities, &name, &mut compartments) {
+        match Closed::read(session, who, identity.key(), &name, &mut compartments) {
             Ok(found) => closed.push(found),
             Err(failure) => left_out.push((name, failure)),
         }
@@ -193,7 +193,7 @@ pub fn unknown(state: &State, name: &Handle) -> Failure {
     }
 }
 
-/// Fails where somebody isn't among those whom a compartment is encrypted to.
+/// Fails where a compartment doesn't open to somebody.
 fn check_member(
     state: &State,
     who: &Handle,
@@ -202,8 +202,19 @@ fn check_member(
 ) -> Result<(), Failure> {
     let members = state.compartments().get(compartment).map(|known| &known.sealing.members);
     let members = members.map(Vec::as_slice).unwrap_or_default();
-    if members.contains(who) {
+    let openers = state.openers_of(compartment);
+    if openers.contains(who) {
         return Ok(());
+    }
+    if members.contains(who) {
+        let message = format!(
+            "{name} is in {compartment}, which isn't encrypted to the identity that {who} has now"
+        );
+        let by = openers.iter().find_map(|other| opener_of(state, other));
+        return Err(Failure::new(exit::NO, message).hint(match by {
+            Some(by) => format!("keymuster vault rekey --by {by} seals it anew"),
+            None => "nobody else opens it: keymuster secret replace puts it elsewhere".to_owned(),
+        }));
     }
     let listed = members.iter().map(Handle::to_string).collect::<Vec<_>>().join(", ");
     let message = format!("{name} is in {compartment}, which doesn't open to {who}");

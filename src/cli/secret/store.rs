@@ -238,8 +238,13 @@ pub fn replace(context: &Context, replace: &Replace) -> Result<Answer, Failure> 
     record(session, &replace.input, &replace.signers, (name, holds, compartment.clone()), event)
 }
 
-/// The present epoch of a compartment.
+/// The present epoch of a compartment that somebody opens.
 fn epoch_of(state: &State, compartment: &Handle) -> Result<u32, Failure> {
+    if state.compartments().contains_key(compartment) && state.openers_of(compartment).is_empty() {
+        let message = format!("nobody who is left opens {compartment}");
+        return Err(Failure::new(exit::NO, message)
+            .hint("put it in another one: --compartment WHICH; keymuster compartment list"));
+    }
     let known = state.compartments().get(compartment);
     known.map(|known| known.sealing.epoch).ok_or_else(|| no_compartment(state, compartment))
 }

@@ -129,7 +129,7 @@ pub fn run(context: &Context, init: &Init) -> Result<Answer, Failure> {
     };
     let text = id.to_string();
     let own = IdentityName { vault: &text, custodian: init.custodian.as_str(), generation: 1 };
-    let personal = PersonalIdentity::new(&own, identity()?, Vec::new());
+    let personal = PersonalIdentity::new(&own, identity()?);
     let records = CompartmentIdentity::new(&compartment(&text, RECORDS), identity()?);
     let seeds = CompartmentIdentity::new(&compartment(&text, SEEDS), identity()?);
 

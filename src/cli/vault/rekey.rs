@@ -59,9 +59,8 @@ pub fn run(context: &Context, rekey: &Rekey) -> Result<Answer, Failure> {
 
     let mut change = Change::default();
     change.events.extend(identity.iter().map(|renewal| renewal.event.clone()));
-    let opened: Vec<&AgeIdentity> =
-        opener.identity.iter().flat_map(PersonalIdentity::identities).collect();
-    epochs::renew(context, &session.vault, &mut change, (&owner, &opened), rekey.all)?;
+    let opened: Vec<&AgeIdentity> = opener.identity.iter().map(PersonalIdentity::key).collect();
+    epochs::renew(context, &session.vault, &mut change, &opened, rekey.all)?;
     if change.events.is_empty() {
         let lines = due_lines(session.state());
         let words = if lines.is_empty() {

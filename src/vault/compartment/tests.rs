@@ -166,7 +166,7 @@ fn the_key_that_opened_a_file_last_is_tried_first() {
 fn stock_age_goes_from_a_custodian_through_the_compartment_to_an_entry() {
     let stock = StockAge::new();
     let name = IdentityName { vault: RECORDS.vault, custodian: "alice", generation: 1 };
-    let alice = PersonalIdentity::new(&name, key(11), vec![]);
+    let alice = PersonalIdentity::new(&name, key(11));
     stock.write("me.txt", alice.to_text().as_bytes());
     let members = [alice.recipient().clone(), key(12).recipient().clone()];
     stock.write("keys.age", records().seal(&members).unwrap());

@@ -96,6 +96,14 @@ impl<'a> Lines<'a> {
         self.rest.is_empty()
     }
 
+    /// Refuses what comes after the last line.
+    pub(in crate::vault) fn end(&self) -> Result<(), KeyFileError> {
+        if self.is_done() {
+            return Ok(());
+        }
+        Err(KeyFileError::Form { line: self.number.saturating_add(1), wanted: "nothing more" })
+    }
+
     /// A refusal of the line read last.
     pub(in crate::vault) fn refuse(&self, wanted: &'static str) -> KeyFileError {
         KeyFileError::Form { line: self.number, wanted }

@@ -59,7 +59,12 @@ fn a_compartment_is_made_by_two_one_of_whom_belongs_to_it() {
     refused(&demo, &by("bob"), 2, &["there is a compartment passwords already", "lets others in"]);
     let of = |name, who| ["compartment", "add", name, "--member", who, "--member", "alice"];
     refused(&demo, &of("own", "zoe"), 2, &["there is no custodian zoe", "custodians are: alice"]);
-    refused(&demo, &of("seeds", "alice"), 2, &["there is a compartment seeds already"]);
+    refused(
+        &demo,
+        &of("seeds", "alice"),
+        2,
+        &["there is a compartment seeds already", "give yours another name"],
+    );
     refused(&demo, &of("own", "auditor"), 2, &["there is no custodian auditor"]);
     demo.run(&["compartment", "add", "own"]).exits(2).says(&["--member"]);
     let only = ["compartment", "add", "own", "--member", "alice"];
@@ -179,7 +184,10 @@ fn a_compartment_is_sealed_anew_by_those_who_belong_to_it() {
         said.contains("passwords must be encrypted anew: keymuster vault rekey --by bob"),
         "{said}"
     );
-    assert!(said.contains("nobody who is left can open own"), "{said}");
+    assert!(said.contains("nobody who is left opens own: put what is in it"), "{said}");
+    let put = ["secret", "store", "y", "--kind", "note", "--file", "demo/password"];
+    let own = [&put[..], &["--compartment", "own"]].concat();
+    refused(&demo, &own, 3, &["nobody who is left opens own", "put it in another one: --comp"]);
     let store = ["secret", "replace", "prod-root", "--file", "demo/password"];
     let hint = "keymuster vault rekey";
     refused(&demo, &store, 3, &["passwords isn't encrypted to those who should open it now", hint]);
@@ -194,7 +202,7 @@ fn a_compartment_is_sealed_anew_by_those_who_belong_to_it() {
     demo.run(&store).exits(0);
     // What nobody opens is put elsewhere.
     let elsewhere = ["secret", "replace", "x", "--file", "demo/password", "--compartment", "seeds"];
-    demo.run(&elsewhere).exits(0);
+    recorded(&demo, &elsewhere, &["secret-replaced"], &["alice/primary", "bob/primary"]);
     assert!(!due(&demo).contains("nobody who is left"), "{}", due(&demo));
     demo.read(&["log", "verify"]).exits(0);
 }
@@ -228,4 +236,93 @@ fn a_new_identity_brings_a_new_epoch_of_what_its_owner_belongs_to() {
     fs::write(demo.path("new"), "staple\n").unwrap();
     demo.run(&["secret", "replace", "prod-root", "--file", "demo/new"]).exits(0);
     assert!(due(&demo).contains("1 secret that bob/paper could open"), "{}", due(&demo));
+}
+
+/// Whoever loses every key gets another identity, which opens no compartment until another member
+/// seals it anew. What only they opened is lost, and that is said before.
+#[test]
+fn who_gets_another_identity_keeps_nobody_from_anything() {
+    let demo = parted();
+    demo.run(&["compartment", "add", "own", "--member", "carol", "--by", "carol"]).exits(0);
+    let put = ["secret", "store", "x", "--kind", "note", "--file", "demo/password"];
+    demo.run(&[&put[..], &["--compartment", "own"]].concat()).exits(0);
+    let by_carol =
+        "To let somebody in first: keymuster compartment change own --add WHO --by carol";
+    let note = "NOTE: own opens to carol and to nobody else: what is in it will be lost.";
+    let leave = ["custodian", "leave", "carol", "--by", "alice", "--by", "bob"];
+    demo.copied().run(&leave).exits(0).says(&[note, by_carol]);
+
+    demo.run(&["key", "lost", "carol/primary", "--by", "carol"]).exits(0);
+    let enrol = ["key", "enrol", "green", "--for", "carol", "--new-identity"];
+    let ran = demo.run_with_paper(&enrol, "paper").exits(0).says(&[note]);
+    assert!(!ran.stderr.contains("To let somebody in"), "no key of hers does: {}", ran.stderr);
+    let said = due(&demo);
+    let by_bob = "passwords must be encrypted anew: keymuster vault rekey --by bob";
+    assert!(said.contains(by_bob) && said.contains("nobody who is left opens own"), "{said}");
+    // She can do all that others can.
+    recorded(
+        &demo,
+        &["vault", "rekey", "--all", "--by", "carol"],
+        &["compartment-sealed"; 2],
+        &["carol/green", "alice/blue"],
+    );
+    let show = ["secret", "show", "prod-root", "--output", "-", "--by", "carol"];
+    let now = "passwords, which isn't encrypted to the identity that carol has now";
+    demo.run(&show).exits(3).says(&[now, "keymuster vault rekey --by bob seals it anew"]);
+    demo.run(&["vault", "rekey", "--by", "bob"]).exits(0);
+    assert_eq!(demo.run(&show).exits(0).stdout, "correct horse\n");
+    let elsewhere = ["secret", "replace", "x", "--file", "demo/password", "--compartment", "seeds"];
+    demo.run(&elsewhere).exits(0);
+    assert!(!due(&demo).contains("own"), "{}", due(&demo));
+}
+
+/// What somebody was shut out of, they don't say alone to have another value.
+#[test]
+fn who_was_shut_out_replaces_nothing_alone() {
+    let demo = parted();
+    let out = ["compartment", "change", "passwords", "--remove", "carol", "--by", "bob"];
+    demo.run(&out)
+        .exits(0)
+        .says(&["carol is shut out of passwords, and may have kept what is in it."]);
+    let replace = ["secret", "replace", "prod-root", "--file", "demo/password", "--by"];
+    let by = |who: &'static str| [&replace[..], &[who]].concat();
+    let alone = demo.copied();
+    alone.unplug("demo-key-1");
+    alone.unplug("demo-key-2");
+    alone.unplug("demo-key-3");
+    alone.run(&by("carol")).exits(4).says(&["must sign too, and isn't plugged in"]);
+    let both = ["alice/blue", "carol/primary"];
+    let aside = demo.copied();
+    aside.unplug("demo-key-3");
+    recorded(&aside, &by("carol"), &["secret-replaced"], &[both[1], both[0]]);
+    recorded(&demo, &by("bob"), &["secret-replaced"], &["bob/primary"]);
+}
+
+/// A file of one compartment that is missing is nobody else's business, and with any of them
+/// missing a key can be reported.
+#[test]
+fn a_missing_file_stops_what_needs_it() {
+    let demo = parted();
+    let change = ["policy", "change", "--check-days", "60"];
+    let lost = ["key", "lost", "carol/primary", "--by", "alice"];
+    for (file, stops) in [
+        ("compartments/passwords.1.age", false),
+        ("compartments/records.1.age", false),
+        ("compartments/seeds.1.age", false),
+        ("compartments/seeds.3.age", true),
+        ("identities/bob.paper.1.age", true),
+    ] {
+        let demo = demo.copied();
+        fs::remove_file(demo.path(&format!("vault/{file}"))).unwrap();
+        let said = format!("DAMAGED VAULT: {file} is missing, and the log names it");
+        if stops {
+            refused(&demo, &change, 3, &[&said]);
+        } else {
+            demo.run(&change).exits(0).says(&[&said]);
+        }
+        demo.run(&lost).exits(0).says(&[&said]).answers(&["carol/primary is suspended"]);
+    }
+    fs::remove_file(demo.path("vault/compartments/passwords.1.age")).unwrap();
+    let show = ["secret", "show", "prod-root", "--output", "-", "--by", "bob"];
+    refused(&demo, &show, 1, &["compartments/passwords.1.age"]);
 }

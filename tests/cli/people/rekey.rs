@@ -189,6 +189,34 @@ fn a_key_that_was_not_there_is_due_for_the_new_identity() {
     demo.run(&["log", "verify", "--device", "demo-key-2"]).exits(0).answers(&["SOUND: 8 entries"]);
 }
 
+/// Of two custodians, one has only a key that wasn't there when they got another identity: it
+/// signs for the next, and what is due says how.
+#[test]
+fn who_has_only_a_key_with_an_older_identity_gets_another() {
+    let demo = Demo::people();
+    demo.run(&["custodian", "leave", "carol", "--by", "alice", "--by", "bob"]).exits(0);
+    demo.unplug("demo-key-2");
+    demo.run_with_paper(&["vault", "rekey", "--new-identity"], "paper").exits(0);
+    demo.plug_in("demo-key-2");
+    demo.run(&["key", "lost", "alice/primary", "--by", "alice"]).exits(0);
+    demo.unplug("demo-key-1");
+    let due = read(&demo, &["vault", "show"])["due"].to_string();
+    let how = "alice needs a new identity, since alice/primary was reported: keymuster key enrol \
+               LABEL --for alice --new-identity";
+    assert!(due.contains(how) && !due.contains("an older identity is sealed"), "{due}");
+    let enrol = ["key", "enrol", "green", "--for", "alice", "--new-identity"];
+    demo.run_with_paper(&enrol, "paper").exits(0).answers(&[
+        "Enrolled alice/green.",
+        "signed by alice/green and bob/primary and alice/blue.",
+        "due: an older identity is sealed to alice/blue",
+    ]);
+    let due = read(&demo, &["vault", "show"])["due"].to_string();
+    assert!(!due.contains("needs a new identity"), "{due}");
+    demo.run_with_paper(&["vault", "rekey", "--new-identity", "--by", "alice/green"], "paper")
+        .exits(0);
+    assert!(!read(&demo, &["vault", "show"])["due"].to_string().contains("identity"));
+}
+
 /// The copies are in place before the entry that names them: a key whose newest copy is of an
 /// entry that never was opens the vault all the same, with the one before.
 #[test]

@@ -340,7 +340,7 @@ fn a_compartment_replaced_between_two_commands_is_refused_and_named() {
     let auditor = tool("age-keygen", &["-y"], &auditor);
     let auditor = String::from_utf8(auditor).unwrap();
     recorded(&demo, &CHANGE, &["waiver-given"], &["alice/primary", "bob/primary"]);
-    for compartment in ["records.3", "records.2", "seeds.3"] {
+    for compartment in ["records.3", "seeds.3"] {
         let file = format!("compartments/{compartment}.age");
         let path = demo.path(&format!("vault/{file}"));
         let before = fs::read(&path).unwrap();

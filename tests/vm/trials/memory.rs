@@ -11,8 +11,7 @@ use crate::memory::{PROGRAM, Secrets, Shown, search};
 use crate::run::{Dialogue, Outcome, Program, on_terminal_words, program, scratch, wait_until};
 use keymuster::key::{Authenticator, GetHmacSecret, UserVerification};
 use keymuster::vault::{
-    AgeIdentity, CompartmentIdentity, CompartmentName, IdentityName, Location, PersonalIdentity,
-    fido2prf,
+    CompartmentIdentity, CompartmentName, IdentityName, Location, PersonalIdentity, fido2prf,
 };
 use libtest_mimic::Trial;
 use memory_scan::picture::{Moment, Picture};
@@ -235,7 +234,7 @@ impl Study {
             .expect("an honest key derives");
         let name = IdentityName { vault: &id, custodian: "alice", generation: hint.generation };
         let personal = PersonalIdentity::open_with_key(&file, &output, &name).expect("it opens");
-        let own: Vec<&AgeIdentity> = personal.identities().collect();
+        let own = [personal.key()];
         let reader = fs::read_to_string(self.path("reader.identity")).expect("an identity");
         let reader = reader.lines().find(|line| line.starts_with("AGE-")).expect("a key");
         let paper = fs::read_to_string(self.path("paper.txt")).expect("a passphrase");
