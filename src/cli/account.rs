@@ -10,6 +10,9 @@ mod show;
 mod trial;
 
 pub use chosen::named;
+pub use concerns::in_words as concern_in_words;
+
+use std::cell::RefCell;
 
 use clap::{Args, Subcommand};
 
@@ -17,8 +20,9 @@ use super::context::Context;
 use super::cosigners::Signers;
 use super::failure::Failure;
 use super::output::Answer;
-use super::signing::record_events;
-use crate::record::{AccountRemoved, Event, Line};
+use super::session::Session;
+use super::signing::record_and_tell;
+use crate::record::{AccountRemoved, Event, Handle, KeyName, Line};
 
 /// `keymuster account …`
 #[derive(Debug, Subcommand)]
@@ -72,11 +76,7 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::List(list) => list::run(context, &list),
         Command::Show(show) => show::run(context, &show),
         Command::Change(change) => details::change(context, &change),
-        Command::Remove(remove) => record_events(context, &remove.signers, |session, _| {
-            let account = chosen::named(session.state(), &remove.account)?;
-            let remark = remove.remark.clone();
-            Ok(vec![Event::AccountRemoved(AccountRemoved { account, remark })])
-        }),
+        Command::Remove(remove) => forget(context, &remove),
         Command::Import(import) => import::import(context, &import),
         Command::Compare(compare) => import::compare(context, &compare),
         Command::Link(link) => link::link(context, &link),
@@ -87,4 +87,22 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::PhoneTested(tried) => trial::run(context, &tried, Event::PhoneTested),
         Command::SignInProven(signed_in) => trial::signed_in(context, &signed_in),
     }
+}
+
+fn forget(context: &Context, remove: &Remove) -> Result<Answer, Failure> {
+    let kept = RefCell::new(Vec::new());
+    let events = |session: &Session<'_>, _: &KeyName| {
+        let account = chosen::named(session.state(), &remove.account)?;
+        let known = session.state().accounts().get(&account);
+        kept.borrow_mut().extend(known.into_iter().flat_map(|known| known.secrets.clone()));
+        let remark = remove.remark.clone();
+        Ok(vec![Event::AccountRemoved(AccountRemoved { account, remark })])
+    };
+    record_and_tell(context, &remove.signers, events, |_| {
+        let kept: Vec<String> = kept.borrow().iter().map(Handle::to_string).collect();
+        if kept.is_empty() {
+            return String::new();
+        }
+        format!("What is in custody of it stays there: {}.\n", kept.join(", "))
+    })
 }

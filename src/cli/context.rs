@@ -148,7 +148,7 @@ impl Context {
     /// Says that what was recorded may not have reached the disk for good.
     pub fn tell_unsynced(&self, error: &StoreError) {
         let failure = Failure::of(exit::FAILED, error);
-        let why = [vec![failure.message], failure.causes].concat().join(": ");
+        let why = failure.sentence();
         self.terminal.say(&format!("It is recorded, but a power cut could still undo it: {why}."));
     }
 

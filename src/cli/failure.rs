@@ -75,6 +75,11 @@ impl Failure {
         self
     }
 
+    /// What happened and why, in one line without a full stop.
+    pub fn sentence(&self) -> String {
+        [std::slice::from_ref(&self.message), &self.causes].concat().join(": ")
+    }
+
     /// Ctrl-C.
     pub fn interrupted() -> Self {
         Self::new(exit::INTERRUPTED, "interrupted")

@@ -40,7 +40,7 @@ pub fn identity(context: &Context, vault: &VaultId) -> Result<Option<AgeIdentity
         Ok(identities) => Ok(identities.into_iter().next()),
         Err(failure) if failure.exit == exit::INTERRUPTED => Err(failure),
         Err(failure) => {
-            let why = [vec![failure.message], failure.causes].concat().join(": ");
+            let why = failure.sentence();
             context.terminal.say(&format!("Passing over {shown}: {why}."));
             Ok(None)
         }

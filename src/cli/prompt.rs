@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
@@ -35,8 +35,13 @@ const MAX_ANSWER: usize = 4095;
 /// may come just before the wait, and then doesn't end it.
 pub const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
-/// Enters the alternate screen, which has no scrollback, and begins at its top.
-const ASIDE: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[H";
+/// After how long words that change are drawn anew.
+const ANEW: Duration = Duration::from_secs(1);
+
+/// Enters the alternate screen, which has no scrollback.
+const ASIDE: &[u8] = b"\x1b[?1049h";
+/// Wipes a screen, and begins at its top.
+const WIPE: &[u8] = b"\x1b[2J\x1b[H";
 /// Wipes the alternate screen and leaves it.
 const BACK: &[u8] = b"\x1b[2J\x1b[H\x1b[?1049l";
 
@@ -59,7 +64,12 @@ enum Look<'a> {
     Unseen,
     /// On the alternate screen, below these words.
     Aside(&'a [&'a str]),
+    /// The same, below words that change while it stands there.
+    Changing(&'a Changing<'a>),
 }
+
+/// Gives the words that are right now, each second anew; none once they are no more.
+type Changing<'a> = dyn Fn() -> Option<Zeroizing<String>> + 'a;
 
 impl Terminal {
     /// A terminal whose questions end when `interrupted` is set.
@@ -115,6 +125,15 @@ impl Terminal {
         self.answer(question, Look::Aside(secret))
     }
 
+    /// The same with a secret that changes. It is over with a line, or with the words.
+    pub fn ask_beside_changing(
+        &self,
+        secret: &Changing<'_>,
+        question: &Question<'_>,
+    ) -> Result<(), Failure> {
+        self.answer(question, Look::Changing(secret)).map(drop)
+    }
+
     fn answer(
         &self,
         question: &Question<'_>,
@@ -146,18 +165,31 @@ impl Terminal {
                 let go_on = || !self.interrupted.load(Ordering::Relaxed);
                 write_while(tty, text, go_on)
             };
-            if let Look::Aside(above) = look {
-                put(ASIDE)?;
-                above.iter().try_for_each(|part| put(part.as_bytes()))?;
+            match look {
+                Look::Plain | Look::Unseen => {}
+                Look::Aside(above) => {
+                    put(ASIDE)?;
+                    put(WIPE)?;
+                    above.iter().try_for_each(|part| put(part.as_bytes()))?;
+                }
+                Look::Changing(above) => {
+                    let Some(above) = above() else { return Ok(false) };
+                    put(ASIDE)?;
+                    put(WIPE)?;
+                    put(above.as_bytes())?;
+                }
             }
-            put(question.text.as_bytes())
+            put(question.text.as_bytes())?;
+            Ok(true)
         };
         // An interruption is told as one below.
-        let asked = |done: io::Result<()>| match done {
+        let asked = |done: io::Result<bool>| match done {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(cant_use(&error)),
-            _ => Ok(()),
+            Err(_) => Ok(true),
+            Ok(stands) => Ok(stands),
         };
         asked(ask())?;
+        let mut drawn = Instant::now();
         // With all room at once, no copy of a secret is left behind.
         let mut line = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
         let interrupted = || {
@@ -177,6 +209,12 @@ impl Terminal {
                 line.zeroize();
                 self.alter_again().map_err(|error| cant_use(&error))?;
                 asked(ask())?;
+            }
+            if matches!(look, Look::Changing(_)) && drawn.elapsed() >= ANEW {
+                drawn = Instant::now();
+                if !asked(ask())? {
+                    break;
+                }
             }
             match poll(&mut [PollFd::new(tty, PollFlags::IN)], Some(&LOOK)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => continue,
@@ -212,7 +250,8 @@ impl Terminal {
 
     /// Brings the terminal into the form that a question wants, until this is dropped.
     fn alter(&self, tty: &File, look: Look<'_>) -> io::Result<Back<'_>> {
-        let (tty, aside) = (tty.try_clone()?, matches!(look, Look::Aside(_)));
+        let aside = matches!(look, Look::Aside(_) | Look::Changing(_));
+        let tty = tty.try_clone()?;
         let mut altered = self.altered();
         let before = matches!(look, Look::Unseen).then(|| hide(&tty)).transpose()?;
         *altered = Some(Altered { tty, before, aside });

@@ -34,7 +34,13 @@ impl QrFlags {
 
     /// The text of the code in the picture that is named, if one is.
     pub fn text(&self, context: &Context) -> Result<Option<Zeroizing<String>>, Failure> {
-        let Some(path) = &self.qr else { return Ok(None) };
+        let Some(path) = &self.qr else {
+            // What conflicts with --qr would let it pass.
+            return match self.qr_number {
+                Some(_) => Err(Failure::new(exit::USAGE, "--qr-number goes with --qr")),
+                None => Ok(None),
+            };
+        };
         let shown = sanitise(&path.to_string_lossy(), 200);
         let mut texts = read(context, path, &shown)?;
         match (self.qr_number, texts.len()) {

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
-use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::exit;
@@ -108,29 +107,47 @@ impl SeedSource {
     }
 }
 
-/// The text of a seed from a picture, from a file, from a descriptor, or else from whoever is
-/// asked.
-pub fn seed_text(
-    context: &Context,
-    file: Option<&Path>,
-    descriptor: Option<u32>,
-    qr: &QrFlags,
-) -> Result<Zeroizing<String>, Failure> {
-    if let Some(text) = qr.text(context)? {
-        return Ok(text);
-    }
-    match (file, descriptor) {
-        (Some(file), _) => secret_file::read_seed(file, context.interrupted()),
-        (None, Some(number)) => secret_file::read_seed_from(number, context.interrupted()),
-        (None, None) => context.terminal.ask_hidden(&Question {
-            text: "The seed, as base32 or an otpauth URI (not shown): ",
-            about: "a seed is needed",
-            instead: "give it with --seed-file FILE, --qr FILE or --otpauth-fd N",
-        }),
-    }
-}
-
 impl SeedForm {
+    /// A seed from a picture, from a file, from a descriptor, or else from whoever is asked.
+    pub fn given(
+        &self,
+        context: &Context,
+        file: Option<&Path>,
+        descriptor: Option<u32>,
+        qr: &QrFlags,
+    ) -> Result<SeedSource, Failure> {
+        if let Some(text) = qr.text(context)? {
+            return self.read(&text);
+        }
+        match (file, descriptor) {
+            (Some(file), _) => self.read(&secret_file::read_seed(file, context.interrupted())?),
+            (None, Some(number)) => {
+                self.read(&secret_file::read_seed_from(number, context.interrupted())?)
+            }
+            (None, None) => {
+                self.asked(context, "give it with --seed-file FILE, --qr FILE or --otpauth-fd N")
+            }
+        }
+    }
+
+    /// Asks for a seed until one is typed.
+    pub fn asked(&self, context: &Context, instead: &str) -> Result<SeedSource, Failure> {
+        loop {
+            let text = context.terminal.ask_hidden(&Question {
+                text: "The seed, as base32 or an otpauth URI (not shown): ",
+                about: "a seed is needed",
+                instead,
+            })?;
+            match self.read(&text) {
+                Err(failure) if failure.exit == exit::FAILED => {
+                    context.terminal.say(&format!("{}.", failure.sentence()));
+                    failure.hint.iter().for_each(|hint| context.terminal.say(&format!("({hint})")));
+                }
+                read => return read,
+            }
+        }
+    }
+
     /// Whether any of it was said.
     pub fn is_given(&self) -> bool {
         self.allow_short_seed
@@ -151,7 +168,13 @@ impl SeedForm {
             }
             let read = Enrolment::parse(text, strength).map_err(|error| {
                 let short = matches!(error, UnfitUri::Seed(UnfitSeed::Short(_)));
-                no_seed(&error, short)
+                let seed = matches!(error, UnfitUri::Seed(_));
+                let failure = no_seed(&error, short);
+                if seed {
+                    failure
+                } else {
+                    failure.hint("what is amiss may be left away: the seed is what follows secret=")
+                }
             })?;
             let Enrolment { seed, parameters, issuer, account, .. } = read;
             return Ok(SeedSource { seed, parameters, issuer, account });
@@ -171,7 +194,7 @@ impl SeedForm {
 fn no_seed(error: &(dyn std::error::Error + 'static), short: bool) -> Failure {
     let failure = Failure::because(exit::FAILED, "that is no seed", error);
     if short {
-        failure.hint("where that is right, as with an old token, add --allow-short-seed")
+        failure.hint("if it is a seed at all, as of an old token, add --allow-short-seed")
     } else {
         failure
     }

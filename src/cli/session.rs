@@ -424,7 +424,7 @@ impl<'a> Session<'a> {
             memory.remember(&self.vault.location().id, self.vault.links()).map_err(Failure::from)
         });
         if let Err(failure) = remembered {
-            let why = [vec![failure.message], failure.causes].concat().join(": ");
+            let why = failure.sentence();
             self.context.terminal.say(&told(&why));
         }
     }

@@ -13,11 +13,12 @@ use crate::record::{
 };
 use crate::sshsig::PublicKey;
 
-/// How many accounts of a list are told one by one.
+/// How many accounts of a list are told with all that is known of them.
 const MAX_ACCOUNTS: usize = 20;
 
-/// The events of an entry, a sentence each; of a long list of accounts the first, and what the
-/// others have in common and what only few of them have. Nothing else is ever left out.
+/// The events of an entry, a sentence each. Of a long list, most accounts are told by which they
+/// are, whose name they bear and who gets their mail; the rest by what they have in common and
+/// what only few of them have, at the end. Nothing else is ever left out.
 pub fn all_in_words(events: &[Event]) -> Vec<String> {
     let (mut told, mut more) = (Vec::new(), Vec::new());
     let mut accounts = 0;
@@ -29,6 +30,7 @@ pub fn all_in_words(events: &[Event]) -> Vec<String> {
             event => told.push(in_words(event)),
         }
     }
+    told.extend(more.iter().map(|added| account::added_in_short(added)));
     told.extend(account::many_added(&more));
     told
 }

@@ -147,7 +147,7 @@ impl<'a> Planner<'a> {
         };
         let identity = listed.account.identity();
         let fate = match self.seen.get(&identity) {
-            Some(first) => Fate::Refused(vec![format!("it is the same account as in {first}")]),
+            Some(first) => Fate::Refused(vec![format!("it is the same account as in row {first}")]),
             None => self.fate(listed, at).unwrap_or_else(|why| {
                 // Its handle may be taken by what it was before.
                 let removed = self.former.get(&identity);

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use csv::{ReaderBuilder, StringRecord};
 
 use super::{COLUMNS, Listed, MAX_ROWS, Row, Unreadable, handle_from};
-use crate::record::{AccountAdded, Handle, Line};
+use crate::record::{AccountAdded, AccountIdentity, Handle, Line};
 use crate::text::sanitise;
 
 /// The most fields that a line may have: more than there are columns, so that a line with some
@@ -230,6 +230,7 @@ fn account(columns: &[&'static str], record: &StringRecord) -> Result<Listed, Ve
     let (Some(handle), Some(provider), Some(id)) = (handle, provider, id) else {
         return Err(fields.wrong);
     };
+    let AccountIdentity { provider, id } = AccountIdentity::given(provider, id);
     let account = AccountAdded {
         account: handle,
         provider,

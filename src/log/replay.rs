@@ -76,7 +76,8 @@ pub struct Replay {
     findings: Vec<Finding>,
     keys: BTreeMap<KeyName, PublicKey>,
     counters: BTreeMap<KeyName, u32>,
-    latest: Option<Time>,
+    /// The latest time that an entry bears, and the entry.
+    latest: Option<Stamp>,
 }
 
 impl Replay {
@@ -109,8 +110,9 @@ impl Replay {
 
     /// The finding that the log's latest time is ahead of `now`, if it is.
     pub fn ahead_of(&self, now: Time) -> Option<Finding> {
-        self.latest.filter(|latest| *latest > now).map(|time| Finding {
-            entry: self.head.number,
+        let ahead = self.latest.filter(|latest| latest.time > now);
+        ahead.map(|Stamp { entry, time }| Finding {
+            entry,
             kind: FindingKind::FromTheFuture { time },
         })
     }
@@ -291,10 +293,10 @@ impl Replay {
             }
         }
         match self.latest {
-            Some(after) if document.time < after => {
+            Some(Stamp { time: after, .. }) if document.time < after => {
                 find(FindingKind::TimeWentBack { time: document.time, after });
             }
-            _ => self.latest = Some(document.time),
+            _ => self.latest = Some(Stamp { entry, time: document.time }),
         }
     }
 }

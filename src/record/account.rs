@@ -57,6 +57,8 @@ pub struct Account {
     former_tokens: BTreeSet<Handle>,
     /// When its ways in were last tried, and how that went.
     pub trials: BTreeMap<TrialKind, Trial>,
+    /// What is in custody of it.
+    pub secrets: BTreeSet<Handle>,
     /// When it was added.
     pub added: Stamp,
     /// When it was removed.
@@ -73,6 +75,18 @@ pub struct AccountIdentity {
 }
 
 impl AccountIdentity {
+    /// As people give it: at AWS, whose console shows an id in three groups, with hyphens too.
+    pub fn given(provider: Handle, id: Line) -> Self {
+        let identity = Self { provider, id };
+        let groups: Vec<&str> = identity.id.as_str().split('-').collect();
+        let is_grouped = groups.len() == 3 && groups.iter().all(|group| group.len() == 4);
+        if is_grouped && identity.is_aws() {
+            let joined = groups.concat().parse().map(|id| Self { id, ..identity.clone() });
+            return joined.ok().filter(|joined| joined.check().is_ok()).unwrap_or(identity);
+        }
+        identity
+    }
+
     /// Whether the provider is a partition of AWS.
     pub fn is_aws(&self) -> bool {
         self.provider.as_str() == "aws" || self.provider.as_str().starts_with("aws-")
@@ -176,7 +190,7 @@ impl State {
         Arc::make_mut(&mut self.accounts)
     }
 
-    fn account_mut(&mut self, handle: &Handle) -> Result<&mut Account, Rejection> {
+    pub(super) fn account_mut(&mut self, handle: &Handle) -> Result<&mut Account, Rejection> {
         self.accounts.known(handle)?;
         self.accounts_mut().known_mut(handle)
     }
@@ -299,6 +313,7 @@ impl AccountAdded {
             devices: BTreeMap::new(),
             former_tokens: BTreeSet::new(),
             trials: BTreeMap::new(),
+            secrets: BTreeSet::new(),
             added: at,
             removed: None,
         };

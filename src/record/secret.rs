@@ -278,6 +278,9 @@ impl SecretStored {
             stored: at,
         };
         state.note_sealing(Sealing::Secret(self.sha256));
+        if let Some(account) = &self.account {
+            state.account_mut(account)?.secrets.insert(self.secret.clone());
+        }
         let secret = Secret {
             kind: self.holds,
             account: self.account.clone(),

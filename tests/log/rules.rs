@@ -270,7 +270,8 @@ fn odd_times_and_counters_are_findings_and_no_faults() {
     log.replay.admit(&entry).unwrap();
     assert!(matches!(log.replay.findings()[0].kind, FindingKind::TimeWentBack { .. }));
     assert_eq!(log.replay.findings()[0].entry, 2);
-    assert!(log.replay.ahead_of(time(0)).is_some());
+    let ahead = log.replay.ahead_of(time(0)).unwrap();
+    assert_eq!(ahead.entry, 1, "the entry with that time, and not the last");
     assert_eq!(log.replay.ahead_of(time(3000)), None);
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::cli::exit;
 use crate::cli::failure::Failure;
-use crate::record::{Handle, State, Tag};
+use crate::record::{AccountIdentity, Handle, State, Tag};
 use crate::text::sanitise;
 
 /// Accounts by handle, id or tag.
@@ -42,7 +42,12 @@ impl Chosen {
 pub fn named(state: &State, given: &str) -> Result<Handle, Failure> {
     let accounts = state.accounts();
     let by_handle = given.parse().ok().filter(|handle| accounts.contains_key(handle));
-    let same_id = accounts.iter().filter(|(_, known)| known.identity.id.as_str() == given);
+    let at_aws = given.parse().ok().zip("aws".parse().ok());
+    let at_aws = at_aws.map(|(id, aws)| AccountIdentity::given(aws, id).id);
+    let is_it = |known: &AccountIdentity| {
+        known.id.as_str() == given || (known.is_aws() && at_aws.as_ref() == Some(&known.id))
+    };
+    let same_id = accounts.iter().filter(|(_, known)| is_it(&known.identity));
     let same_id: Vec<&Handle> = same_id.map(|(handle, _)| handle).collect();
     if let Some(handle) = by_handle {
         if let Some(other) = same_id.iter().find(|other| ***other != handle) {

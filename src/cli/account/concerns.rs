@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cli::output::count;
-use crate::record::{Concern, Handle, State};
+use crate::record::{Concern, Handle, State, TrialKind};
 
 /// One concern, as a sentence without a full stop.
 pub fn in_words(concern: &Concern) -> String {
@@ -34,6 +34,35 @@ pub fn in_words(concern: &Concern) -> String {
             format!("{key} is registered with the root user, and suspended, lost or out of service")
         }
         Concern::HasLeft(who) => format!("{who} has left"),
+        Concern::TokenNowhere(token) => {
+            format!("who has {token}, and where it is kept, isn't recorded")
+        }
+        Concern::TrialFailed(kind) => failed(kind),
+        Concern::SeedFailed(token) => {
+            format!("the seed that {token} was last checked with didn't make its codes")
+        }
+        Concern::OpenBoth(people) => {
+            let people: Vec<&str> = people.iter().map(Handle::as_str).collect();
+            let who = match people.as_slice() {
+                [one] => format!("{one} alone can open"),
+                many => format!("each of {} can open", many.join(", ")),
+            };
+            format!("{who} both the root password and a seed")
+        }
+    }
+}
+
+fn failed(kind: &TrialKind) -> String {
+    match kind {
+        TrialKind::Contacts => {
+            "when the contacts were last reviewed, they weren't current".to_owned()
+        }
+        TrialKind::Mailbox => "when the root mailbox was last tested, it failed".to_owned(),
+        TrialKind::Phone => "when the root telephone was last tested, it failed".to_owned(),
+        TrialKind::SignIn(device) => {
+            let with = device.as_ref().map(|device| format!(" with {device}")).unwrap_or_default();
+            format!("when the root user last tried to sign in{with}, that failed")
+        }
     }
 }
 
@@ -77,6 +106,7 @@ fn of_several(concern: &Concern) -> String {
             format!("the {role} contact looks like one person's mailbox")
         }
         Concern::OneDevice(_) => "there is one MFA device only".to_owned(),
+        Concern::OpenBoth(_) => "one person can open both the root password and a seed".to_owned(),
         other => in_words(other),
     }
 }

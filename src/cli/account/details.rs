@@ -121,12 +121,14 @@ fn sorted<T: Ord + Clone>(items: &[T]) -> Vec<T> {
 }
 
 pub fn add(context: &Context, add: &Add) -> Result<Answer, Failure> {
+    let identity = AccountIdentity::given(add.provider.clone(), add.id.clone());
+    identity.check().map_err(|reason| Failure::new(exit::USAGE, reason.to_string()))?;
     let events = |details: &Details| {
         let account = add.account.clone();
         let added = Event::AccountAdded(Box::new(AccountAdded {
             account: account.clone(),
-            provider: add.provider.clone(),
-            id: add.id.clone(),
+            provider: identity.provider.clone(),
+            id: identity.id.clone(),
             name: details.name.clone(),
             tags: sorted(&details.tag),
             root_credentials: !add.no_root_credentials,
@@ -145,8 +147,6 @@ pub fn add(context: &Context, add: &Add) -> Result<Answer, Failure> {
         });
         std::iter::once(added).chain(linked).collect()
     };
-    let identity = AccountIdentity { provider: add.provider.clone(), id: add.id.clone() };
-    identity.check().map_err(|reason| Failure::new(exit::USAGE, reason.to_string()))?;
     let concerns = |state: &State| concerns::told(state, [&add.account]);
     record_and_tell(context, &add.signers, |_, _| Ok(events(&add.details)), concerns)
 }

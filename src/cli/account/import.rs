@@ -15,6 +15,7 @@ use crate::cli::output::{Answer, count};
 use crate::cli::reading::read_file;
 use crate::cli::session::Session;
 use crate::cli::signing::record_and_tell;
+use crate::cli::words::in_words;
 use crate::inventory::{
     COLUMNS, Difference, Fate, MAX_BYTES, Plan, Planned, Row, Unreadable, read, removal,
 };
@@ -24,6 +25,9 @@ use crate::text::sanitise;
 /// How many rows people are told where all would be too many.
 const MAX_TOLD: usize = 40;
 
+/// What to do where details are others.
+const DIFFER: &str = "Where the list is right: keymuster account change ACCOUNT\n";
+
 /// `keymuster account import`
 #[derive(Debug, Args)]
 #[command(
@@ -31,8 +35,10 @@ const MAX_TOLD: usize = 40;
     account,provider,id,name,tags,root_credentials,root_email,mailbox_readers,\n  \
     root_phone,phone_answerers,billing_contact,operations_contact,security_contact,\n  \
     password_place,devices\n\
-    Several values in one field are separated by semicolons. Either all rows are recorded, in one\n\
-    entry, or none; an account that is here already stays as it is.\n\n\
+    id is twelve digits at AWS, root_credentials yes or no (yes if left out), a contact such as\n\
+    Finance <finance@example.com> +44 20 7946 0000, devices keys such as alice/primary. Several\n\
+    values in one field are separated by semicolons. Either all rows are recorded, in one entry,\n\
+    or none; an account that is here already stays as it is.\n\n\
     Examples:\n  \
     keymuster account import accounts.csv --dry-run\n  \
     aws organizations list-accounts --output json | keymuster account import -"
@@ -189,9 +195,10 @@ fn rows(context: &Context, file: &Path) -> Result<Vec<Row>, Failure> {
             Failure::because(exit::FAILED, format!("{shown} is no list of accounts"), &error);
         match error {
             Unreadable::NotText => failure.hint("save it as CSV in UTF-8"),
-            Unreadable::UnknownColumn(_) | Unreadable::NoColumn(_) => {
-                failure.hint(format!("columns are: {}", COLUMNS.join(", ")))
-            }
+            Unreadable::UnknownColumn(_) | Unreadable::NoColumn(_) => failure.hint(format!(
+                "columns are: {}; rename those in the first line",
+                COLUMNS.join(", ")
+            )),
             Unreadable::NotAll => failure.hint("the AWS CLI prints all without --max-items"),
             _ => failure,
         }
@@ -217,7 +224,14 @@ pub fn import(context: &Context, import: &Import) -> Result<Answer, Failure> {
         let plan = planned(context, rows, session.state())?;
         let view = PlanView::new(&plan);
         let all: String = view.rows.iter().map(RowView::told).collect();
-        let human = format!("{all}{}Nothing was recorded.\n", view.summary(true));
+        let details: String =
+            plan.events.iter().map(|event| format!("  {}\n", in_words(event))).collect();
+        let details = match plan.is_possible() && !details.is_empty() {
+            true => format!("It would be recorded that\n{details}"),
+            false => String::new(),
+        };
+        let differ = if view.different > 0 { DIFFER } else { "" };
+        let human = format!("{all}{details}{}{differ}Nothing was recorded.\n", view.summary(true));
         let code = if plan.is_possible() { session.exit() } else { exit::NO };
         return Ok(Answer::new("account-import", &view, human).exiting(code));
     }

@@ -9,14 +9,17 @@ use crate::cli::cosigners::Signers;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
+use crate::cli::session::Session;
 use crate::cli::signing::{record_and_tell, record_events};
 use crate::record::{
-    DeviceLinked, DeviceName, DeviceUnlinked, Event, Handle, Line, State, TokenMoved,
+    Device, DeviceLinked, DeviceName, DeviceUnlinked, Event, Handle, KeyName, Line, State,
+    TokenMoved,
 };
 
 /// `keymuster account link`
 #[derive(Debug, Args)]
 #[command(
+    override_usage = "keymuster account link [OPTIONS] <DEVICE> <ACCOUNT…|--tagged <TAG>>",
     after_help = "A key is registered with many root users; a token shows the codes of one.\n\n\
     Examples:\n  \
     keymuster account link alice/primary prod payments\n  \
@@ -43,8 +46,11 @@ pub struct Link {
 
 /// `keymuster account unlink`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  \
-    keymuster account unlink alice/blue prod payments --remark \"lost, deregistered at AWS\"")]
+#[command(
+    override_usage = "keymuster account unlink [OPTIONS] <DEVICE> <ACCOUNT…|--tagged <TAG>>",
+    after_help = "Example:\n  \
+    keymuster account unlink alice/blue prod payments --remark \"lost, deregistered at AWS\""
+)]
 pub struct Unlink {
     /// The key, such as alice/primary, or the token's name
     #[arg(value_name = "DEVICE")]
@@ -101,6 +107,12 @@ pub fn link(context: &Context, link: &Link) -> Result<Answer, Failure> {
             state.accounts().get(handle).is_some_and(|a| a.devices.contains_key(&link.mfa_device))
         };
         let mut accounts = link.chosen.handles(state)?;
+        for handle in &accounts {
+            let known = state.accounts().get(handle).and_then(|a| a.devices.get(&link.mfa_device));
+            if let (Some(known), DeviceName::Token(token)) = (known, &link.mfa_device) {
+                check_same(known, link, handle, token)?;
+            }
+        }
         accounts.retain(|handle| !has(handle));
         Ok(accounts)
     };
@@ -126,13 +138,47 @@ pub fn link(context: &Context, link: &Link) -> Result<Answer, Failure> {
     )
 }
 
+/// Fails where a token that is linked already would be with somebody else, or elsewhere.
+fn check_same(
+    known: &Device,
+    link: &Link,
+    account: &Handle,
+    token: &Handle,
+) -> Result<(), Failure> {
+    if device_is(known, link.held_by.as_ref(), link.kept_at.as_ref()) {
+        return Ok(());
+    }
+    let message = format!("{account} has a token {token} already, which is elsewhere");
+    Err(Failure::new(exit::USAGE, message).hint(format!(
+        "keymuster account token {account} {token} --held-by WHO --kept-at PLACE records that it moved"
+    )))
+}
+
+/// Whether a token is with this person, and at this place, as far as they are given.
+fn device_is(device: &Device, holder: Option<&Handle>, place: Option<&Line>) -> bool {
+    holder.is_none_or(|who| device.holder.as_ref() == Some(who))
+        && place.is_none_or(|place| device.place.as_ref() == Some(place))
+}
+
 pub fn unlink(context: &Context, unlink: &Unlink) -> Result<Answer, Failure> {
-    record_events(context, &unlink.signers, |session, _| {
+    let events = |session: &Session<'_>, _: &KeyName| {
         Ok(vec![Event::DeviceUnlinked(DeviceUnlinked {
             device: unlink.mfa_device.clone(),
             accounts: unlink.chosen.handles(session.state())?,
             remark: unlink.remark.clone(),
         })])
+    };
+    record_and_tell(context, &unlink.signers, events, |state| {
+        let Ok(accounts) = unlink.chosen.handles(state) else { return String::new() };
+        let known = accounts.iter().filter_map(|account| state.accounts().get(account));
+        let is_its = |name: &&Handle| {
+            let token = state.secrets().get(*name).and_then(|secret| secret.token.clone());
+            token.is_some_and(|token| unlink.mfa_device == DeviceName::Token(token))
+        };
+        let kept = known.flat_map(|account| &account.secrets).filter(is_its);
+        let kept: String =
+            kept.map(|name| format!("Its seed is in custody still, as {name}.\n")).collect();
+        kept + &concerns::told(state, &accounts)
     })
 }
 
@@ -142,10 +188,8 @@ pub fn token(context: &Context, token: &Token) -> Result<Answer, Failure> {
         let account = named(state, &token.account)?;
         let device = DeviceName::Token(token.token.clone());
         let known = state.accounts().get(&account).and_then(|a| a.devices.get(&device));
-        let is_known = |device: &crate::record::Device| {
-            token.held_by.as_ref().is_none_or(|who| device.holder.as_ref() == Some(who))
-                && token.kept_at.as_ref().is_none_or(|place| device.place.as_ref() == Some(place))
-        };
+        let is_known =
+            |device: &Device| device_is(device, token.held_by.as_ref(), token.kept_at.as_ref());
         let moved = || {
             Event::TokenMoved(TokenMoved {
                 account,

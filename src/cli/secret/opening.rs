@@ -221,12 +221,30 @@ fn check_member(
     Err(Failure::new(exit::NO, message).hint(format!("it opens to: {listed}; name one with --by")))
 }
 
-/// The seed in custody of an account, and of one of its tokens where that is known.
+/// The seed in custody of an account, and of one of its tokens where that is known; `given` where
+/// somebody says which.
 pub fn seed_of(
     state: &State,
     account: &Handle,
     token: Option<&Handle>,
+    given: Option<&Handle>,
 ) -> Result<SecretName, Failure> {
+    if let Some(name) = given {
+        let secret = state.secrets().get(name).ok_or_else(|| unknown(state, name))?;
+        let is_anothers = secret.account.as_ref().is_some_and(|its| its != account)
+            || token.is_some_and(|token| !secret.may_be_of(account, token));
+        if secret.kind != SecretKind::Seed {
+            return Err(Failure::new(exit::USAGE, format!("{name} is no seed")));
+        }
+        if is_anothers {
+            let message = format!("{name} is recorded as the seed of another token");
+            return Err(
+                Failure::new(exit::USAGE, message).hint("keymuster secret list tells whose")
+            );
+        }
+        let generation = secret.present().map_or(1, |present| present.number);
+        return Ok(SecretName { secret: name.clone(), generation });
+    }
     let is_its = |secret: &Secret| {
         secret.kind == SecretKind::Seed && secret.account.as_ref() == Some(account)
     };
@@ -251,7 +269,7 @@ pub fn seed_of(
             let names: Vec<String> = several.iter().map(|(name, _)| name.to_string()).collect();
             let message =
                 format!("several seeds of {account} are in custody: {}", names.join(", "));
-            Err(Failure::new(exit::USAGE, message).hint("say which token is meant with --token"))
+            Err(Failure::new(exit::USAGE, message).hint("say which one with --secret"))
         }
     }
 }

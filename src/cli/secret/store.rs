@@ -1,12 +1,13 @@
 //! `keymuster secret store` and `replace`: taking a secret into custody.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use zeroize::Zeroizing;
 
 use super::opening::unknown;
-use crate::cli::account::named;
+use crate::cli::account::{concern_in_words, named};
 use crate::cli::change::Change;
 use crate::cli::compartment::no_compartment;
 use crate::cli::context::Context;
@@ -23,8 +24,8 @@ use crate::cli::seed::SeedForm;
 use crate::cli::session::Session;
 use crate::log::sha256;
 use crate::record::{
-    DeviceName, Digest, Event, Fingerprint, Handle, Hex, KeyState, SEEDS, SecretKind, SecretName,
-    SecretReplaced, SecretStored, State,
+    Concern, DeviceName, Digest, Event, Fingerprint, Handle, Hex, KeyState, SEEDS, SecretKind,
+    SecretName, SecretReplaced, SecretStored, State,
 };
 use crate::vault::{MAX_SECRET, NewFile, Recipient, SecretLabel, SecretValue};
 
@@ -112,20 +113,31 @@ impl Input {
         session: &Session<'_>,
         kind: SecretKind,
     ) -> Result<(SecretValue, Option<Fingerprint>), Failure> {
-        let text = self.text(session.context, kind)?;
         let unfit = |error| Failure::because(exit::FAILED, "that can't be put in custody", &error);
         if kind == SecretKind::Seed {
-            let source = self.form.read(&text)?;
+            let source = match self.text_given(session.context, kind)? {
+                Some(text) => self.form.read(&text)?,
+                None => self.form.asked(session.context, INSTEAD)?,
+            };
             let fingerprint = source.fingerprint(&session.vault)?;
             return Ok((source.to_value().map_err(unfit)?, fingerprint));
         }
+        let text = match self.text_given(session.context, kind)? {
+            Some(text) => text,
+            None => asked(session.context, kind)?,
+        };
         if kind == SecretKind::Password && text.contains('\n') {
             return Err(Failure::new(exit::FAILED, "a password is one line, and that is several"));
         }
         Ok((SecretValue::new(text, None).map_err(unfit)?, None))
     }
 
-    fn text(&self, context: &Context, kind: SecretKind) -> Result<Zeroizing<String>, Failure> {
+    /// The text that the flags name, if they name one.
+    fn text_given(
+        &self,
+        context: &Context,
+        kind: SecretKind,
+    ) -> Result<Option<Zeroizing<String>>, Failure> {
         if self.form.is_given() && kind != SecretKind::Seed {
             return Err(Failure::new(
                 exit::USAGE,
@@ -137,34 +149,13 @@ impl Input {
                 .hint("give another secret with --file FILE"));
         }
         if let Some(text) = self.qr.text(context)? {
-            return Ok(text);
+            return Ok(Some(text));
         }
-        if self.file.is_some() || self.fd.is_some() {
-            let number = self.fd.unwrap_or_default();
-            let interrupted = context.interrupted();
-            return secret_file::read_text(self.file.as_deref(), number, MAX_SECRET, interrupted);
+        if self.file.is_none() && self.fd.is_none() {
+            return Ok(None);
         }
-        let ask = |text| {
-            context.terminal.ask_hidden(&Question {
-                text,
-                about: "the secret is needed",
-                instead: "give it with --file FILE or --fd N",
-            })
-        };
-        match kind {
-            SecretKind::Seed => ask("The seed, as base32 or an otpauth URI (not shown): "),
-            SecretKind::Password => {
-                let first = ask("The password (not shown): ")?;
-                if *first != *ask("Once more: ")? {
-                    return Err(Failure::new(exit::FAILED, "the two aren't the same")
-                        .hint("nothing was recorded, so run the command again"));
-                }
-                Ok(first)
-            }
-            SecretKind::RecoveryCodes | SecretKind::Note => {
-                ask("The text, in one line (not shown; --file takes several): ")
-            }
-        }
+        let (number, interrupted) = (self.fd.unwrap_or_default(), context.interrupted());
+        secret_file::read_text(self.file.as_deref(), number, MAX_SECRET, interrupted).map(Some)
     }
 
     fn compartment(&self, present: Option<&Handle>) -> Result<Handle, Failure> {
@@ -172,6 +163,29 @@ impl Input {
         let chosen = self.compartment.clone().or_else(|| present.cloned()).or_else(default);
         chosen.ok_or_else(|| Failure::new(exit::FAILED, "a bug in keymuster"))
     }
+}
+
+/// How to give a secret without being asked.
+const INSTEAD: &str = "give it with --file FILE or --fd N";
+
+/// Asks for a secret that isn't a seed.
+fn asked(context: &Context, kind: SecretKind) -> Result<Zeroizing<String>, Failure> {
+    let ask = |text| {
+        context.terminal.ask_hidden(&Question {
+            text,
+            about: "the secret is needed",
+            instead: INSTEAD,
+        })
+    };
+    if kind != SecretKind::Password {
+        return ask("The text, in one line (not shown; --file takes several): ");
+    }
+    let first = ask("The password (not shown): ")?;
+    if *first == *ask("Once more: ")? {
+        return Ok(first);
+    }
+    Err(Failure::new(exit::FAILED, "the two aren't the same")
+        .hint("nothing was recorded, so run the command again"))
 }
 
 pub fn store(context: &Context, store: &Store) -> Result<Answer, Failure> {
@@ -191,6 +205,12 @@ pub fn store(context: &Context, store: &Store) -> Result<Answer, Failure> {
         .map(|account| token_of(state, account, store.token.as_ref()))
         .transpose()?
         .flatten();
+    if store.token.is_some() && holds != SecretKind::Seed {
+        return Err(Failure::new(exit::USAGE, "--token says whose seed it is, and this is none"));
+    }
+    if let (Some(account), Some(token)) = (&account, &token) {
+        check_seedless(state, account, token)?;
+    }
     let compartment = store.input.compartment(None)?;
     let epoch = epoch_of(state, &compartment)?;
     // What can't be recorded needn't be typed.
@@ -236,6 +256,23 @@ pub fn replace(context: &Context, replace: &Replace) -> Result<Answer, Failure> 
     state_after(context, state, std::slice::from_ref(&trial), &[])?;
     let name = SecretName { secret: replace.secret.clone(), generation };
     record(session, &replace.input, &replace.signers, (name, holds, compartment.clone()), event)
+}
+
+/// Fails where a token's seed is in custody already: it has one.
+fn check_seedless(state: &State, account: &Handle, token: &Handle) -> Result<(), Failure> {
+    let names = state.accounts().get(account).into_iter().flat_map(|known| &known.secrets);
+    let mut seeds = names.filter(|name| {
+        let secret = state.secrets().get(*name);
+        secret.is_some_and(|s| s.kind == SecretKind::Seed && s.token.as_ref() == Some(token))
+    });
+    match seeds.next() {
+        Some(seed) => {
+            let message = format!("the seed of {token} is in custody already, as {seed}");
+            Err(Failure::new(exit::USAGE, message)
+                .hint(format!("keymuster secret replace {seed} gives it another value")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The present epoch of a compartment that somebody opens.
@@ -336,11 +373,11 @@ fn record(
     if let Some(account) = state.secrets().get(&name.secret).and_then(|s| s.account.as_ref()) {
         words.push_str(&open_to_one(state, account));
         if holds == SecretKind::Seed {
-            words.push_str(&format!(
-                "Whether it is the device's: keymuster totp check --account {account} --stored\n"
-            ));
+            let token = state.secrets().get(&name.secret).and_then(|s| s.token.as_ref());
+            words.push_str(&check_it(state, account, token));
         }
     }
+    words.push_str(&known_to_others(state, &name.secret));
     Ok(decided.answer(&session, words))
 }
 
@@ -350,32 +387,49 @@ const TO_PART_THEM: &str = "To part them, keep one in a compartment of other peo
 
 /// Warns where one person alone can open both an account's password and a seed of it.
 fn open_to_one(state: &State, account: &Handle) -> String {
-    let members = |kind: SecretKind| {
-        let its = state
-            .secrets()
-            .values()
-            .filter(move |secret| secret.kind == kind && secret.account.as_ref() == Some(account));
-        let compartments = its.filter_map(|secret| Some(&secret.present()?.compartment));
-        let known = compartments.filter_map(|name| state.compartments().get(name));
-        known.flat_map(|known| known.sealing.members.iter()).collect::<Vec<&Handle>>()
-    };
-    let seeds = members(SecretKind::Seed);
-    let mut both: Vec<String> = members(SecretKind::Password)
-        .into_iter()
-        .filter(|member| seeds.contains(member))
-        .map(Handle::to_string)
-        .collect();
-    both.sort();
-    both.dedup();
-    match both.as_slice() {
-        [] => String::new(),
-        [one] => format!(
-            "{one} alone can open both the root password and a seed of {account}.\n{TO_PART_THEM}"
-        ),
-        many => format!(
-            "Each of {} can open both the root password and a seed of {account}, and so get in alone.\n\
-             {TO_PART_THEM}",
-            many.join(", ")
-        ),
+    let people = state.accounts().get(account).map(|known| known.who_open_both(state));
+    match people.unwrap_or_default() {
+        people if people.is_empty() => String::new(),
+        people => {
+            let warning = concern_in_words(&Concern::OpenBoth(people));
+            format!("WARNING: {warning} of {account}.\n{TO_PART_THEM}")
+        }
     }
+}
+
+/// How to see whether a seed that was stored is that of a device.
+fn check_it(state: &State, account: &Handle, token: Option<&Handle>) -> String {
+    let tokens = state.accounts().get(account).into_iter().flat_map(|a| a.devices.keys());
+    let tokens: Vec<&DeviceName> =
+        tokens.filter(|device| matches!(device, DeviceName::Token(_))).collect();
+    let which = match (tokens.as_slice(), token) {
+        ([], _) => {
+            return format!(
+                "To check it, record the token first: keymuster account link TOKEN {account} --token\n"
+            );
+        }
+        ([_], _) | (_, None) => String::new(),
+        (_, Some(token)) => format!(" --token {token}"),
+    };
+    format!(
+        "Whether it is the device's: keymuster totp check --account {account}{which} --stored\n"
+    )
+}
+
+/// Who opened an older value of a secret that doesn't open to them any more: they may know it, and
+/// only its owner knows whether the present one is another.
+fn known_to_others(state: &State, name: &Handle) -> String {
+    let Some(secret) = state.secrets().get(name) else { return String::new() };
+    let openers = secret.present().map(|present| state.openers_of(&present.compartment));
+    let openers = openers.unwrap_or_default();
+    let opened: BTreeSet<&Handle> = secret.receipts.iter().map(|receipt| &receipt.opener).collect();
+    let others: Vec<&str> =
+        opened.into_iter().filter(|who| !openers.contains(who)).map(Handle::as_str).collect();
+    if others.is_empty() {
+        return String::new();
+    }
+    format!(
+        "{} opened older values of it: they know this one, too, unless it is another where it is used.\n",
+        others.join(" and ")
+    )
 }

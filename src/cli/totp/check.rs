@@ -18,7 +18,7 @@ use crate::cli::output::Answer;
 use crate::cli::prompt::Question;
 use crate::cli::qr::QrFlags;
 use crate::cli::secret::opening::{Opening, open_secrets, seed_of};
-use crate::cli::seed::{SeedForm, SeedSource, seed_text};
+use crate::cli::seed::{SeedForm, SeedSource};
 use crate::cli::session::Session;
 use crate::record::{
     DeviceName, Event, Fingerprint, Handle, Outcome, Purpose, SecretName, State, Time, TotpChecked,
@@ -49,6 +49,9 @@ pub struct Check {
         "seed_file", "otpauth_fd", "qr", "algorithm", "digits", "period", "allow_short_seed",
     ])]
     stored: bool,
+    /// Which seed in custody, where several could be meant
+    #[arg(long, value_name = "NAME", requires = "stored")]
+    secret: Option<Handle>,
     /// Read the seed from a file; - is stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["otpauth_fd", "qr"])]
     seed_file: Option<PathBuf>,
@@ -70,10 +73,12 @@ struct Recorded {
     #[serde(flatten)]
     verdict: Verdict,
     /// The account and the token that were checked.
-    checked_account: String,
+    account: String,
     token: String,
     /// The value in custody that the seed is, if it is one.
     secret: Option<String>,
+    /// The entry with the receipt, where the seed came out of custody.
+    receipt: Option<u64>,
     entry: u64,
 }
 
@@ -92,8 +97,7 @@ pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
 impl Check {
     /// The seed that the flags name, or that is asked for.
     fn given_seed(&self, context: &Context) -> Result<SeedSource, Failure> {
-        let text = seed_text(context, self.seed_file.as_deref(), self.otpauth_fd, &self.qr)?;
-        self.form.read(&text)
+        self.form.given(context, self.seed_file.as_deref(), self.otpauth_fd, &self.qr)
     }
 }
 
@@ -157,9 +161,10 @@ fn recorded(context: &Context, check: &Check) -> Result<Answer, Failure> {
     let tried = Tried { account, token };
     if !check.stored {
         let source = check.given_seed(context)?;
-        return check.conclude(session, tried, (&source, None), None, opener);
+        return check.conclude(session, tried, (&source, None, None), None, opener);
     }
-    let name = seed_of(session.state(), &tried.account, Some(&tried.token))?;
+    let given = check.secret.as_ref();
+    let name = seed_of(session.state(), &tried.account, Some(&tried.token), given)?;
     // Whoever gives up at the codes has opened nothing.
     let given = check.codes.read(context, typed)?;
     let opening = Opening { names: vec![name.clone()], purpose: Purpose::Check, reason: None };
@@ -167,8 +172,10 @@ fn recorded(context: &Context, check: &Check) -> Result<Answer, Failure> {
     let receipt = opened.receipt;
     let (_, value, signer) = opened.only()?;
     let source = SeedSource::stored(&value);
-    let rest =
-        source.and_then(|s| check.conclude(session, tried, (&s, Some(name)), Some(given), signer));
+    let rest = source.and_then(|source| {
+        let stored = (&source, Some(name), Some(receipt));
+        check.conclude(session, tried, stored, Some(given), signer)
+    });
     rest.map_err(|failure| failure.after_entry(receipt))
 }
 
@@ -184,7 +191,7 @@ impl Check {
         &self,
         mut session: Session<'_>,
         Tried { account, token }: Tried,
-        (source, secret): (&SeedSource, Option<SecretName>),
+        (source, secret, receipt): (&SeedSource, Option<SecretName>, Option<u64>),
         given: Option<Given>,
         signer: Cosigner,
     ) -> Result<Answer, Failure> {
@@ -226,9 +233,10 @@ impl Check {
         };
         let view = Recorded {
             verdict,
-            checked_account: account.to_string(),
+            account: account.to_string(),
             token: token.to_string(),
             secret: secret.map(|name| name.to_string()),
+            receipt,
             entry: decided.at.entry,
         };
         words.push_str(&decided.sentence());

@@ -57,8 +57,15 @@ impl Codes {
                 instead: "give each with --code DIGITS",
             })
         };
-        let first = parse(&ask("The code that the device shows now: ")?)?;
-        let second = parse(&ask("The next one: ")?)?;
+        // A slip of the finger is no reason to begin anew.
+        let asked = |text| loop {
+            match parse(&ask(text)?) {
+                Err(failure) => context.terminal.say(&format!("{}.", failure.sentence())),
+                code => return code,
+            }
+        };
+        let first = asked("The code that the device shows now: ")?;
+        let second = asked("The next one: ")?;
         Ok((vec![first, second], context.now()?))
     }
 }

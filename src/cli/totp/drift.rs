@@ -35,6 +35,8 @@ struct DriftView {
     checks: usize,
     last_check: Option<String>,
     last_passed: Option<bool>,
+    /// What it is worth if it passed: `two-consecutive`, `two` or `one`.
+    last_evidence: Option<&'static str>,
     /// How many seconds its clock was ahead (below 0, behind) when that was last seen.
     drift_seconds: Option<i64>,
     /// How many seconds it gains (below 0, loses) in 30 days, from two checks at least.
@@ -53,6 +55,7 @@ impl DriftView {
             checks: checks.len(),
             last_check: last.map(|check| check.at.time.to_string()),
             last_passed: last.map(|check| check.found.is_some()),
+            last_evidence: last.and_then(|check| Some(check.found?.0.word())),
             drift_seconds: points.last().map(|(_, drift)| *drift),
             seconds_in_30_days: trend(&points),
         }
@@ -61,10 +64,12 @@ impl DriftView {
     fn row(&self) -> Vec<String> {
         let day = |time: &str| time.split('T').next().unwrap_or(time).to_owned();
         let checked = self.last_check.as_deref().map_or("never".to_owned(), day);
-        let outcome = match self.last_passed {
-            Some(true) => "passed",
-            Some(false) => "FAILED",
-            None => "-",
+        let outcome = match (self.last_passed, self.last_evidence) {
+            (Some(false), _) => "FAILED",
+            (Some(true), Some("one")) => "weak: one code",
+            (Some(true), Some("two")) => "weak: two apart",
+            (Some(true), _) => "passed",
+            (None, _) => "-",
         };
         let drift = match self.drift_seconds {
             None => "-".to_owned(),

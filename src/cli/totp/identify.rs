@@ -51,8 +51,8 @@ struct UntriedView {
 #[derive(Serialize)]
 struct FoundView {
     secret: String,
-    of_account: Option<String>,
-    of_token: Option<String>,
+    account: Option<String>,
+    token: Option<String>,
     #[serde(flatten)]
     verdict: Verdict,
 }
@@ -73,7 +73,7 @@ pub fn run(context: &Context, identify: &Identify) -> Result<Answer, Failure> {
         open_secrets(&mut session, opener, opening, &identify.signers.by)?;
     let mut untried: Vec<UntriedView> = Vec::new();
     let mut leave_out = |name: &SecretName, failure: Failure| {
-        let because = [&[failure.message][..], &failure.causes].concat().join(": ");
+        let because = failure.sentence();
         untried.push(UntriedView { secret: name.to_string(), because });
     };
     left_out.into_iter().for_each(|(name, failure)| leave_out(&name, failure));
@@ -104,18 +104,16 @@ pub fn run(context: &Context, identify: &Identify) -> Result<Answer, Failure> {
         };
         words.push_str(&format!("{name}{whose}:\n"));
         judged.lines().for_each(|line| words.push_str(&format!("  {line}\n")));
-        found.push(FoundView {
-            secret: name.to_string(),
-            of_account: account,
-            of_token: token,
-            verdict,
-        });
+        found.push(FoundView { secret: name.to_string(), account, token, verdict });
     }
     if found.is_empty() {
-        words = format!(
-            "NO: none of {} in custody makes these codes within a day.\n",
-            count(tried, "seed", "seeds")
-        );
+        words = match tried {
+            0 => "NO: no seed could be tried.\n".to_owned(),
+            many => format!(
+                "NO: none of {} in custody makes these codes within a day.\n",
+                count(many, "seed", "seeds")
+            ),
+        };
     }
     for UntriedView { secret, because } in &untried {
         words.push_str(&format!("{secret} wasn't tried: {because}.\n"));
@@ -130,8 +128,7 @@ pub fn run(context: &Context, identify: &Identify) -> Result<Answer, Failure> {
 fn seeds_open_to(state: &State, who: &Handle) -> Vec<SecretName> {
     let opens = |secret: &Secret| {
         let present = secret.present().map(|present| &present.compartment);
-        let known = present.and_then(|name| state.compartments().get(name));
-        known.is_some_and(|known| known.sealing.members.contains(who))
+        present.is_some_and(|name| state.openers_of(name).contains(who))
     };
     let seeds = state.secrets().iter().filter(|(_, s)| s.kind == SecretKind::Seed && opens(s));
     let named = seeds.filter_map(|(name, secret)| {

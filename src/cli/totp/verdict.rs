@@ -28,9 +28,9 @@ pub struct Verdict {
     /// How likely the codes of another device would have passed.
     chance_of_false_match: f64,
     /// Whose service the URI names.
-    issuer: Option<String>,
+    uri_issuer: Option<String>,
     /// Which account it names.
-    account: Option<String>,
+    uri_account: Option<String>,
 }
 
 /// What is found of codes in what a seed makes around a moment.
@@ -99,8 +99,8 @@ fn verdict(source: &SeedSource, window: &Window, found: Found, codes: usize) -> 
             None if codes == 2 => window.chance_of_two_near(),
             _ => window.chance_of_one(),
         },
-        issuer: source.issuer.clone(),
-        account: source.account.clone(),
+        uri_issuer: source.issuer.clone(),
+        uri_account: source.account.clone(),
     }
 }
 
@@ -143,8 +143,11 @@ fn described(verdict: &Verdict, window: &Window, found: Found, moment: Time) -> 
             count(usize::try_from(window.steps()).unwrap_or(usize::MAX), "step", "steps"),
         ));
     }
-    let named: Vec<&str> =
-        [&verdict.issuer, &verdict.account].into_iter().flatten().map(String::as_str).collect();
+    let named: Vec<&str> = [&verdict.uri_issuer, &verdict.uri_account]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
     if !named.is_empty() {
         text.push_str(&format!("The URI names {}.\n", named.join(", ")));
     }

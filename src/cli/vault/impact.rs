@@ -38,6 +38,8 @@ struct ExposedView {
     kind: &'static str,
     account: Option<String>,
     generation: u32,
+    /// Whether it should be closed to them: they have left, were shut out, or it was reported.
+    to_be_replaced: bool,
     /// When the custodian last opened a value of it with keymuster, whichever key it was with.
     last_opened: Option<String>,
 }
@@ -110,6 +112,10 @@ fn exposed(state: &State, whose: &By, asked: &[(Option<u32>, Epochs)]) -> Vec<Ex
     // Of a slot's copies, each holds what is in those before it.
     let mut open = Epochs::new();
     open.extend(asked.iter().flat_map(|(_, open)| open.clone()));
+    let due = match whose {
+        By::Custodian(who) => state.secrets_kept_by(who),
+        By::Key(slot) => state.secrets_open_to_astray(slot),
+    };
     let view = |name: &Handle| {
         let secret = state.secrets().get(name)?;
         let opened = secret.receipts.iter().rev().find(|receipt| receipt.opener == *who);
@@ -118,6 +124,7 @@ fn exposed(state: &State, whose: &By, asked: &[(Option<u32>, Epochs)]) -> Vec<Ex
             kind: secret.kind.word(),
             account: secret.account.as_ref().map(Handle::to_string),
             generation: secret.present()?.number,
+            to_be_replaced: due.contains(&name),
             last_opened: opened.map(|receipt| receipt.at.time.to_string()),
         })
     };
@@ -153,7 +160,10 @@ fn described(view: &ImpactView) -> String {
         );
         return text;
     }
-    text.push_str("Secrets within reach, to be replaced where that shouldn't be:\n");
+    text.push_str(match view.secrets.iter().filter(|secret| secret.to_be_replaced).count() {
+        0 => "Secrets within reach, none of which is due to be replaced:\n",
+        _ => "Secrets within reach, those marked to be replaced:\n",
+    });
     let rows: Vec<Vec<String>> = view
         .secrets
         .iter()
@@ -161,12 +171,13 @@ fn described(view: &ImpactView) -> String {
             let account = s.account.clone().unwrap_or_else(|| "-".to_owned());
             let opened =
                 s.last_opened.clone().unwrap_or_else(|| "never, with keymuster".to_owned());
-            vec![s.secret.clone(), s.kind.to_owned(), account, opened]
+            let due = if s.to_be_replaced { "REPLACE" } else { "" };
+            vec![s.secret.clone(), s.kind.to_owned(), account, opened, due.to_owned()]
         })
         .collect();
     // Receipts don't tell with which copy.
     let who = shown.split('/').next().unwrap_or(shown);
     let opened = format!("opened by {who}");
-    text.push_str(&table(&["secret", "kind", "account", &opened], &rows));
+    text.push_str(&table(&["secret", "kind", "account", &opened, ""], &rows));
     text
 }

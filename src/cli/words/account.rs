@@ -33,8 +33,17 @@ pub fn added(event: &AccountAdded) -> String {
     )
 }
 
+/// One of many accounts: what tells it from the others.
+pub fn added_in_short(event: &AccountAdded) -> String {
+    let name = event.name.as_ref().map_or(String::new(), |name| format!(" ({})", quoted(name)));
+    let email = event.root_email.as_ref().map_or(String::new(), |email| format!(", {email}"));
+    let tags = tagged(&event.tags).map_or(String::new(), |tags| format!("; {tags}"));
+    let (provider, id) = (&event.provider, quoted(&event.id));
+    format!("the account {}{name} is looked after, {provider} {id}{email}{tags}", event.account)
+}
+
 /// How many different values of a field are told.
-const MAX_VALUES: usize = 8;
+const MAX_VALUES: usize = 30;
 
 /// Many accounts, by what they have: what only few of them have first, since one that doesn't
 /// belong to a long list shows by that.
@@ -56,7 +65,7 @@ pub fn many_added(accounts: &[&AccountAdded]) -> Vec<String> {
         ("root credentials", |account| (!account.root_credentials).then(|| "none".to_owned())),
     ];
     let many = accounts.len();
-    let mut lines = vec![format!("{many} more accounts are looked after; how many have what:")];
+    let mut lines = vec![format!("how many of these last {many} accounts have what:")];
     for (field, value) in fields {
         let mut found: BTreeMap<Option<String>, usize> = BTreeMap::new();
         for account in accounts {
@@ -152,17 +161,10 @@ pub fn root_changed(event: &RootUserChanged) -> String {
     format!("of the account {}, {} from now on", event.account, what.join(", "))
 }
 
-/// How many of a long list of accounts are named.
-const MAX_NAMED: usize = 40;
-
-/// Which accounts an event is about; of a long list the first, and how many more there are.
+/// Which accounts an event is about: all of them, and how many where that isn't seen at once.
 fn listed(accounts: &[Handle]) -> String {
-    match accounts.get(..MAX_NAMED) {
-        Some(first) if accounts.len() > MAX_NAMED => {
-            format!("{} and {} more", joined(first, ", "), accounts.len() - MAX_NAMED)
-        }
-        _ => joined(accounts, ", "),
-    }
+    let all = joined(accounts, ", ");
+    if accounts.len() > 10 { format!("{} accounts: {all}", accounts.len()) } else { all }
 }
 
 pub fn linked(event: &DeviceLinked) -> String {

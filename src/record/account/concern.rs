@@ -1,9 +1,10 @@
 //! What one should worry about in how an account is set up: nothing that is refused.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use super::super::{Handle, KeyName, KeyState, State};
-use super::{Account, Contact, DeviceName, Email};
+use super::super::{Handle, KeyName, KeyState, SecretKind, State};
+use super::{Account, Contact, DeviceName, Email, Outcome, TrialKind};
 
 /// One of the alternate contacts of an account.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -66,6 +67,14 @@ pub enum Concern {
     DeviceAstray(KeyName),
     /// A person who reads, answers or has a token has left.
     HasLeft(Handle),
+    /// It isn't recorded who has a token, nor where it is.
+    TokenNowhere(Handle),
+    /// When it was last tried, it failed.
+    TrialFailed(TrialKind),
+    /// A seed was last found not to make the codes of a token.
+    SeedFailed(Handle),
+    /// People who, each alone, open both the root password and a seed. Sorted.
+    OpenBoth(Vec<Handle>),
 }
 
 impl Account {
@@ -86,6 +95,9 @@ impl Account {
             found.extend(self.sign_in_concerns(state));
         }
         found.extend(self.contact_concerns(state));
+        found.extend(self.trial_concerns());
+        let both = self.who_open_both(state);
+        found.extend((!both.is_empty()).then_some(Concern::OpenBoth(both)));
         let holders = self.devices.values().filter_map(|device| device.holder.as_ref());
         let people = self.mailbox_readers.iter().chain(&self.phone_answerers).chain(holders);
         let mut left: Vec<&Handle> =
@@ -93,6 +105,37 @@ impl Account {
         left.sort();
         left.dedup();
         found.extend(left.into_iter().cloned().map(Concern::HasLeft));
+        found
+    }
+
+    /// The people who alone open both a root password in custody and a seed. Sorted.
+    pub fn who_open_both(&self, state: &State) -> Vec<Handle> {
+        let openers = |kind: SecretKind| -> BTreeSet<Handle> {
+            let secrets = self.secrets.iter().filter_map(|name| state.secrets().get(name));
+            let its = secrets.filter(|secret| secret.kind == kind);
+            let compartments = its.filter_map(|secret| Some(&secret.present()?.compartment));
+            compartments.flat_map(|name| state.openers_of(name)).collect()
+        };
+        let seeds = openers(SecretKind::Seed);
+        openers(SecretKind::Password).intersection(&seeds).cloned().collect()
+    }
+
+    fn trial_concerns(&self) -> Vec<Concern> {
+        // That a device failed which is no longer registered is over.
+        let is_over = |kind: &TrialKind| matches!(kind, TrialKind::SignIn(Some(device)) if !self.devices.contains_key(device));
+        let failed = self.trials.iter().filter(|(_, trial)| trial.outcome == Outcome::Failed);
+        let trials = failed.filter(|(kind, _)| !is_over(kind));
+        let mut found: Vec<Concern> =
+            trials.map(|(kind, _)| Concern::TrialFailed(kind.clone())).collect();
+        for (name, device) in &self.devices {
+            let DeviceName::Token(token) = name else { continue };
+            if device.holder.is_none() && device.place.is_none() {
+                found.push(Concern::TokenNowhere(token.clone()));
+            }
+            if device.checks.last().is_some_and(|check| check.found.is_none()) {
+                found.push(Concern::SeedFailed(token.clone()));
+            }
+        }
         found
     }
 

@@ -157,6 +157,14 @@ fn a_key_or_a_token_is_linked_and_unlinked() {
     let carol = ["account", "token", "prod", "phone", "--held-by", "carol", "--kept-at", "safe 2"];
     recorded(&demo, &carol, &["token-moved"], &["alice/primary"]);
     demo.run(&carol).exits(0).answers(&["It is so already."]);
+    refused(
+        &demo,
+        &phone,
+        2,
+        &["prod has a token phone already, which is elsewhere", "account token"],
+    );
+    let token = ["account", "link", "phone", "prod", "--token"];
+    demo.run(&token).exits(0).answers(&["It is so already."]);
     demo.read(&["account", "show", "prod"])
         .exits(0)
         .answers(&["MFA        phone (token), with carol, at safe 2\n"]);
@@ -298,7 +306,7 @@ fn one_wrong_row_and_nothing_is_imported() {
     let import = ["account", "import", &file];
     let wrong = [
         "row 3: aws 000000000002 is WRONG: account a is taken",
-        "row 4: aws 000000000001 is WRONG: it is the same account as in 2",
+        "row 4: aws 000000000001 is WRONG: it is the same account as in row 2",
         "row 5 is WRONG: id: it has fewer than twelve digits; a spreadsheet drops zeros in front",
         "row 6 is WRONG: root_email: \"nobody\" isn't an e-mail address",
         "row 7: aws 000000000005 is WRONG: there is no key alice/green",
@@ -407,11 +415,19 @@ fn ten_thousand_accounts_are_one_entry() {
     let file = list(&demo, "many.csv", &format!("{heading}\n{rows}"));
     let ran = demo.run(&["account", "import", &file, "--json"]);
     assert_eq!(super::touches(&ran).len(), 3, "one to open the vault, and two signatures");
-    let lines = ran.stderr.lines().count();
-    assert!(lines < 50, "{lines} lines");
-    // What one of them has and no other stands out.
+    // All are named, and what one of them has and no other stands out, below them.
+    let named = ran.stderr.lines().filter(|line| line.starts_with("  the account a-")).count();
+    assert_eq!(named, 10_000);
+    let one = "  the account a-5000 (“Account 5000”) is looked after, aws “000000005000”, \
+               aws+5000@example.org\n";
+    assert!(ran.stderr.contains(one), "{}", ran.stderr);
+    let of =
+        ran.stderr.find("is registered with the root user of 10000 accounts: a-0, a-1, a-10, a");
+    assert!(of.is_some_and(|from| ran.stderr[from..].contains(", a-9999")));
+    let last: String = ran.stderr.lines().rev().take(12).map(|line| format!("{line}\n")).collect();
+    assert!(last.contains("how many of these last 9980"), "{last}");
     for said in [
-        "  9980 more accounts are looked after; how many have what:\n",
+        "  how many of these last 9980 accounts have what:\n",
         "    provider aws (9980)\n",
         "    root e-mail at example.org (1), example.com (9979)\n",
         "    mailbox read by alice and bob (9980)\n",
@@ -425,4 +441,51 @@ fn ten_thousand_accounts_are_one_entry() {
     assert_eq!(listed["accounts"].as_array().unwrap().len(), 10_000);
     assert_eq!(show(&demo, "a-9999")["devices"][1]["device"], "phone");
     demo.read(&["log", "verify"]).exits(0).answers(&["SOUND: 7 entries"]);
+}
+
+/// AWS's console shows an id in three groups.
+#[test]
+fn an_id_may_have_hyphens_as_aws_shows_it() {
+    let demo = with_prod();
+    let add = |id: &'static str| ["account", "add", "test", "--id", id];
+    refused(&demo, &add("1234-5678-901"), 2, &["has an id of twelve digits"]);
+    refused(&demo, &add("1234-5678-901x"), 2, &["has an id of twelve digits"]);
+    demo.run(&add("2222-2222-2222")).exits(0).says(&["aws “222222222222”"]);
+    assert_eq!(read(&demo, &["account", "show", "2222-2222-2222"])["account"], "test");
+    let rows = list(&demo, "list.csv", "account,id\nthird,3333-3333-3333\nagain,2222-2222-2222\n");
+    demo.read(&["account", "import", &rows, "--dry-run"]).exits(0).answers(&[
+        "row 2: aws 333333333333 is added as third\n",
+        "row 3: aws 222222222222 is here as test",
+        "It would be recorded that\n  the account third is looked after, aws “333333333333”\n",
+    ]);
+}
+
+/// What failed when it was last tried stands out until it passes.
+#[test]
+fn a_failed_trial_is_worth_a_look_until_it_passes() {
+    let demo = with_prod();
+    let concern = "when the contacts were last reviewed, they weren't current";
+    let failed = ["account", "contacts-reviewed", "prod", "--failed", "--remark", "one has left"];
+    demo.run(&failed).exits(0);
+    let shown = |demo: &Demo| read(demo, &["account", "show", "prod"])["concerns"].to_string();
+    assert!(shown(&demo).contains(concern), "{}", shown(&demo));
+    demo.run(&["account", "contacts-reviewed", "prod"]).exits(0);
+    assert!(!shown(&demo).contains(concern));
+    demo.run(&["account", "link", "fob", "prod", "--token"])
+        .exits(0)
+        .answers(&["  who has fob, and where it is kept, isn't recorded\n"]);
+}
+
+/// Nothing that is in custody is forgotten with its account, nor with its token.
+#[test]
+fn what_is_in_custody_of_what_goes_is_told() {
+    let demo = super::secrets::with_token();
+    super::secrets::store_seed(&demo);
+    demo.run(&["account", "unlink", "phone", "prod"]).exits(0).answers(&[
+        "Its seed is in custody still, as prod-seed.\n",
+        "  no MFA device that can be used is recorded\n",
+    ]);
+    demo.run(&["account", "remove", "prod"])
+        .exits(0)
+        .answers(&["What is in custody of it stays there: prod-seed.\n"]);
 }

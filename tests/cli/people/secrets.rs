@@ -77,7 +77,8 @@ fn a_secret_is_stored_by_one_and_listed_without_its_value() {
 
     let password = file(&demo, "password", PASSWORD);
     let store = ["secret", "store", "prod-root", "--kind", "password", "--account", "123456789012"];
-    let alone = "Each of alice, bob, carol can open both the root password and a seed of prod";
+    let alone =
+        "WARNING: each of alice, bob, carol can open both the root password and a seed of prod";
     demo.run(&[&store[..], &["--file", &password, "--by", "bob"]].concat())
         .exits(0)
         .answers(&[alone, "signed by bob/primary"]);
@@ -366,7 +367,7 @@ fn what_a_leaver_could_open_is_due_until_it_is_replaced() {
     assert_eq!(impact["secrets"][1]["last_opened"], json!(null));
     demo.read(&["vault", "impact", "carol"])
         .exits(0)
-        .answers(&["prod-seed  seed      prod     never, with keymuster\n"]);
+        .answers(&["prod-seed  seed      prod     never, with keymuster  REPLACE\n"]);
     for (name, text) in [("prod-root", "staple"), ("prod-seed", "MFRGGZDFMZTWQ2LKNNWG23TPOA")] {
         let file = file(&demo, "new", text);
         demo.run(&["secret", "replace", name, "--file", &file]).exits(0);

@@ -77,6 +77,13 @@ fn a_check_with_the_seed_in_custody_is_recorded_after_its_receipt() {
     demo.read(&["totp", "drift", "--account", "prod"])
         .exits(0)
         .answers(&["FAILED  1 min 30 s behind  -\n"]);
+    let concern = "the seed that phone was last checked with didn't make its codes";
+    demo.read(&["account", "show", "prod"]).exits(0).answers(&[concern]);
+    // One code is no full proof, and doesn't look like one.
+    let one = codes(SEED, 0);
+    totp(&demo, &["check", "--account", "prod", "--stored"], &one[2..]).exits(0);
+    demo.read(&["totp", "drift"]).exits(0).answers(&["weak: one code  none"]);
+    assert_eq!(read(&demo, &["totp", "drift"])["tokens"][0]["last_evidence"], "one");
 }
 
 #[test]
@@ -107,9 +114,10 @@ fn a_seed_that_is_not_kept_is_recognised() {
         &["check", "--account", "prod", "--seed-file", "demo/other", "--json"],
         &codes(OTHER, 2),
     ));
-    assert_eq!(view["checked_account"], "prod");
+    assert_eq!(view["account"], "prod");
     assert_eq!(view["token"], "phone");
     assert_eq!((&view["drift_steps"], &view["secret"]), (&json!(2), &json!(null)));
+    assert_eq!((&view["receipt"], &view["uri_account"]), (&json!(null), &json!(null)));
     assert_eq!(view["entry"], number + 1);
 }
 
@@ -238,6 +246,10 @@ fn a_code_is_shown_after_its_receipt() {
     let fits = |step| shown.contains(&code(SEED, step)) && shown.contains(&code(SEED, step + 1));
     assert!((before..=step()).any(fits), "{shown}");
     assert!(shown.contains(" s more"), "{shown}");
+    // It is drawn anew as time goes on.
+    let anew = terminal.until("Press Enter to clear it: ");
+    assert!((before..=step()).any(|step| anew.contains(&code(SEED, step))), "{anew}");
+    assert!(terminal.is_aside());
     terminal.types("\n");
     assert_eq!(terminal.ends().0, 0);
     let said = fs::read_to_string(demo.folder.path().join("answer")).unwrap();
@@ -280,4 +292,66 @@ fn a_mistyped_code_is_not_put_on_record() {
         (&drift["tokens"][0]["checks"], &drift["tokens"][0]["last_passed"]),
         (&json!(2), &json!(false))
     );
+}
+
+/// A token has one seed; where several were stored before it was linked, one says which.
+#[test]
+fn which_of_several_seeds_can_be_said() {
+    let demo = with_seed();
+    let store = ["secret", "store", "second", "--kind", "seed", "--account", "prod"];
+    let store = [&store[..], &["--file", "demo/other"]].concat();
+    let said =
+        ["the seed of phone is in custody already, as prod-seed", "secret replace prod-seed"];
+    refused(&demo, &store, 2, &said);
+    demo.run(&["account", "add", "test", "--id", "222222222222"]).exits(0);
+    for (name, file) in [("first", "demo/seed"), ("second", "demo/other")] {
+        let store =
+            ["secret", "store", name, "--kind", "seed", "--account", "test", "--file", file];
+        demo.run(&store)
+            .exits(0)
+            .answers(&["record the token first: keymuster account link TOKEN"]);
+    }
+    demo.run(&["account", "link", "fob", "test", "--token"]).exits(0);
+    let check = ["check", "--account", "test", "--stored"];
+    let codes = codes(OTHER, 0);
+    totp(&demo, &check, &codes).exits(2).says(&[
+        "several seeds of test are in custody: first, second",
+        "say which one with --secret",
+    ]);
+    let named = |name| [&check[..], &["--secret", name]].concat();
+    let ran = totp(&demo, &named("second"), &codes).exits(0);
+    ran.answers(&["It is the seed in custody as second.1."]);
+    totp(&demo, &named("prod-seed"), &codes)
+        .exits(2)
+        .says(&["prod-seed is recorded as the seed of another token"]);
+    totp(&demo, &named("nothing"), &codes).exits(2).says(&["there is no secret nothing"]);
+    let show = ["totp", "show", "--account", "test", "--secret", "second", "--output", "-"];
+    assert_eq!(demo.run(&show).exits(0).stdout.len(), 7);
+    // Another value may be the same: who opened it before is named.
+    demo.run(&["compartment", "add", "own", "--member", "bob", "--by", "bob"]).exits(0);
+    let replace = ["secret", "replace", "second", "--file", "demo/other", "--compartment", "own"];
+    demo.run(&replace).exits(0).answers(&[
+        "alice opened older values of it: they know this one, too, unless it is another where it is",
+    ]);
+}
+
+/// A slip of the finger is asked about again.
+#[test]
+fn what_is_mistyped_is_asked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = dialogue(folder.path(), &format!("{BINARY} totp check"));
+    terminal.until("(not shown): ");
+    terminal.types("not a seed\n");
+    terminal.until("that is no seed: ");
+    terminal.until("(not shown): ");
+    terminal.types(&format!("{SEED}\n"));
+    terminal.until("The code that the device shows now: ");
+    terminal.types("12a456\n");
+    terminal.until("that is no code: ");
+    terminal.until("The code that the device shows now: ");
+    let step = Parameters::default().step_at(chrono::Utc::now().timestamp() as u64);
+    terminal.types(&format!("{}\n", code(SEED, step)));
+    terminal.until("The next one: ");
+    terminal.types(&format!("{}\n", code(SEED, step + 1)));
+    assert_eq!(terminal.ends().0, 0);
 }
