@@ -8,12 +8,13 @@ use serde::Serialize;
 use super::change::Change;
 use super::context::Context;
 use super::cosigners::{Cosigner, Matter, Signers};
+use super::due::new_identity_by;
 use super::epochs;
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, count, table};
 use super::session::Session;
-use crate::record::{Event, Handle, MembersChosen, RECORDS, SEEDS, State};
+use crate::record::{Event, Handle, KeyState, MembersChosen, RECORDS, SEEDS, State};
 use crate::vault::{AgeIdentity, PersonalIdentity};
 
 /// `keymuster compartment …`
@@ -81,8 +82,10 @@ fn make(context: &Context, add: &Add) -> Result<Answer, Failure> {
     }
     let members: BTreeSet<Handle> = add.members.iter().cloned().collect();
     let opener = session.opener()?;
-    check_belongs(&opener, &members, name)?;
     let mut change = Change::of(chosen(name, &members));
+    epochs::state_after(context, session.state(), &change.events, &[])?;
+    check_belongs(&opener, &members, name)?;
+    check_exposures(context, session.state(), name, &members)?;
     epochs::found(context, &session.vault, &mut change, name)?;
     sign(session, opener, change, &add.signers, name)
 }
@@ -124,7 +127,8 @@ fn change_members(context: &Context, asked: &ChangeMembers) -> Result<Answer, Fa
         return Err(Failure::new(exit::NO, message)
             .hint(format!("{}: one of them does, with --by", opens_to(name, &members))));
     }
-    let say = |line: String| session.context.terminal.say(&line);
+    check_exposures(context, session.state(), name, members.difference(&before))?;
+    let say = |line: String| context.terminal.say(&line);
     for who in before.difference(&members) {
         say(format!("{who} is shut out of {name}, and may have kept what is in it."));
     }
@@ -161,6 +165,29 @@ fn check_belongs(
     let message = format!("{who} opened the vault, and isn't one of those whom {name} opens to");
     Err(Failure::new(exit::NO, message)
         .hint(format!("{}; name one with --by", opens_to(name, members))))
+}
+
+/// Fails where a compartment would open to the identity of somebody whose copy was reported, who
+/// must have another one first.
+pub fn check_exposures<'a>(
+    context: &Context,
+    state: &State,
+    name: &Handle,
+    members: impl IntoIterator<Item = &'a Handle>,
+) -> Result<(), Failure> {
+    for slot in members.into_iter().flat_map(|who| state.exposures(who)) {
+        // Another's report may be wrong, and is settled by two.
+        if state.keys().get(&slot).is_some_and(|key| matches!(key.state, KeyState::Suspended(_))) {
+            let note = format!("NOTE: {name} opens to the identity in {slot}, which is suspended.");
+            context.terminal.say(&note);
+            continue;
+        }
+        let message = format!("{name} opens to the identity in {slot}, which was reported");
+        let how = new_identity_by(state, &slot.owner);
+        return Err(Failure::new(exit::NO, message)
+            .hint(format!("give {} another identity first: {how}", slot.owner)));
+    }
+    Ok(())
 }
 
 fn opens_to(name: &Handle, members: &BTreeSet<Handle>) -> String {

@@ -2,8 +2,10 @@
 //!
 //! Fields that aren't named here don't matter; AWS adds some from time to time.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use std::fmt;
+
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
@@ -16,9 +18,37 @@ use crate::text::sanitise;
 #[derive(Deserialize)]
 struct List<'a> {
     #[serde(rename = "Accounts", borrow)]
-    accounts: Vec<&'a RawValue>,
+    accounts: Items<'a>,
     #[serde(rename = "NextToken")]
     next: Option<IgnoredAny>,
+}
+
+/// The items of an array: one more than there may be, at most. Millions of empty ones would be
+/// many times as large in memory as in the file.
+struct Items<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bounded;
+        impl<'de> Visitor<'de> for Bounded {
+            type Value = Vec<&'de RawValue>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of accounts")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = array.next_element()? {
+                    items.push(item);
+                    if items.len() > MAX_ROWS {
+                        break;
+                    }
+                }
+                while array.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(items)
+            }
+        }
+        deserializer.deserialize_seq(Bounded).map(Items)
+    }
 }
 
 #[derive(Deserialize)]
@@ -44,7 +74,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
         Category::Data => Unreadable::OtherJson,
         _ => Unreadable::NotJson { line: error.line(), column: error.column() },
     };
-    let accounts: Vec<&RawValue> = if text.trim_start().starts_with('[') {
+    let Items(accounts) = if text.trim_start().starts_with('[') {
         serde_json::from_str(text).map_err(unreadable)?
     } else {
         let list: List<'_> = serde_json::from_str(text).map_err(unreadable)?;
@@ -61,6 +91,10 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Unreadable> {
 }
 
 fn account(text: &RawValue) -> Result<Listed, Vec<String>> {
+    // An array of its fields, in the order in which they stand here, would do for serde.
+    if !text.get().starts_with('{') {
+        return Err(vec!["it isn't an account: an object is expected".to_owned()]);
+    }
     let account: Account = serde_json::from_str(text.get()).map_err(|error| {
         let error = error.to_string();
         // Its place is one within the account.
@@ -146,5 +180,17 @@ mod tests {
         assert!(wrong(r#"{"Id": "1", "Email": "nobody"}"#)[0].starts_with("Email: "));
         assert!(wrong(r#"{"Id": "1", "Name": "a\u202eb"}"#)[0].starts_with("Name: "));
         assert!(wrong(r#"{"Id": ""}"#)[0].starts_with("Id: "));
+    }
+
+    #[test]
+    fn what_is_no_list_of_accounts_is_refused_without_being_kept() {
+        let many = format!("[{}0]", "0,".repeat(3 * MAX_ROWS));
+        assert!(matches!(read(&many), Err(Unreadable::TooManyRows)));
+        assert!(matches!(read(&many.replace('0', "0 1")), Err(Unreadable::NotJson { .. })));
+        // In the order of the fields that are read.
+        let array = r#"[["111111111111", null, "a", null, null, null]]"#;
+        let rows = read(array).unwrap();
+        let expected = vec!["it isn't an account: an object is expected".to_owned()];
+        assert_eq!(rows[0].account.as_ref().unwrap_err(), &expected);
     }
 }

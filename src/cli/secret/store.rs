@@ -9,10 +9,9 @@ use zeroize::Zeroizing;
 use super::opening::unknown;
 use crate::cli::account::{concern_in_words, named};
 use crate::cli::change::Change;
-use crate::cli::compartment::no_compartment;
+use crate::cli::compartment::{check_exposures, no_compartment};
 use crate::cli::context::Context;
 use crate::cli::cosigners::{Matter, Signers};
-use crate::cli::due::new_identity_by;
 use crate::cli::epochs::state_after;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
@@ -24,8 +23,8 @@ use crate::cli::seed::SeedForm;
 use crate::cli::session::Session;
 use crate::log::sha256;
 use crate::record::{
-    Concern, DeviceName, Digest, Event, Fingerprint, Handle, Hex, KeyState, SEEDS, SecretKind,
-    SecretName, SecretReplaced, SecretStored, State,
+    Concern, DeviceName, Digest, Event, Fingerprint, Handle, Hex, SEEDS, SecretKind, SecretName,
+    SecretReplaced, SecretStored, State,
 };
 use crate::vault::{MAX_SECRET, NewFile, Recipient, SecretLabel, SecretValue};
 
@@ -323,19 +322,7 @@ fn record(
         return Err(Failure::new(exit::NO, message).hint("keymuster vault rekey seals it anew"));
     }
     let members = state.compartments().get(&compartment).map(|known| &known.sealing.members);
-    for slot in members.into_iter().flatten().flat_map(|who| state.exposures(who)) {
-        // Another's report may be wrong, and is settled by two.
-        if state.keys().get(&slot).is_some_and(|key| matches!(key.state, KeyState::Suspended(_))) {
-            let note =
-                format!("NOTE: {compartment} opens to the identity in {slot}, which is suspended.");
-            session.context.terminal.say(&note);
-            continue;
-        }
-        let message = format!("{compartment} opens to the identity in {slot}, which was reported");
-        let how = new_identity_by(state, &slot.owner);
-        return Err(Failure::new(exit::NO, message)
-            .hint(format!("give {} another identity first: {how}", slot.owner)));
-    }
+    check_exposures(session.context, state, &compartment, members.into_iter().flatten())?;
     let recipient = state.compartments().get(&compartment);
     let recipient = recipient.map(|known| Recipient::parse(known.sealing.recipient.as_str()));
     let Some(Ok(recipient)) = recipient else {
@@ -382,8 +369,8 @@ fn record(
 }
 
 /// What to do where one person opens too much.
-const TO_PART_THEM: &str = "To part them, keep one in a compartment of other people: keymuster compartment add, then\n\
-     give the account another with keymuster secret replace NAME --compartment WHICH.\n";
+const TO_PART_THEM: &str = "To part them, keep the password with some people and the seed with others: keymuster\n\
+     compartment add for each, then keymuster secret replace NAME --compartment WHICH.\n";
 
 /// Warns where one person alone can open both an account's password and a seed of it.
 fn open_to_one(state: &State, account: &Handle) -> String {

@@ -59,6 +59,14 @@ fn a_compartment_is_made_by_two_one_of_whom_belongs_to_it() {
     refused(&demo, &by("bob"), 2, &["there is a compartment passwords already", "lets others in"]);
     let of = |name, who| ["compartment", "add", name, "--member", who, "--member", "alice"];
     refused(&demo, &of("own", "zoe"), 2, &["there is no custodian zoe", "custodians are: alice"]);
+    let alone = ["compartment", "add", "own", "--member", "zoe"];
+    refused(&demo, &alone, 2, &["there is no custodian zoe"]);
+    let aside = demo.copied();
+    aside.run(&["key", "lost", "alice/paper"]).exits(0);
+    let exposed = ["opens to the identity in alice/paper, which was reported", "vault rekey --by"];
+    refused(&aside, &of("own", "bob"), 3, &exposed);
+    let let_in = ["compartment", "change", "passwords", "--add", "alice", "--by", "bob"];
+    refused(&aside, &let_in, 3, &exposed);
     refused(
         &demo,
         &of("seeds", "alice"),
@@ -77,7 +85,8 @@ fn a_compartment_is_made_by_two_one_of_whom_belongs_to_it() {
 #[test]
 fn a_password_and_a_seed_can_be_kept_from_one_person() {
     let demo = parted();
-    let hint = "keep one in a compartment of other people: keymuster compartment add";
+    let hint =
+        "keep the password with some people and the seed with others: keymuster\ncompartment add";
     // Bob and carol belong to both still.
     let seed = fs::read_to_string(demo.path("password")).map(|_| "MFRGGZDFMZTWQ2LKNNWG23TPOA\n");
     fs::write(demo.path("seed"), seed.unwrap()).unwrap();
