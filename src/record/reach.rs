@@ -172,10 +172,11 @@ impl State {
     /// The secrets whose present value somebody could open, with whatever identity they had,
     /// and that are in a compartment which they belong to no more.
     pub fn secrets_kept_by(&self, who: &Handle) -> Vec<&Handle> {
+        let belongs =
+            |name: &&Handle| self.members_of(name).is_some_and(|members| members.contains(who));
+        let own: BTreeSet<&Handle> = self.compartments().keys().filter(belongs).collect();
         let is_closed = |secret: &Secret| {
-            let compartment = secret.present().map(|present| &present.compartment);
-            let members = compartment.and_then(|name| self.members_of(name));
-            !members.unwrap_or_default().contains(who)
+            secret.present().is_none_or(|present| !own.contains(&present.compartment))
         };
         let mut names = self.secrets_within(&self.epochs_open_to(who));
         names.retain(|name| self.secrets().get(*name).is_some_and(|secret| is_closed(secret)));

@@ -60,7 +60,7 @@ pub enum UnfitValue {
     SecretName(String),
     /// Neither the name of a key nor that of a token.
     #[error(
-        "{0:?} isn't an MFA device: a key such as alice/primary, or a token's name such as phone"
+        "{0:?} isn't an MFA device: a key such as alice/primary, or a token's name such as phone, in small letters"
     )]
     DeviceName(String),
 }

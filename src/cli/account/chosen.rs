@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::exit;
 use crate::cli::failure::Failure;
+use crate::cli::session::Session;
 use crate::record::{AccountIdentity, Handle, State, Tag};
 use crate::text::sanitise;
 
@@ -35,6 +36,17 @@ impl Chosen {
             chosen.extend(tagged);
         }
         Ok(chosen.into_iter().collect())
+    }
+}
+
+/// Says whom the vault doesn't know of those who are named: it may be a slip of the keyboard.
+pub fn tell_strangers<'a>(session: &Session<'_>, named: impl IntoIterator<Item = &'a Handle>) {
+    let known = session.state().custodians();
+    let strangers: BTreeSet<&Handle> =
+        named.into_iter().filter(|who| !known.contains_key(*who)).collect();
+    for who in strangers {
+        let note = format!("NOTE: {who} is no custodian here, and is recorded by that name only.");
+        session.context.terminal.say(&note);
     }
 }
 

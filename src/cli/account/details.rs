@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use super::chosen::named;
+use super::chosen::{named, tell_strangers};
 use super::concerns;
 use crate::cli::context::Context;
 use crate::cli::cosigners::Signers;
@@ -49,6 +49,13 @@ pub struct Details {
     /// What the account can be found by, such as env=prod; may be repeated
     #[arg(long)]
     tag: Vec<Tag>,
+}
+
+impl Details {
+    /// Who reads the mailbox or answers the telephone.
+    fn people(&self) -> impl Iterator<Item = &Handle> {
+        self.mailbox_reader.iter().chain(&self.phone_answerer)
+    }
 }
 
 /// `keymuster account add`
@@ -148,7 +155,15 @@ pub fn add(context: &Context, add: &Add) -> Result<Answer, Failure> {
         std::iter::once(added).chain(linked).collect()
     };
     let concerns = |state: &State| concerns::told(state, [&add.account]);
-    record_and_tell(context, &add.signers, |_, _| Ok(events(&add.details)), concerns)
+    record_and_tell(
+        context,
+        &add.signers,
+        |session, _| {
+            tell_strangers(session, add.details.people());
+            Ok(events(&add.details))
+        },
+        concerns,
+    )
 }
 
 pub fn change(context: &Context, change: &Change) -> Result<Answer, Failure> {
@@ -164,7 +179,10 @@ pub fn change(context: &Context, change: &Change) -> Result<Answer, Failure> {
     record_and_tell(
         context,
         &change.signers,
-        |session, _| events(session.state()),
+        |session, _| {
+            tell_strangers(session, change.details.people());
+            events(session.state())
+        },
         |state| match named(state, &change.account) {
             Ok(handle) => concerns::told(state, [&handle]),
             Err(_) => String::new(),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::chosen::{Chosen, named};
+use super::chosen::{Chosen, named, tell_strangers};
 use super::concerns;
 use crate::cli::context::Context;
 use crate::cli::cosigners::Signers;
@@ -121,6 +121,7 @@ pub fn link(context: &Context, link: &Link) -> Result<Answer, Failure> {
         &link.signers,
         |session, _| {
             let accounts = linked(session.state())?;
+            tell_strangers(session, &link.held_by);
             let event = || {
                 Event::DeviceLinked(DeviceLinked {
                     device: link.mfa_device.clone(),
@@ -186,6 +187,7 @@ pub fn token(context: &Context, token: &Token) -> Result<Answer, Failure> {
     record_events(context, &token.signers, |session, _| {
         let state = session.state();
         let account = named(state, &token.account)?;
+        tell_strangers(session, &token.held_by);
         let device = DeviceName::Token(token.token.clone());
         let known = state.accounts().get(&account).and_then(|a| a.devices.get(&device));
         let is_known =

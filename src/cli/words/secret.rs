@@ -22,7 +22,7 @@ pub fn stored(event: &SecretStored) -> String {
 
 pub fn replaced(event: &SecretReplaced) -> String {
     let (secret, generation, compartment) = (&event.secret, event.generation, &event.compartment);
-    format!("{secret} has another value, its {generation}. generation, in {compartment}")
+    format!("{secret} has another value, number {generation}, in {compartment}")
 }
 
 pub fn opened(event: &SecretOpened) -> String {

@@ -476,6 +476,19 @@ fn a_failed_trial_is_worth_a_look_until_it_passes() {
         .answers(&["  who has fob, and where it is kept, isn't recorded\n"]);
 }
 
+/// Whoever is named may be nobody's colleague: a slip of the keyboard is seen before a touch.
+#[test]
+fn whom_the_vault_does_not_know_is_told() {
+    let demo = with_prod();
+    let note = "NOTE: zoe is no custodian here, and is recorded by that name only.";
+    let change =
+        ["account", "change", "prod", "--mailbox-reader", "zoe", "--mailbox-reader", "bob"];
+    let ran = demo.run(&change).exits(0).says(&[note]);
+    assert!(!ran.stderr.contains("bob is no custodian"), "{}", ran.stderr);
+    let link = ["account", "link", "fob", "prod", "--token", "--held-by", "zoe"];
+    demo.run(&link).exits(0).says(&[note]);
+}
+
 /// Nothing that is in custody is forgotten with its account, nor with its token.
 #[test]
 fn what_is_in_custody_of_what_goes_is_told() {

@@ -13,6 +13,7 @@ pub(super) fn trials() -> Vec<Trial> {
     trials!["custody":
         a_seed_is_stored_checked_and_shown_after_its_receipt,
         a_secret_stays_closed_where_the_key_is_pulled_before_its_receipt,
+        a_compartment_of_ones_own_costs_whoever_it_opens_to_a_look,
     ]
 }
 
@@ -113,4 +114,22 @@ fn a_secret_stays_closed_where_the_key_is_pulled_before_its_receipt() {
     assert_eq!(code, 4, "{shown}");
     assert!(!shown.contains(SEED), "{shown}");
     assert!(meeting.files() == files, "the vault has changed");
+}
+
+/// Whoever countersigns a compartment that opens to them looks into it, which is a touch more.
+fn a_compartment_of_ones_own_costs_whoever_it_opens_to_a_look() {
+    let meeting = with_token();
+    costs(&meeting, &store(&meeting));
+    let (_, own) = costs(&meeting, "compartment add own --member alice");
+    assert_eq!(own, [2, 0, 1, 0], "alice opens the vault, and both sign");
+    let (_, both) = costs(&meeting, "compartment add both --member alice --member bob");
+    assert_eq!(both, [2, 0, 2, 0], "bob looks too");
+    let file = meeting.path("seed");
+    let replace = format!("secret replace prod-seed --file {file} --compartment own");
+    let (_, replaced) = costs(&meeting, &replace);
+    assert_eq!(replaced, [2, 0, 0, 0], "alice opens both compartments, and signs alone");
+    let (_, let_in) = costs(&meeting, "compartment change own --add bob");
+    assert_eq!(let_in, [2, 0, 2, 0]);
+    let (shown, touches) = costs(&meeting, "secret show prod-seed --output - --by bob");
+    assert_eq!((shown.stdout.as_str(), touches), (&*format!("{SEED}\n"), [0, 0, 2, 0]));
 }
