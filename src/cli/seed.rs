@@ -168,12 +168,14 @@ impl SeedForm {
             }
             let read = Enrolment::parse(text, strength).map_err(|error| {
                 let short = matches!(error, UnfitUri::Seed(UnfitSeed::Short(_)));
-                let seed = matches!(error, UnfitUri::Seed(_));
                 let failure = no_seed(&error, short);
-                if seed {
-                    failure
-                } else {
-                    failure.hint("what is amiss may be left away: the seed is what follows secret=")
+                match error {
+                    UnfitUri::TwoIssuers | UnfitUri::NotText("label") => failure
+                        .hint("the seed alone will do: what follows secret=, up to the next &"),
+                    UnfitUri::Migration => {
+                        failure.hint("show one device's QR code, or type its seed")
+                    }
+                    _ => failure,
                 }
             })?;
             let Enrolment { seed, parameters, issuer, account, .. } = read;

@@ -126,11 +126,15 @@ fn what_is_no_seed_or_no_code_is_told_and_not_shown() {
     let short = "GEZDGNBVGY3TQOJQ";
     for (seed, said) in [
         ("", "caused by: it is empty\n"),
-        (short, "hint: where that is right, as with an old token, add --allow-short-seed\n"),
+        (short, "hint: if it is a seed at all, as of an old token, add --allow-short-seed\n"),
         ("otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ", "add --allow-short-seed\n"),
         ("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJ0", "caused by: character 32 isn't base32"),
         ("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQA", "are no whole number of bytes"),
         ("otpauth://hotp/x?secret=GEZDGNBVGY3TQOJQ&counter=1", "counter-based device (HOTP)"),
+        (
+            "otpauth://totp/AWS:x?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Amazon",
+            "hint: the seed alone will do: what follows secret=, up to the next &\n",
+        ),
         ("otpauth://totp/x?secret=MFRGGZDF&secret=GEZDGNBVGY3TQOJQ", "parameter secret twice"),
     ] {
         let ran =
