@@ -244,6 +244,8 @@ struct CompartmentView {
     chosen: bool,
     /// Whether it should be encrypted to others by now.
     outdated: bool,
+    /// Whether nobody who is left opens it, so that it takes nothing any more.
+    lost: bool,
     epoch: u32,
     sealed: String,
     /// How many secrets have their present value in it.
@@ -260,6 +262,7 @@ fn list(context: &Context) -> Result<Answer, Failure> {
             opens_to: known.sealing.members.iter().map(Handle::to_string).collect(),
             chosen: is_chosen(name),
             outdated: state.is_outdated(name),
+            lost: state.openers_of(name).is_empty(),
             epoch: known.sealing.epoch,
             sealed: known.sealed.time.to_string(),
             secrets: inside.filter(|present| present.compartment == *name).count(),
@@ -274,7 +277,11 @@ fn list(context: &Context) -> Result<Answer, Failure> {
                 (RECORDS, _) => "the log".to_owned(),
                 (_, many) => count(many, "secret", "secrets"),
             };
-            let outdated = if c.outdated { ", to be encrypted anew" } else { "" };
+            let outdated = match (c.outdated, c.lost) {
+                (_, true) => ", which nobody who is left opens",
+                (true, false) => ", to be encrypted anew",
+                (false, false) => "",
+            };
             let epoch = format!("{}{outdated}", c.epoch);
             vec![c.compartment.clone(), holds, c.opens_to.join(", "), epoch]
         })

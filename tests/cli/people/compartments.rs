@@ -269,6 +269,10 @@ fn who_gets_another_identity_keeps_nobody_from_anything() {
     let said = due(&demo);
     let by_bob = "passwords must be encrypted anew: keymuster vault rekey --by bob";
     assert!(said.contains(by_bob) && said.contains("nobody who is left opens own"), "{said}");
+    demo.read(&["compartment", "list"]).exits(0).answers(&[
+        "carol                       1, which nobody who is left opens\n",
+        "bob, carol                  1, to be encrypted anew\n",
+    ]);
     // She can do all that others can.
     recorded(
         &demo,
