@@ -198,12 +198,8 @@ impl Session<'_> {
                 return Err(self.may_not(name, key));
             }
         }
-        for Cosigner { name, .. } in &signers {
-            // A key that isn't known yet is the one that is enrolled.
-            let known = self.state().keys().get(name);
-            if let Some(key) = known.filter(|_| !may_sign(self.state(), name, events)) {
-                return Err(self.may_not(name, key));
-            }
+        for place in 0..signers.len() {
+            self.replace_unfit(place, matter, &mut signers, by)?;
         }
         while let Some(wanted) = self.missing(matter, &signers)? {
             let next = self.find_cosigner(&wanted, matter, &signers, by)?;
@@ -219,6 +215,38 @@ impl Session<'_> {
             signer.key.expect_pin(self.context)?;
         }
         Ok(signers)
+    }
+
+    /// Has another key of the same person's sign in place of one that may not, such as one that
+    /// is retired and opened the vault; fails if there is none, or that very key was named.
+    fn replace_unfit(
+        &mut self,
+        place: usize,
+        matter: Matter<'_>,
+        signers: &mut Vec<Cosigner>,
+        by: &[By],
+    ) -> Result<(), Failure> {
+        let Some(name) = signers.get(place).map(|signer| signer.name.clone()) else {
+            return Ok(());
+        };
+        // A key that isn't known yet is the one that is enrolled.
+        let known = self.state().keys().get(&name);
+        let Some(key) = known.filter(|_| !may_sign(self.state(), &name, matter.events)) else {
+            return Ok(());
+        };
+        let is_named = by.iter().any(|by| matches!(by, By::Key(known) if *known == name));
+        let wanted = Wanted::Of(name.owner.clone());
+        if is_named || self.who_could(&wanted, matter, &[]).is_empty() {
+            return Err(self.may_not(&name, key));
+        }
+        let is = key.state.word();
+        self.context.terminal.say(&format!("{name} is {is}, and may not sign this."));
+        let unfit = signers.remove(place);
+        let mut other = self.find_cosigner(&wanted, matter, signers, by)?;
+        // What is sealed anew is open to whoever opened the vault, with whichever key.
+        other.identity = unfit.identity;
+        signers.insert(place, other);
+        Ok(())
     }
 
     /// Whoever opened the vault, as the first to sign, unless that key may not sign this and

@@ -217,6 +217,26 @@ fn who_has_only_a_key_with_an_older_identity_gets_another() {
     assert!(!read(&demo, &["vault", "show"])["due"].to_string().contains("identity"));
 }
 
+/// A retired key that is plugged in may open the vault; another of its owner's signs.
+#[test]
+fn a_retired_key_that_opens_the_vault_leaves_signing_to_another() {
+    let demo = Demo::people();
+    demo.run(&["key", "retired", "alice/primary"]).exits(0);
+    demo.run(&["key", "lost", "carol/primary", "--by", "carol"]).exits(0);
+    let enrol = ["key", "enrol", "green", "--for", "carol", "--new-identity"];
+    let aside = demo.copied();
+    let named = [&enrol[..], &["--by", "alice/primary"]].concat();
+    let ran = aside.run_with_paper(&named, "paper").exits(3);
+    ran.says(&["alice/primary is retired, and may not sign this", "alice: blue active"]);
+    aside.unplug("demo-key-2");
+    let ran = aside.run_with_paper(&enrol, "paper").exits(4);
+    ran.says(&["alice/blue must sign too, and isn't plugged in"]);
+    demo.run_with_paper(&enrol, "paper")
+        .exits(0)
+        .says(&["Opening the vault with alice/primary.", "alice/primary is retired, and may not"])
+        .answers(&["signed by carol/green and alice/blue and bob/primary."]);
+}
+
 /// The copies are in place before the entry that names them: a key whose newest copy is of an
 /// entry that never was opens the vault all the same, with the one before.
 #[test]
