@@ -16,6 +16,7 @@ use super::context::Context;
 use super::exit;
 use super::failure::Failure;
 use super::output::Answer;
+use crate::record::Time;
 use crate::totp::{Generator, Parameters, Seed, Strength};
 use crate::vault::{AgeIdentity, export_file, make_folder};
 
@@ -104,6 +105,8 @@ struct Token {
     file: PathBuf,
     /// The last code and the present one.
     codes: [String; 2],
+    /// When it showed the latter: the steps before the check take their time.
+    shown: Time,
 }
 
 impl Token {
@@ -120,10 +123,11 @@ impl Token {
         let text = std::str::from_utf8(&text).map_err(|error| bug(&error))?;
         let seed = Seed::from_base32(text, Strength::Rfc4226).map_err(|error| bug(&error))?;
         let generator = Generator::new(&seed, Parameters::default());
-        let seconds = u64::try_from(context.now()?.moment().timestamp()).unwrap_or(0);
+        let now = context.now()?;
+        let seconds = u64::try_from(now.moment().timestamp()).unwrap_or(0);
         let step = generator.parameters().step_at(seconds);
-        let shown = |step| generator.code(step).expose().to_string();
-        Ok(Self { file, codes: [shown(step.saturating_sub(1)), shown(step)] })
+        let code = |step| generator.code(step).expose().to_string();
+        Ok(Self { file, codes: [code(step.saturating_sub(1)), code(step)], shown: now })
     }
 }
 
@@ -167,7 +171,8 @@ fn steps(
     let add = line(&[&bob[..], &["--paper-fd", bob_paper]].concat());
     let [before, now] = &token.codes;
     let mut check = line(&["totp", "check", "--account", "prod", "--code", before, "--code", now]);
-    check.extend([OsString::from("--seed-file"), OsString::from(&token.file)]);
+    check.extend(line(&["--at", &token.shown.to_string(), "--seed-file"]));
+    check.push(OsString::from(&token.file));
     let mut export = line(&["log", "export"]);
     export.push(bundle.into());
     vec![
@@ -239,7 +244,7 @@ fn steps(
             why: "Is the seed in the safe the one that makes the token's codes? Two codes tell.",
             arguments: on_vault(check),
             for_real: Some(
-                "the same without --code, which asks for them; --qr reads a scanned sheet",
+                "the same without --code and --at: it asks for codes; --qr reads a scanned sheet",
             ),
         },
         Step {
