@@ -104,7 +104,7 @@ const fn tending(
 const fn founding(how: &'static str, arguments: &'static [&'static str]) -> Line {
     let effect = Effect::Founds("fresh");
     let refusal = Some("is a vault already");
-    Line { effect, refusal, budget: 24, ..appending("vault init", how, arguments) }
+    Line { effect, refusal, budget: 12, ..appending("vault init", how, arguments) }
 }
 
 const FOUNDING: &[&str] = &[
@@ -135,12 +135,12 @@ pub const LINES: &[Line] = &[
     Line { prepare: World::with_git, ..founding("beside .git", FOUNDING) },
     Line {
         refusal: Some("there is a key alice/green already"),
-        budget: 60,
+        budget: 30,
         ..appending("key enrol", "", &["green", "--vault", "demo/vault"])
     },
     Line {
         prepare: World::without_blue,
-        budget: 24,
+        budget: 12,
         ..deciding(
             "vault rekey",
             &["--new-identity", "--paper-fd", "0", "--by", "alice", "ON_VAULT"],
@@ -148,7 +148,7 @@ pub const LINES: &[Line] = &[
         )
     },
     Line {
-        budget: 20,
+        budget: 12,
         ..deciding(
             "custodian add",
             &["dave", "--key", "primary", "--paper-fd", "0", "ON_VAULT"],
@@ -156,7 +156,7 @@ pub const LINES: &[Line] = &[
         )
     },
     Line {
-        budget: 24,
+        budget: 12,
         ..deciding(
             "custodian leave",
             &["carol", "--remark", "gone", "ON_VAULT"],
