@@ -7,6 +7,9 @@
 
 SHELL := /bin/sh
 CARGO ?= cargo
+# Tests interrupt what they start. Where this runs in the background, or under nohup, signals are
+# ignored from the start, and would be by all that tests start.
+TESTS := env --default-signal=HUP,INT,QUIT $(CARGO) test --workspace
 DEMO := target/demo
 
 BUILD_PACKAGES := gcc libc6-dev libudev-dev pkg-config
@@ -22,7 +25,7 @@ demo: setup-build
 test: setup-build setup-test format lint unit docs
 
 test-long: setup-build setup-test format lint docs
-	PROPTEST_CASES=5000 KEYMUSTER_TEST_LONG=1 $(CARGO) test --workspace
+	PROPTEST_CASES=5000 KEYMUSTER_TEST_LONG=1 $(TESTS)
 
 format:
 	$(CARGO) fmt --all --check
@@ -31,7 +34,7 @@ lint:
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
 
 unit:
-	$(CARGO) test --workspace
+	$(TESTS)
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --quiet --document-private-items
