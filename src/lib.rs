@@ -10,6 +10,7 @@
 //! - [`webauthn`]: the few structures of WebAuthn and CTAP that several modules speak of.
 //! - [`record`]: the nouns, the events, the state, and who must sign what.
 //! - [`inventory`]: lists of accounts from outside, and what they mean for a vault.
+//! - [`runbook`]: steps out of Markdown, and whether they lead anywhere.
 //! - [`sshsig`]: an assertion as an SSH signature, and back, and its verification.
 //! - [`log`]: entries, the chain, the replay.
 //! - [`totp`]: seeds, their codes, and what codes say of a seed.
@@ -26,6 +27,7 @@ pub mod key;
 pub mod log;
 pub mod picture;
 pub mod record;
+pub mod runbook;
 pub mod sshsig;
 pub mod text;
 pub mod totp;
