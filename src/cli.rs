@@ -39,6 +39,7 @@ mod proof;
 mod qr;
 mod reader;
 mod reading;
+mod runbook;
 mod secret;
 mod secret_file;
 mod seed;
@@ -110,6 +111,9 @@ enum Command {
     /// One-time codes: does a seed make the codes that a device shows?
     #[command(subcommand)]
     Totp(Box<totp::Command>),
+    /// What people do, step by step, on a screen and on paper
+    #[command(subcommand)]
+    Runbook(runbook::Command),
     /// The signed log
     #[command(subcommand)]
     Log(log::Command),
@@ -197,6 +201,7 @@ fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Compartment(command) => compartment::run(context, command),
         Command::Secret(command) => secret::run(context, *command),
         Command::Totp(command) => totp::run(context, *command),
+        Command::Runbook(command) => runbook::run(context, command),
         Command::Log(command) => log::run(context, command),
         Command::Demo(demo) => demo::run(context, demo, perform),
     }

@@ -11,9 +11,10 @@
 
 mod fault;
 mod front;
-mod markdown;
+mod outline;
 mod paths;
 mod read;
+mod shipped;
 mod step;
 
 use std::num::NonZeroU32;
@@ -24,7 +25,9 @@ use crate::record::{Handle, Line, SecretKind};
 
 pub use fault::{Fault, Rule};
 pub use front::{Accounts, Purpose, Role};
+pub use outline::markdown;
 pub use read::read;
+pub use shipped::{Shipped, shipped};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::fault::{Fault, Rule};
 use super::front::{self, Front};
-use super::markdown::{self, Outline, Part};
+use super::outline::{Outline, Part, outline};
 use super::step::{self, Block, END};
 use super::{Choice, MAX_BYTES, MAX_STEPS, OPERATOR, Runbook, Step, Target, Task, paths};
 use crate::record::{Handle, Line};
@@ -68,7 +68,7 @@ fn plain(bytes: &[u8]) -> Result<&str, Fault> {
 
 fn read_text(text: &str) -> Result<Runbook, Vec<Fault>> {
     let (front, base) = front::split(text).map_err(|fault| vec![fault])?;
-    let mut outline = markdown::outline(text, base);
+    let mut outline = outline(text, base);
     let mut faults = std::mem::take(&mut outline.faults);
     let matter = front::read(text.get(front.clone()).unwrap_or_default(), front.start);
     let title = title_of(text, base, &outline, &mut faults);

@@ -332,13 +332,7 @@ fn each_rule_has_a_runbook_that_breaks_it_and_nothing_else() {
             "minuts",
             "unknown field `minuts`, expected one of `id`, `kind`, `by`, `expect`, `minutes`, `next`, `if_not`, `of`, `secret`, `compartment`, `what`, `asks`, `choice`, `until`, `target_minutes`",
         ),
-        (
-            "minutes = 5",
-            "minutes = five",
-            BlockField,
-            "five",
-            "invalid boolean, expected `false`",
-        ),
+        ("minutes = 5", "minutes = five", BlockField, "five", "invalid boolean, expected `false`"),
         ("kind = \"totp\"", "kind = \"otp\"", Kind, "\"otp\"", "there is no step of kind \"otp\""),
         (
             token,

@@ -47,7 +47,7 @@ pub(super) struct Outline {
 }
 
 /// Which Markdown a runbook is written in: CommonMark, and nothing beside.
-pub(super) fn parser(text: &str) -> Parser<'_> {
+pub fn markdown(text: &str) -> Parser<'_> {
     Parser::new_ext(text, Options::empty())
 }
 
@@ -55,11 +55,11 @@ pub(super) fn parser(text: &str) -> Parser<'_> {
 pub(super) fn outline(text: &str, base: usize) -> Outline {
     let mut outline = Outline::default();
     outline.introduction.body = base..text.len();
-    let markdown = text.get(base..).unwrap_or_default();
+    let words = text.get(base..).unwrap_or_default();
     let mut depth = 0_usize;
     let mut heading: Option<(HeadingLevel, Range<usize>, String)> = None;
     let mut block: Option<(Range<usize>, Option<Range<usize>>, bool)> = None;
-    for (event, span) in parser(markdown).into_offset_iter() {
+    for (event, span) in markdown(words).into_offset_iter() {
         let span = base + span.start..base + span.end;
         outline.look_at(&event, &span);
         match event {
