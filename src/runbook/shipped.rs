@@ -21,5 +21,22 @@ macro_rules! shipped {
 
 /// All of them, by name.
 pub fn shipped() -> &'static [Shipped] {
-    shipped!["all-mfa-lost", "quarterly"]
+    shipped![
+        "alert-test",
+        "all-mfa-lost",
+        "close-account",
+        "contacts-review",
+        "custodian-joins",
+        "custodian-leaves",
+        "enrol-mfa",
+        "key-replacement",
+        "keys-sign-in",
+        "mailbox-lost",
+        "member-central-root",
+        "password-lost",
+        "phone-changed",
+        "quarterly",
+        "root-compromised",
+        "root-only-task",
+    ]
 }
