@@ -17,6 +17,7 @@ mod people;
 #[allow(dead_code, reason = "the tests in the virtual machine use more of it")]
 #[path = "../support/pseudo_terminal.rs"]
 mod pseudo_terminal;
+mod runbooks;
 mod stock_tools;
 mod tampering;
 mod terminal;

@@ -378,6 +378,10 @@ pub const LINES: &[Line] = &[
         )
     },
     reading("vault show", &["AS_READER"]),
+    Line { budget: 4, ..reading("runbook list", &[]) },
+    Line { budget: 4, ..reading("runbook show", &["quarterly"]) },
+    Line { budget: 4, ..reading("runbook lint", &["quarterly"]) },
+    Line { budget: 4, ..reading("runbook print", &["quarterly"]) },
     reading("custodian list", &["AS_READER"]),
     Line { budget: 6, ..reading("custodian show", &["alice", "AS_READER"]) },
     Line { budget: 6, ..reading("reader list", &["AS_READER"]) },
