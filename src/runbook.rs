@@ -42,6 +42,8 @@ pub const MAX_STEPS: usize = 200;
 pub const MAX_ROLES: usize = 12;
 /// The most ways out of one decision.
 pub const MAX_CHOICES: usize = 12;
+/// The most faults of a runbook that are told.
+pub const MAX_FAULTS: usize = 100;
 /// The role of whoever does what the steps say.
 pub const OPERATOR: &str = "operator";
 /// The role of whoever watches.

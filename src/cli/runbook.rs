@@ -1,6 +1,7 @@
 //! `keymuster runbook`: what people do, step by step, on a screen and on paper.
 
 mod chosen;
+mod faults;
 mod lint;
 mod list;
 mod page;

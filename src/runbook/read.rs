@@ -9,12 +9,14 @@ use super::fault::{Fault, Rule};
 use super::front::{self, Front};
 use super::outline::{Outline, Part, outline};
 use super::step::{self, Block, END};
-use super::{Choice, MAX_BYTES, MAX_STEPS, OPERATOR, Runbook, Step, Target, Task, paths};
+use super::{
+    Choice, MAX_BYTES, MAX_FAULTS, MAX_STEPS, OPERATOR, Runbook, Step, Target, Task, paths,
+};
 use crate::record::{Handle, Line};
 use crate::text::{hides_something, is_deceptive};
 
-/// Reads a runbook, or tells everything that is wrong with it, in the order of the text. A text
-/// that isn't UTF-8 is faulty at its beginning.
+/// Reads a runbook, or tells everything that is wrong with it, in the order of the text and up to
+/// [`MAX_FAULTS`]. A text that isn't UTF-8 is faulty at its beginning.
 pub fn read(bytes: &[u8]) -> Result<Runbook, Vec<Fault>> {
     let mut faults = match plain(bytes) {
         Ok(text) => match read_text(text) {
@@ -24,6 +26,7 @@ pub fn read(bytes: &[u8]) -> Result<Runbook, Vec<Fault>> {
         Err(fault) => vec![fault],
     };
     faults.sort_by_key(|fault| (fault.span.start, fault.span.end));
+    faults.truncate(MAX_FAULTS);
     Err(faults)
 }
 

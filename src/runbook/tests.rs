@@ -524,6 +524,8 @@ fn sizes_are_bounded() {
     for (text, message, at) in cases {
         assert_eq!(only_fault(&text), (Rule::Size, at.to_owned(), message.to_owned()));
     }
+    let titles = format!("{front}{}", "# Again\n".repeat(20_000));
+    assert_eq!(read(titles.as_bytes()).unwrap_err().len(), MAX_FAULTS);
     let (rule, _, message) = only_fault(front);
     assert_eq!((rule, &*message), (Rule::Steps, "it has no steps"));
     let fault = read(b"+++\n\xff").unwrap_err();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::lint::told;
+use super::faults::told;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
@@ -54,7 +54,7 @@ pub fn choose(context: &Context, which: &str) -> Result<Chosen, Failure> {
     match read(&source.bytes) {
         Ok(runbook) => Ok(Chosen { runbook, sha256: sha256(&source.bytes) }),
         Err(faults) => {
-            context.terminal.say(told(&source, &faults).trim_end());
+            context.terminal.say(told(&source.name, &source.bytes, &faults).trim_end());
             let message = format!("{} is no sound runbook", source.name);
             Err(Failure::new(exit::FAILED, message)
                 .hint("mend what stands above; keymuster runbook lint FILE looks again"))

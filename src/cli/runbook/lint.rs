@@ -1,18 +1,15 @@
 //! `keymuster runbook lint`: everything that is wrong with runbooks, each with its place.
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use clap::Args;
 use serde::Serialize;
 
-use super::chosen::{Source, find};
+use super::chosen::find;
+use super::faults::told;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, count};
-use crate::runbook::{Fault, read};
-
-/// How many faults of one runbook people are told.
-const MAX_TOLD: usize = 40;
+use crate::runbook::{Fault, MAX_FAULTS, read};
 
 /// `keymuster runbook lint`
 #[derive(Debug, Args)]
@@ -71,12 +68,10 @@ pub fn run(context: &Context, lint: &Lint) -> Result<Answer, Failure> {
         if faults.is_empty() {
             human.push_str(&format!("{} is sound\n", source.name));
         } else {
-            human.push_str(&told(&source, &faults));
-            human.push_str(&format!(
-                "{}: {}\n",
-                source.name,
-                count(faults.len(), "fault", "faults")
-            ));
+            human.push_str(&told(&source.name, &source.bytes, &faults));
+            let many = count(faults.len(), "fault", "faults");
+            let least = if faults.len() == MAX_FAULTS { " at least" } else { "" };
+            human.push_str(&format!("{}: {many}{least}\n", source.name));
         }
         let text = String::from_utf8_lossy(&source.bytes);
         runbooks.push(RunbookView {
@@ -91,30 +86,6 @@ pub fn run(context: &Context, lint: &Lint) -> Result<Answer, Failure> {
     Ok(Answer::new("runbook-lint", &view, human).exiting(code))
 }
 
-/// Faults as people read them, each with the lines that it is in and what to do.
-pub fn told(source: &Source, faults: &[Fault]) -> String {
-    let text = std::str::from_utf8(&source.bytes).unwrap_or_default();
-    let renderer = Renderer::styled();
-    let mut told = String::new();
-    for fault in faults.iter().take(MAX_TOLD) {
-        let title = Level::ERROR.primary_title(fault.message.as_str()).id(fault.rule.name());
-        let hint = Level::HELP.message(fault.hint.as_str());
-        let group = if text.is_empty() {
-            title.element(hint)
-        } else {
-            let span = AnnotationKind::Primary.span(fault.span.clone());
-            let snippet = Snippet::source(text).path(source.name.as_str()).annotation(span);
-            title.element(snippet).element(hint)
-        };
-        told.push_str(&renderer.render(&[group]));
-        told.push_str("\n\n");
-    }
-    if faults.len() > MAX_TOLD {
-        told.push_str(&format!("… and {} more\n", faults.len() - MAX_TOLD));
-    }
-    told
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,12 +94,9 @@ mod tests {
     #[test]
     fn every_runbook_that_comes_with_keymuster_is_sound() {
         for known in shipped() {
-            let source = Source {
-                name: format!("{}.md", known.name),
-                bytes: known.text.as_bytes().to_vec(),
-            };
-            if let Err(faults) = read(&source.bytes) {
-                panic!("{}", told(&source, &faults));
+            let name = format!("{}.md", known.name);
+            if let Err(faults) = read(known.text.as_bytes()) {
+                panic!("{}", told(&name, known.text.as_bytes(), &faults));
             }
         }
     }

@@ -23,7 +23,7 @@ pub fn page(runbook: &Runbook, sha256: &Digest) -> String {
          <meta http-equiv=\"Content-Security-Policy\" \
          content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n\
-         <h1>{title}</h1>\n<p>{}.</p>\n<p>{}.</p>\n</header>\n",
+         <h1>{title}</h1>\n<p>{}.</p>\n<p>For {}.</p>\n</header>\n",
         escaped(&runbook.about.to_string()),
         escaped(&scope(runbook)),
     );
@@ -99,13 +99,11 @@ fn step_html(place: usize, step: &Step, steps: usize) -> String {
         }
     }
     html.push_str("</div>\n<div class=\"boxes\" aria-label=\"To be filled in\">\n");
-    let results = match step.task {
-        Task::Decide { .. } | Task::Record { .. } => &["time"][..],
-        _ => &["done", "not done", "time"],
-    };
-    for label in results {
-        let _ = writeln!(html, "<div class=\"field\"><span>{label}</span></div>");
+    if !matches!(step.task, Task::Decide { .. } | Task::Record { .. }) {
+        let mark = |label| format!("<span><span class=\"box\"></span>{label}</span>\n");
+        let _ = write!(html, "<div class=\"marks\">\n{}{}</div>\n", mark("done"), mark("not done"));
     }
+    html.push_str("<div class=\"field\"><span>time</span></div>\n");
     for label in [step.by.as_str(), WITNESS] {
         let label = escaped(label);
         let _ = writeln!(html, "<div class=\"field\"><span>{label}</span></div>");

@@ -4,7 +4,7 @@
 //! stands behind its words.
 
 use pulldown_cmark::{Event, Tag, TagEnd};
-use textwrap::Options;
+use textwrap::{Options, WordSplitter};
 
 use crate::runbook::markdown;
 
@@ -16,6 +16,16 @@ pub fn plain(text: &str, width: usize) -> String {
     }
     page.close();
     page.text
+}
+
+/// A sentence or two, on lines of this width.
+pub fn wrapped(words: &str, width: usize) -> String {
+    textwrap::fill(words, whole_words(width))
+}
+
+/// Commands and addresses are copied, so words stay whole, however long.
+fn whole_words(width: usize) -> Options<'static> {
+    Options::new(width).break_words(false).word_splitter(WordSplitter::NoHyphenation)
 }
 
 #[derive(Default)]
@@ -142,11 +152,7 @@ impl Page {
             }
             return;
         }
-        // Addresses are copied, so they stay whole, however long.
-        let options = Options::new(self.width)
-            .initial_indent(&first)
-            .subsequent_indent(&rest)
-            .break_words(false);
+        let options = whole_words(self.width).initial_indent(&first).subsequent_indent(&rest);
         self.text.push_str(&textwrap::fill(words.trim(), options));
         self.text.push('\n');
     }

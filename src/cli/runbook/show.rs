@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::chosen::{Chosen, choose};
-use super::prose::plain;
+use super::prose::{plain, wrapped};
 use super::words::{asked, scope, ways};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -118,11 +118,11 @@ fn told(chosen: &Chosen, width: usize) -> String {
         "=".repeat(runbook.title.to_string().chars().count().min(width))
     );
     let mut line = |words: &str| {
-        text.push_str(&textwrap::fill(words, width));
+        text.push_str(&wrapped(words, width));
         text.push('\n');
     };
     line(&format!("{}.", runbook.about));
-    line(&format!("{}, version {}, {}.", runbook.id, runbook.version, scope(runbook)));
+    line(&format!("{}, version {}, for {}.", runbook.id, runbook.version, scope(runbook)));
     for role in &runbook.roles {
         let optional = if role.optional { " (may be left out)" } else { "" };
         line(&format!("{}{optional}: {}", role.id, role.does));
@@ -147,7 +147,7 @@ fn step_told(place: usize, step: &Step, steps: usize, width: usize) -> String {
     let mut text = format!("{}. {} ({}{minutes})\n", place + 1, step.title, step.by);
     let mut body = plain(&step.prose, width.saturating_sub(INDENT.len()));
     let mut line = |words: &str| {
-        body.push_str(&textwrap::fill(words, width.saturating_sub(INDENT.len())));
+        body.push_str(&wrapped(words, width.saturating_sub(INDENT.len())));
         body.push('\n');
     };
     if let Some(expect) = &step.expect {

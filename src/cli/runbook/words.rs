@@ -55,7 +55,7 @@ pub fn ways(place_of: usize, step: &Step, steps: usize) -> Vec<String> {
     next.into_iter().chain(if_not).collect()
 }
 
-/// What a runbook is for, in a line.
+/// What a runbook is for, in words that follow `for`.
 pub fn scope(runbook: &Runbook) -> String {
     let purposes: Vec<&str> = runbook
         .purposes
@@ -72,7 +72,7 @@ pub fn scope(runbook: &Runbook) -> String {
     };
     let every = runbook.every_days.map(|days| format!("every {days} days"));
     let target = runbook.target_minutes.map(|minutes| format!("within {minutes} minutes"));
-    let parts = [format!("for {}", purposes.join(" or ")), format!("about {accounts}")];
+    let parts = [purposes.join(" or "), format!("about {accounts}")];
     parts.into_iter().chain(every).chain(target).collect::<Vec<_>>().join(", ")
 }
 
