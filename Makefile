@@ -22,7 +22,7 @@ demo: setup-build
 	rm -rf $(DEMO)
 	target/debug/keymuster demo $(DEMO)
 
-test: setup-build setup-test format lint unit docs
+test: setup-build setup-test format lint docs unit
 
 test-long: setup-build setup-test format lint docs
 	PROPTEST_CASES=5000 KEYMUSTER_TEST_LONG=1 $(TESTS)

@@ -3,7 +3,7 @@
 //! A runbook is a Markdown file that reads well on paper and on a code host. Its front matter
 //! says what it is for and which roles it takes, each `##` heading begins a step, and a block
 //! of TOML in a step says what keymuster asks for there; `docs/runbook-format.md` is the
-//! format. [`read`] turns one into a [`Runbook`], or into everything that is wrong with it: a
+//! format. [`read()`] turns one into a [`Runbook`], or into everything that is wrong with it: a
 //! runbook that could lead nowhere, or round and round, is none.
 //!
 //! This module decides from the text it is given. It knows no file, vault or terminal, and
