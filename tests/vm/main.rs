@@ -1,10 +1,11 @@
 //! Tests on a real kernel's hidraw, with virtual FIDO2 keys plugged into it.
 //!
 //! This one program runs on both sides. On the host it builds a small virtual machine around
-//! itself and boots it, twice, so that two processors have work; in a machine it runs that
-//! machine's share of the trials, and its exit code comes back out. So plain
-//! `cargo test --test vm FILTER` is all there is to know. A piece that the machine needs and
-//! the host lacks is an error that names the package, never a test that is left out.
+//! itself and boots it, three times: each has one processor and waits now and then, and so two
+//! real ones always have work. In a machine it runs that machine's share of the trials, and its
+//! exit code comes back out. So plain `cargo test --test vm FILTER` is all there is to know. A
+//! piece that the machine needs and the host lacks is an error that names the package, never a
+//! test that is left out.
 //!
 //! - [`machine`]: the host's side, on [`initramfs`];
 //! - [`keys`], [`run`], [`pseudo_terminal`] and [`host`]: what trials use, in the machine;
