@@ -11,6 +11,7 @@
 //! - [`record`]: the nouns, the events, the state, and who must sign what.
 //! - [`inventory`]: lists of accounts from outside, and what they mean for a vault.
 //! - [`runbook`]: steps out of Markdown, and whether they lead anywhere.
+//! - [`drill`]: people who go through a runbook, step by step.
 //! - [`sshsig`]: an assertion as an SSH signature, and back, and its verification.
 //! - [`log`]: entries, the chain, the replay.
 //! - [`totp`]: seeds, their codes, and what codes say of a seed.
@@ -21,6 +22,7 @@
 
 pub mod cli;
 pub mod confinement;
+pub mod drill;
 pub mod hardening;
 pub mod inventory;
 pub mod key;
