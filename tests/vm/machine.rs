@@ -2,7 +2,7 @@
 //! of the trials, and brings their exit codes back.
 //!
 //! The processor is always emulated: a `/dev/kvm` that opens may still hang, and the trials
-//! must behave alike everywhere. A machine that has not ended after 900 s is stopped, or after
+//! must behave alike everywhere. A machine that has not ended after 1,800 s is stopped, or after
 //! an hour in `make test-long`; `KEYMUSTER_VM_DEADLINE` sets another number of seconds.
 
 use crate::initramfs::{Initramfs, find_tool};
@@ -32,9 +32,9 @@ pub(crate) const KEYMUSTER: &str = env!("CARGO_BIN_EXE_keymuster");
 
 /// The variable with the number of seconds that the machine has.
 const DEADLINE_VARIABLE: &str = "KEYMUSTER_VM_DEADLINE";
-/// How long the machine has for all trials if [`DEADLINE_VARIABLE`] says nothing: several times
+/// How long a machine has for its trials if [`DEADLINE_VARIABLE`] says nothing: several times
 /// what it takes on two cores that have nothing else to do.
-const DEADLINE: Duration = Duration::from_secs(900);
+const DEADLINE: Duration = Duration::from_secs(1800);
 /// The same with the larger numbers of `make test-long`.
 const LONG_DEADLINE: Duration = Duration::from_secs(3600);
 /// What `init` mounts; nothing from the host may lie below.
