@@ -5,6 +5,7 @@ use std::ops::Range;
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
 
 use super::fault::{Fault, Rule};
+use crate::text::{hides_something, is_deceptive};
 
 /// The words after the fence of a step's block.
 const BLOCK: &str = "toml step";
@@ -108,6 +109,21 @@ pub(super) fn outline(text: &str, base: usize) -> Outline {
     outline
 }
 
+/// Whether words, as they are shown, have a character that isn't seen: a reference such as
+/// `&#27;` stands for one that the text itself doesn't hold.
+fn hides(words: &str) -> bool {
+    words.split('\n').any(|line| line.chars().any(is_deceptive) || hides_something(line))
+}
+
+fn unseen(span: &Range<usize>) -> Fault {
+    Fault::new(
+        Rule::PlainText,
+        span.clone(),
+        "that stands for a control, invisible or bidirectional character",
+        "delete it: what it does isn't seen",
+    )
+}
+
 /// Whether the words after a fence are those of a step's block.
 fn is_block(info: &str) -> bool {
     info.split_whitespace().eq(BLOCK.split(' '))
@@ -159,6 +175,10 @@ impl Outline {
     /// What can't be shown everywhere is told.
     fn look_at(&mut self, event: &Event<'_>, span: &Range<usize>) {
         let fault = match event {
+            Event::Text(words) | Event::Code(words) if hides(words) => unseen(span),
+            Event::Start(Tag::Link { dest_url, title, .. }) if hides(dest_url) || hides(title) => {
+                unseen(span)
+            }
             Event::Html(_) | Event::InlineHtml(_) => Fault::new(
                 Rule::Showable,
                 span.clone(),

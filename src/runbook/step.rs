@@ -9,6 +9,7 @@ use super::fault::{Fault, Rule};
 use super::front::{Count, of_toml};
 use super::{MAX_CHOICES, MAX_ROLES, Task};
 use crate::record::{Handle, Line, RECORDS, SecretKind};
+use crate::text::sanitise;
 
 /// The kinds of step, as they stand in a block.
 const KINDS: [&str; 11] = [
@@ -65,7 +66,7 @@ impl Block {
             |kind| base + kind.span().start..base + kind.span().end,
         );
         if !KINDS.contains(&kind) {
-            let message = format!("there is no step of kind {kind:?}");
+            let message = format!("there is no step of kind {:?}", sanitise(kind, 60));
             let hint = format!("a step is one of {}", KINDS.join(", "));
             return Err(vec![Fault::new(Rule::Kind, place, message, hint)]);
         }

@@ -489,6 +489,25 @@ fn each_rule_has_a_runbook_that_breaks_it_and_nothing_else() {
     assert!(missing.is_empty(), "no sample breaks {missing:?}");
 }
 
+/// What a text doesn't hold itself it can spell: as `&#27;`, which Markdown makes a character of.
+#[test]
+fn nothing_is_hidden_behind_a_reference() {
+    let seen = "that stands for a control, invisible or bidirectional character";
+    for reference in ["&#27;", "&#x202E;", "&#x9b;", "&zwj;", "&ZeroWidthSpace;", "&Tab;"] {
+        let found = broken("Each key is plugged in.", &format!("Each {reference}key."));
+        assert_eq!(found, (Rule::PlainText, reference.to_owned(), seen.to_owned()));
+        for link in [
+            format!("[Keys](https://example.com/{reference})"),
+            format!("[Keys](https://example.com \"{reference}\")"),
+        ] {
+            let found = broken("Each key is plugged in.", &link);
+            assert_eq!(found, (Rule::PlainText, link, seen.to_owned()));
+        }
+    }
+    let plain = SOUND.replace("Each key is plugged in.", "A &lt;key&gt; &amp; a bag, &auml;.");
+    assert!(read(plain.as_bytes()).is_ok());
+}
+
 #[test]
 fn sizes_are_bounded() {
     let front = SOUND.split_inclusive("# The quarterly drill\n").next().unwrap();
