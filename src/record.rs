@@ -1,5 +1,5 @@
 //! The nouns of a vault and what can happen to them: custodians, keys, readers, accounts,
-//! secrets, compartments, policy, waivers, corrective actions.
+//! secrets, compartments, policy, runbooks, waivers, corrective actions.
 //!
 //! One file a noun, with its events and its part of [`State`]; a key has three, for its
 //! enrolment, for reports on it, and for where it is. [`Event`] lists every
@@ -22,6 +22,7 @@ mod policy;
 mod reach;
 mod reader;
 mod report;
+mod runbook;
 mod secret;
 mod state;
 mod values;
@@ -46,6 +47,10 @@ pub use policy::{Policy, PolicyChanged, Realm, UserVerification, VaultCreated};
 pub use reach::Epochs;
 pub use reader::{Reader, ReaderAdded, ReaderRemoved};
 pub use report::{KeyReported, KeyRestored, KeyRetired, Report, ReportKind};
+pub use runbook::{
+    AdoptedRunbook, COUNTS, DrillPurpose, DrillScope, MAX_ROLES, OPERATOR, RunbookAdopted,
+    RunbookWithdrawn, WITNESS,
+};
 pub use secret::{
     Fingerprint, Generation, Purpose, Receipt, Secret, SecretKind, SecretName, SecretOpened,
     SecretReplaced, SecretStored,

@@ -18,13 +18,14 @@ mod shipped;
 mod step;
 
 use std::num::NonZeroU32;
+use std::ops::Range;
 
 use chrono::NaiveDate;
 
-use crate::record::{Handle, Line, SecretKind};
+use crate::record::{DrillPurpose, DrillScope, Handle, Line, SecretKind};
 
 pub use fault::{Fault, Rule};
-pub use front::{Accounts, Purpose, Role};
+pub use front::Role;
 pub use outline::markdown;
 pub use read::read;
 pub use shipped::{Shipped, shipped};
@@ -38,16 +39,10 @@ pub const FORMAT: u32 = 1;
 pub const MAX_BYTES: usize = 256 << 10;
 /// The most steps of a runbook.
 pub const MAX_STEPS: usize = 200;
-/// The most roles of a runbook.
-pub const MAX_ROLES: usize = 12;
 /// The most ways out of one decision.
 pub const MAX_CHOICES: usize = 12;
 /// The most faults of a runbook that are told.
 pub const MAX_FAULTS: usize = 100;
-/// The role of whoever does what the steps say.
-pub const OPERATOR: &str = "operator";
-/// The role of whoever watches.
-pub const WITNESS: &str = "witness";
 
 /// A runbook in which every step can be reached, and the end from every step.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,15 +50,15 @@ pub struct Runbook {
     /// What it is called.
     pub id: Handle,
     /// Counted by whoever writes it, from 1.
-    pub version: u32,
+    pub version: NonZeroU32,
     /// Its heading.
     pub title: Line,
     /// When it is used, in a line.
     pub about: Line,
     /// What it may be run for. Never empty.
-    pub purposes: Vec<Purpose>,
+    pub purposes: Vec<DrillPurpose>,
     /// How many accounts it is run for at once.
-    pub accounts: Accounts,
+    pub accounts: DrillScope,
     /// How often it should be run.
     pub every_days: Option<NonZeroU32>,
     /// How long it may take: the recovery-time target.
@@ -89,6 +84,8 @@ pub struct Step {
     pub title: Line,
     /// The role that does it.
     pub by: Handle,
+    /// Where it stands in the file, heading and block and all, in bytes.
+    pub span: Range<usize>,
     /// What to do, as Markdown.
     pub prose: String,
     /// What should be seen.

@@ -11,6 +11,7 @@
 #![expect(clippy::disallowed_methods, reason = "vault is the edge to the file system")]
 
 mod append;
+mod attachment;
 mod bundle;
 mod cipher;
 mod compartment;
@@ -26,6 +27,7 @@ mod secret;
 mod store;
 
 pub use append::{AppendError, Committed, NewFile, Prepared};
+pub use attachment::{Attachment, AttachmentError, MAX_ATTACHMENT};
 pub use bundle::Bundle;
 pub use cipher::{AgeIdentity, AgeIdentityError, OpenError, Recipient, RecipientError, SealError};
 pub use compartment::{CompartmentError, CompartmentIdentity, CompartmentName, EpochOrder};

@@ -55,6 +55,9 @@ fn impossible(state: &State, reason: &Rejection) -> Failure {
         Rejection::Unknown("action", _) => {
             because(exit::USAGE).hint("keymuster action list tells which there are")
         }
+        Rejection::Unknown("runbook", _) => {
+            because(exit::USAGE).hint("keymuster runbook list --adopted tells which there are")
+        }
         Rejection::BelowFloor(_) => because(exit::FAILED)
             .hint("let somebody join first: keymuster custodian add; or enrol a key"),
         _ => because(exit::FAILED),

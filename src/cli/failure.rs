@@ -10,8 +10,8 @@ use crate::key::software::SoftwareKeyError;
 use crate::log::{Fault, Rule};
 use crate::text::sanitise_lines;
 use crate::vault::{
-    AppendError, CompartmentError, FoundError, LockError, MemoryError, NoVault, OpenError,
-    RecordsError, SealError, StoreError,
+    AppendError, AttachmentError, CompartmentError, FoundError, LockError, MemoryError, NoVault,
+    OpenError, RecordsError, SealError, StoreError,
 };
 
 /// What is told to the person whose command failed.
@@ -193,6 +193,19 @@ impl From<RecordsError> for Failure {
 impl From<Fault> for Failure {
     fn from(error: Fault) -> Self {
         Self::of(exit::NO, &error)
+    }
+}
+
+impl From<AttachmentError> for Failure {
+    fn from(error: AttachmentError) -> Self {
+        let code = match &error {
+            AttachmentError::Store(StoreError::Missing(_)) => exit::NO,
+            AttachmentError::Store(_) => exit::FAILED,
+            _ => exit::NO,
+        };
+        Self::of(code, &error).hint(
+            "get the file from another copy of the vault, where keymuster vault show finds no fault",
+        )
     }
 }
 

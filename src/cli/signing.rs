@@ -253,30 +253,43 @@ pub fn record_events(
     record_and_tell(context, signers, events, |_| String::new())
 }
 
-/// The same, where there is something to say `afterwards` of what is so now. No event means
-/// that it is so already.
+/// The same, where there is something to say `afterwards` of what is so now.
 pub fn record_and_tell(
     context: &Context,
     signers: &Signers,
     events: impl FnOnce(&Session<'_>, &KeyName) -> Result<Vec<Event>, Failure>,
     afterwards: impl FnOnce(&State) -> String,
 ) -> Result<Answer, Failure> {
+    let change = |session: &Session<'_>, opener: &KeyName| {
+        Ok(Change { events: events(session, opener)?, ..Change::default() })
+    };
+    record_change(context, signers, change, afterwards)
+}
+
+/// The same with files that the events name. No event means that it is so already.
+pub fn record_change(
+    context: &Context,
+    signers: &Signers,
+    change: impl FnOnce(&Session<'_>, &KeyName) -> Result<Change, Failure>,
+    afterwards: impl FnOnce(&State) -> String,
+) -> Result<Answer, Failure> {
     let mut session = Session::open_to_write(context, signers.opener(), None)?;
     session.vault.check_log_sound()?;
     let opener = session.opener()?;
-    let events = events(&session, &opener.name)?;
-    session.vault.check_sound_for(&events)?;
+    let change = change(&session, &opener.name)?;
+    let events = change.events.as_slice();
+    session.vault.check_sound_for(events)?;
     if events.is_empty() {
         let head = HeadView::from(&session.vault.head());
         let view = serde_json::json!({ "head": head });
         return Ok(Answer::new("nothing-changed", &view, "It is so already.\n".to_owned()));
     }
-    state_after(context, session.state(), &events, &[])?;
-    let matter = Matter::of(&events);
+    state_after(context, session.state(), events, &[])?;
+    let matter = Matter::of(events);
     let who = opener.name.clone();
     let first = session.unless_another_must(opener, matter, &signers.by);
     let mut signers = session.gather(matter, first, &signers.by)?;
     session.excuse_opener(&who, matter, &mut signers);
-    let decided = session.decide(signers, Change { events, ..Change::default() })?;
+    let decided = session.decide(signers, change)?;
     Ok(decided.answer(&session, afterwards(session.state())))
 }

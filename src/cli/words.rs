@@ -3,6 +3,7 @@
 //! One sentence an event, from the event alone. Nothing here decides anything.
 
 mod account;
+mod drill;
 mod secret;
 
 use std::fmt::Display;
@@ -12,6 +13,8 @@ use crate::record::{
     PolicyChanged, UserVerification, VaultCreated,
 };
 use crate::sshsig::PublicKey;
+
+pub use drill::run_for;
 
 /// How many accounts of a list are told with all that is known of them.
 const MAX_ACCOUNTS: usize = 20;
@@ -136,6 +139,11 @@ pub fn in_words(event: &Event) -> String {
         Event::SecretStored(event) => secret::stored(event),
         Event::SecretReplaced(event) => secret::replaced(event),
         Event::SecretOpened(event) => secret::opened(event),
+        Event::RunbookAdopted(event) => drill::adopted(event),
+        Event::RunbookWithdrawn(event) => {
+            let reason = quoted(&event.reason);
+            format!("the runbook {} is run no more: {reason}", event.runbook)
+        }
         Event::WaiverGiven(event) => {
             let (obligation, reason) = (quoted(&event.obligation), quoted(&event.reason));
             format!("{}: {obligation} may wait until {}: {reason}", event.waiver, event.until)
@@ -244,6 +252,15 @@ fn all_quoted(lines: &[Line]) -> String {
 
 fn joined<T: ToString>(items: &[T], by: &str) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(by)
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn all_of(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
 }
 
 /// `alice`, `alice or bob`, `alice, bob or carol`.

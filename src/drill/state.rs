@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use super::record::{Ending, Happened, Record, StepResult};
-use crate::record::{Handle, Line, Time};
-use crate::runbook::{OPERATOR, Runbook, Step, Target, Task};
+use crate::record::{Handle, Line, OPERATOR, Time};
+use crate::runbook::{Runbook, Step, Target, Task};
 
 /// The most records of a drill.
 const MAX_RECORDS: usize = 10_000;

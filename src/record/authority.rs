@@ -103,6 +103,8 @@ pub fn rule(event: &Event) -> Rule {
         | Event::RootUserChanged(_)
         | Event::DeviceLinked(_)
         | Event::DeviceUnlinked(_)
+        | Event::RunbookAdopted(_)
+        | Event::RunbookWithdrawn(_)
         | Event::WaiverGiven(_)
         | Event::MembersChosen(_)
         | Event::CompartmentSealed(_) => Rule::Two,

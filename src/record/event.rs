@@ -7,8 +7,9 @@ use super::{
     BagOpened, BagSealed, CompartmentSealed, CustodianAdded, CustodianChanged, CustodianLeft,
     DeviceLinked, DeviceUnlinked, DutiesAcknowledged, IdentitySealed, KeyChecked, KeyEnrolled,
     KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired, MembersChosen, PolicyChanged,
-    ReaderAdded, ReaderRemoved, RecipientChanged, RootUserChanged, SecretOpened, SecretReplaced,
-    SecretStored, SignInProven, TokenMoved, TotpChecked, VaultCreated, WaiverGiven,
+    ReaderAdded, ReaderRemoved, RecipientChanged, RootUserChanged, RunbookAdopted,
+    RunbookWithdrawn, SecretOpened, SecretReplaced, SecretStored, SignInProven, TokenMoved,
+    TotpChecked, VaultCreated, WaiverGiven,
 };
 
 /// One event of an entry. `kind` is its tag in the document; unknown kinds and unknown
@@ -90,6 +91,10 @@ pub enum Event {
     SecretReplaced(SecretReplaced),
     /// Somebody opens secrets.
     SecretOpened(SecretOpened),
+    /// A runbook is adopted.
+    RunbookAdopted(Box<RunbookAdopted>),
+    /// A runbook is run no more.
+    RunbookWithdrawn(RunbookWithdrawn),
     /// An obligation may wait.
     WaiverGiven(WaiverGiven),
     /// A corrective action is opened.
@@ -139,6 +144,8 @@ impl Event {
             Self::SecretStored(_) => "secret-stored",
             Self::SecretReplaced(_) => "secret-replaced",
             Self::SecretOpened(_) => "secret-opened",
+            Self::RunbookAdopted(_) => "runbook-adopted",
+            Self::RunbookWithdrawn(_) => "runbook-withdrawn",
             Self::WaiverGiven(_) => "waiver-given",
             Self::ActionOpened(_) => "action-opened",
             Self::ActionClosed(_) => "action-closed",

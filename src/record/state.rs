@@ -8,9 +8,9 @@ use thiserror::Error;
 use super::account::Accounts;
 use super::reach::Reach;
 use super::{
-    Action, AgeRecipient, Compartment, CompartmentSealed, Custodian, Digest, Event, Handle,
-    IdentitySealed, Key, KeyName, KeyState, Line, Policy, RECORDS, Reader, Realm, ReportKind,
-    SEEDS, SealedIdentity, Secret, Time, TrialKind, UserVerification, Waiver,
+    Action, AdoptedRunbook, AgeRecipient, Compartment, CompartmentSealed, Custodian, Digest, Event,
+    Handle, IdentitySealed, Key, KeyName, KeyState, Line, Policy, RECORDS, Reader, Realm,
+    ReportKind, SEEDS, SealedIdentity, Secret, Time, TrialKind, UserVerification, Waiver,
 };
 
 /// Where in the log something happened.
@@ -68,6 +68,8 @@ pub enum Sealing {
     Compartment(CompartmentSealed),
     /// A value of a secret, in the file of this digest.
     Secret(Digest),
+    /// A runbook, in the file of this digest.
+    Runbook(Digest),
 }
 
 /// All that is so, after some number of entries. Starts empty and changes by
@@ -88,6 +90,7 @@ pub struct State {
     pub(super) chosen: BTreeMap<Handle, BTreeSet<Handle>>,
     pub(super) reach: Arc<Reach>,
     pub(super) sealings: Arc<Vec<Sealing>>,
+    pub(super) runbooks: BTreeMap<Handle, AdoptedRunbook>,
     pub(super) waivers: BTreeMap<Handle, Waiver>,
     pub(super) actions: BTreeMap<Handle, Action>,
     pub(super) accounts: Arc<Accounts>,
@@ -115,6 +118,7 @@ impl Default for State {
             chosen: BTreeMap::new(),
             reach: Arc::default(),
             sealings: Arc::default(),
+            runbooks: BTreeMap::new(),
             waivers: BTreeMap::new(),
             actions: BTreeMap::new(),
             accounts: Arc::default(),
@@ -177,6 +181,8 @@ impl State {
             Event::SecretStored(event) => event.apply(self, at),
             Event::SecretReplaced(event) => event.apply(self, at),
             Event::SecretOpened(event) => event.apply(self, at),
+            Event::RunbookAdopted(event) => event.apply(self, at),
+            Event::RunbookWithdrawn(event) => event.apply(self, at),
             Event::WaiverGiven(event) => event.apply(self, at),
             Event::ActionOpened(event) => event.apply(self, at),
             Event::ActionClosed(event) => event.apply(self, at),

@@ -7,35 +7,13 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
+use super::FORMAT;
 use super::fault::{Fault, Rule};
-use super::{FORMAT, MAX_ROLES, OPERATOR, WITNESS};
-use crate::record::{Handle, Line};
+use crate::record::{COUNTS, DrillPurpose, DrillScope, Handle, Line, MAX_ROLES, OPERATOR, WITNESS};
 use crate::text::sanitise;
 
 /// The line that stands before and after the front matter.
 const FENCE: &str = "+++";
-
-/// What a runbook may be run for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Purpose {
-    /// To practise.
-    Rehearsal,
-    /// In earnest.
-    Live,
-}
-
-/// How many accounts a runbook is run for at once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Accounts {
-    /// It is about no account.
-    None,
-    /// One.
-    One,
-    /// One or more.
-    Many,
-}
 
 /// Part that somebody takes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,8 +33,11 @@ pub(super) struct Count(pub(super) NonZeroU32);
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = i64::deserialize(deserializer)?;
-        let number = u32::try_from(number).ok().and_then(NonZeroU32::new);
-        number.map(Self).ok_or_else(|| de::Error::custom("a whole number from 1 on is expected"))
+        let number = u32::try_from(number).ok().filter(|number| COUNTS.contains(number));
+        number.and_then(NonZeroU32::new).map(Self).ok_or_else(|| {
+            let most = COUNTS.end();
+            de::Error::custom(format!("a whole number from 1 to {most} is expected"))
+        })
     }
 }
 
@@ -69,8 +50,8 @@ pub(super) struct Front {
     pub(super) runbook: Handle,
     pub(super) version: Count,
     pub(super) about: Line,
-    pub(super) purpose: Spanned<Vec<Purpose>>,
-    pub(super) accounts: Accounts,
+    pub(super) purpose: Spanned<Vec<DrillPurpose>>,
+    pub(super) accounts: DrillScope,
     pub(super) every_days: Option<Count>,
     pub(super) target_minutes: Option<Count>,
     read_on: Option<Spanned<toml::value::Datetime>>,

@@ -24,6 +24,11 @@ pub(super) struct Part {
 }
 
 impl Part {
+    /// The whole of it.
+    pub(super) fn span(&self) -> Range<usize> {
+        self.heading.start..self.body.end
+    }
+
     /// What stands below the heading, without the blocks.
     pub(super) fn prose(&self, text: &str) -> String {
         let mut prose = String::new();

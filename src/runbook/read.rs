@@ -9,10 +9,8 @@ use super::fault::{Fault, Rule};
 use super::front::{self, Front};
 use super::outline::{Outline, Part, outline};
 use super::step::{self, Block, END};
-use super::{
-    Choice, MAX_BYTES, MAX_FAULTS, MAX_STEPS, OPERATOR, Runbook, Step, Target, Task, paths,
-};
-use crate::record::{Handle, Line};
+use super::{Choice, MAX_BYTES, MAX_FAULTS, MAX_STEPS, Runbook, Step, Target, Task, paths};
+use crate::record::{Handle, Line, OPERATOR};
 use crate::text::{hides_something, is_deceptive};
 
 /// Reads a runbook, or tells everything that is wrong with it, in the order of the text and up to
@@ -120,7 +118,7 @@ fn read_text(text: &str) -> Result<Runbook, Vec<Fault>> {
         (Some(matter), Some(title), Some(steps)) if faults.is_empty() => Ok(Runbook {
             roles: matter.roles(),
             id: matter.runbook,
-            version: matter.version.0.get(),
+            version: matter.version.0,
             title,
             about: matter.about,
             purposes: matter.purpose.into_inner(),
@@ -168,6 +166,7 @@ struct Draft {
     /// Where it is named.
     named_at: Range<usize>,
     title: Line,
+    span: Range<usize>,
     prose: String,
     block: Block,
     /// Where the block stands.
@@ -197,7 +196,8 @@ impl Draft {
             faults.push(Fault::new(Rule::StepOnce, named_at, message, hint));
             return None;
         };
-        Some(Self { id, named_at, title, prose: part.prose(text), block, base, task })
+        let (span, prose) = (part.span(), part.prose(text));
+        Some(Self { id, named_at, title, span, prose, block, base, task })
     }
 
     fn at<T>(&self, field: &Spanned<T>) -> Range<usize> {
@@ -288,6 +288,7 @@ impl Draft {
             id: self.id,
             title: self.title,
             by,
+            span: self.span,
             prose: self.prose,
             expect: self.block.expect,
             minutes: self.block.minutes.map(|minutes| minutes.0),

@@ -7,8 +7,8 @@ use toml::Spanned;
 
 use super::fault::{Fault, Rule};
 use super::front::{Count, of_toml};
-use super::{MAX_CHOICES, MAX_ROLES, Task};
-use crate::record::{Handle, Line, RECORDS, SecretKind};
+use super::{MAX_CHOICES, Task};
+use crate::record::{Handle, Line, MAX_ROLES, RECORDS, SecretKind};
 use crate::text::sanitise;
 
 /// The kinds of step, as they stand in a block.

@@ -129,11 +129,11 @@ next = "alarm"
 #[test]
 fn a_sound_runbook_is_read_as_it_is_written() {
     let runbook = read(SOUND.as_bytes()).expect("it is sound");
-    assert_eq!((runbook.id.as_str(), runbook.version), ("quarterly", 3));
+    assert_eq!((runbook.id.as_str(), runbook.version.get()), ("quarterly", 3));
     assert_eq!(runbook.title.to_string(), "The quarterly drill");
     assert_eq!(runbook.about.to_string(), "Every quarter, for one account");
-    assert_eq!(runbook.purposes, [Purpose::Rehearsal, Purpose::Live]);
-    assert_eq!(runbook.accounts, Accounts::One);
+    assert_eq!(runbook.purposes, [DrillPurpose::Rehearsal, DrillPurpose::Live]);
+    assert_eq!(runbook.accounts, DrillScope::One);
     assert_eq!(runbook.every_days.map(NonZeroU32::get), Some(90));
     assert_eq!(runbook.target_minutes.map(NonZeroU32::get), Some(30));
     assert_eq!(runbook.read_on, NaiveDate::from_ymd_opt(2026, 11, 20));
@@ -261,7 +261,7 @@ fn each_rule_has_a_runbook_that_breaks_it_and_nothing_else() {
             "version = 0",
             FrontMatterField,
             "0",
-            "a whole number from 1 on is expected",
+            "a whole number from 1 to 10000 is expected",
         ),
         ("version = 3\n", "", FrontMatterField, "", "missing field `version`"),
         (

@@ -23,7 +23,7 @@ use super::store::{
 use crate::log::{
     Considered, Document, Entry, FORMAT, Fault, Finding, Head, MAX_ENTRY, Malformed, sha256,
 };
-use crate::record::{Event, KeyName, Line, RECORDS, Realm, Salt, Time};
+use crate::record::{Event, KeyName, Line, RECORDS, Realm, Salt, State, Time};
 use crate::sshsig::PublicKey;
 
 /// A file that an entry names.
@@ -188,11 +188,7 @@ impl OpenVault {
         let mut replay = self.log.replay.clone();
         replay.admit(&entry)?;
 
-        let records = replay.state().compartments();
-        let records = records.iter().find(|(name, _)| name.as_str() == RECORDS);
-        let recipient: Recipient = records
-            .and_then(|(_, records)| Recipient::parse(records.sealing.recipient.as_str()).ok())
-            .ok_or(AppendError::NoRecords)?;
+        let recipient = records_recipient(replay.state()).ok_or(AppendError::NoRecords)?;
         let plaintext = entry.text().as_bytes();
         let ciphertext = cipher::encrypt(plaintext, &[recipient]).map_err(AppendError::Encrypt)?;
         let opener = new_records.as_ref().unwrap_or(&self.records);
@@ -205,8 +201,11 @@ impl OpenVault {
 
         self.check_unchanged(number)?;
         let layout = self.location.layout.clone();
-        for folder in [layout.log(), layout.compartments(), layout.identities(), layout.secrets()] {
-            remove_leftovers(&folder);
+        let by_digest = [layout.secrets(), layout.attachments()];
+        for folder in
+            [layout.log(), layout.compartments(), layout.identities()].iter().chain(&by_digest)
+        {
+            remove_leftovers(folder);
         }
         remove_founded_staging(&layout);
         let mut written = Vec::new();
@@ -288,6 +287,13 @@ impl OpenVault {
         let now = read_bounded(&self.location.layout.entry(number), MAX_ENTRY_FILE)?;
         if sha256(&now) == known { Ok(()) } else { Err(AppendError::Overtaken(number)) }
     }
+}
+
+/// What entries and attachments are encrypted to.
+pub(super) fn records_recipient(state: &State) -> Option<Recipient> {
+    let mut known = state.compartments().iter();
+    let (_, records) = known.find(|(name, _)| name.as_str() == RECORDS)?;
+    Recipient::parse(records.sealing.recipient.as_str()).ok()
 }
 
 /// Removes what was written for an entry, unless that entry may be there: then nothing that it

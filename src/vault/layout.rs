@@ -208,6 +208,16 @@ impl Layout {
         self.secrets().join(format!("{sha256}.age"))
     }
 
+    /// `attachments/`, which is there once something is attached.
+    pub fn attachments(&self) -> PathBuf {
+        self.root.join("attachments")
+    }
+
+    /// `attachments/<sha256>.age`.
+    pub fn attachment(&self, sha256: &Digest) -> PathBuf {
+        self.attachments().join(format!("{sha256}.age"))
+    }
+
     /// The number of the next sealed copy of an identity. One that a file holds which no entry
     /// names is skipped.
     pub fn free_generation(&self, custodian: &Handle, slot: &Handle) -> u32 {
@@ -258,9 +268,15 @@ impl Layout {
         Ok(files)
     }
 
-    /// The files of secrets, sorted; none before the first secret.
-    pub fn secret_files(&self) -> Result<Vec<PathBuf>, StoreError> {
-        if is_taken(&self.secrets()) { self.files_in(&self.secrets()) } else { Ok(Vec::new()) }
+    /// The files of secrets and attachments, sorted; each folder is there once it is needed.
+    pub fn files_by_digest(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let mut files = Vec::new();
+        for folder in [self.secrets(), self.attachments()] {
+            if is_taken(&folder) {
+                files.extend(self.files_in(&folder)?);
+            }
+        }
+        Ok(files)
     }
 
     /// The epochs of a compartment that have a file, the newest first.

@@ -56,7 +56,7 @@ pub struct Damage {
 /// What is done in spite of a damaged file, from everything to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
-    /// All but what needs this file: a secret, a compartment that opens to some custodians only, an
+    /// All but what needs this file: a secret, a runbook, a compartment that opens to some custodians only, an
     /// epoch that is over. Few people could name a file that never was, and nobody else could
     /// record anything any more.
     Aside,
@@ -349,6 +349,9 @@ fn hold_against(
             Sealing::Secret(sha256) => {
                 named.push((layout.secret(sha256), *sha256, Weight::Aside));
             }
+            Sealing::Runbook(sha256) => {
+                named.push((layout.attachment(sha256), *sha256, Weight::Aside));
+            }
             Sealing::Identity(sealed) => {
                 let (whose, slot, number) = (&sealed.custodian, &sealed.slot, sealed.generation);
                 let plugin = sealed
@@ -380,7 +383,7 @@ fn hold_against(
         let named: BTreeSet<&PathBuf> = named.iter().map(|(path, ..)| path).collect();
         let mut files = layout.files_in(&layout.compartments())?;
         files.extend(layout.files_in(&layout.identities())?);
-        files.extend(layout.secret_files()?);
+        files.extend(layout.files_by_digest()?);
         strays.extend(files.into_iter().filter(|file| !named.contains(file)));
     }
     Ok((damage, strays))

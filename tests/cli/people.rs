@@ -9,6 +9,7 @@ mod policy;
 mod readers;
 mod rekey;
 mod reports;
+mod runbooks;
 mod secrets;
 mod signers;
 mod tokens;

@@ -229,6 +229,12 @@ pub const LINES: &[Line] = &[
         &["contacts", "--until", "2099-12-31", "--reason", "winter", "ON_VAULT"],
         None,
     ),
+    deciding("runbook adopt", &["quarterly", "ON_VAULT"], Some("It is so already.")),
+    tending(
+        "runbook withdraw",
+        &["close-account", "--reason", "we close none", "ON_VAULT"],
+        Some("there is no runbook close-account"),
+    ),
     deciding(
         "action open",
         &["Ring carol", "--owner", "alice", "--due", "2099-12-31", "ON_VAULT"],

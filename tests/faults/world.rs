@@ -46,7 +46,7 @@ pub const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 /// What the note says.
 const NOTE: &str = "over the hills and far away";
 
-const TO_SETTLE: [&[&str]; 8] = [
+const TO_SETTLE: [&[&str]; 9] = [
     &[
         "account",
         "add",
@@ -68,6 +68,7 @@ const TO_SETTLE: [&[&str]; 8] = [
         "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa",
     ],
     &["action", "open", "Count the bags", "--owner", "bob", "--due", "2099-12-31"],
+    &["runbook", "adopt", "close-account"],
     &["key", "seal", "bob/primary", "--bag", "1", "--witness", "bob"],
     &["key", "lost", "carol/primary", "--by", "bob"],
 ];
@@ -79,7 +80,8 @@ impl World {
     }
 
     /// One of alice, bob and carol, where there is something to settle: a reader beside the
-    /// auditor, an account with a token and its seed, an action, a key in a bag and one that is suspended.
+    /// auditor, an account with a token and its seed, an action, an adopted runbook, a key in a bag and
+    /// one that is suspended.
     pub fn people() -> Self {
         static ORIGINAL: OnceLock<Demo> = OnceLock::new();
         static KNOWN: OnceLock<Known> = OnceLock::new();

@@ -65,6 +65,8 @@ kinds! {
     SecretStored => "secret-stored",
     SecretReplaced => "secret-replaced",
     SecretOpened => "secret-opened",
+    RunbookAdopted => "runbook-adopted",
+    RunbookWithdrawn => "runbook-withdrawn",
     WaiverGiven => "waiver-given",
     ActionOpened => "action-opened",
     ActionClosed => "action-closed",

@@ -7,6 +7,7 @@ mod attacks;
 mod authority;
 mod compartments;
 mod custody;
+mod drills;
 mod findings;
 mod fixture;
 mod joining;

@@ -1,22 +1,81 @@
-//! Which runbook is meant: a file, or one that comes with keymuster.
+//! Which runbook is meant: a file, one that comes with keymuster, or one that a vault has adopted.
 
 use std::path::Path;
+
+use clap::Args;
 
 use super::faults::told;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::reading::read_file;
+use crate::cli::session::Session;
+use crate::cli::words::all_of;
 use crate::log::sha256;
-use crate::record::Digest;
+use crate::record::{Digest, Handle, RunbookAdopted, State};
 use crate::runbook::{MAX_BYTES, Runbook, read, shipped};
 use crate::text::sanitise;
+
+/// A runbook, as a command names one.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// A file, or the name of a runbook that comes with keymuster; - is stdin
+    runbook: String,
+    /// The one of that name which the vault has adopted, as it was adopted
+    #[arg(long)]
+    adopted: bool,
+}
+
+impl Which {
+    /// The runbook that is meant; what is wrong with one that isn't sound is told.
+    pub fn choose(&self, context: &Context) -> Result<Chosen, Failure> {
+        if !self.adopted {
+            return choose(context, &self.runbook);
+        }
+        let name = self
+            .runbook
+            .parse()
+            .map_err(|error| Failure::because(exit::USAGE, "that is no runbook's name", &error))?;
+        let session = Session::open(context)?;
+        let known = session.state().runbooks().get(&name);
+        let known = known.ok_or_else(|| not_adopted(session.state(), &name))?;
+        read_adopted(&session, &known.adoption)
+    }
+}
+
+/// A runbook as it was adopted.
+pub fn read_adopted(session: &Session<'_>, adoption: &RunbookAdopted) -> Result<Chosen, Failure> {
+    let bytes = session.vault.open_attachment(&adoption.file, &adoption.sha256)?;
+    let (id, version) = (&adoption.runbook, adoption.version);
+    match read(&bytes) {
+        Ok(runbook) => Ok(Chosen { runbook, sha256: adoption.sha256, bytes }),
+        Err(faults) => {
+            let name = format!("{id}, version {version}, as adopted");
+            session.context.terminal.say(told(&name, &bytes, &faults).trim_end());
+            Err(Failure::new(exit::NO, format!("{name}, is no sound runbook"))
+                .hint("another version of keymuster adopted it: adopt a newer one of it"))
+        }
+    }
+}
+
+/// The failure of whoever names no runbook that the vault has adopted.
+pub fn not_adopted(state: &State, name: &Handle) -> Failure {
+    let present = state.runbooks().iter().filter(|(_, known)| known.withdrawn.is_none());
+    let names: Vec<String> = present.map(|(name, _)| name.to_string()).collect();
+    let failure = Failure::new(exit::USAGE, format!("this vault hasn't adopted a runbook {name}"));
+    match names.as_slice() {
+        [] => failure.hint(format!("it has adopted none: keymuster runbook adopt {name}")),
+        names => failure.hint(format!("it has adopted {}", all_of(names))),
+    }
+}
 
 /// A runbook, as it was named.
 pub struct Chosen {
     /// What it says.
     pub runbook: Runbook,
-    /// The digest of its bytes.
+    /// Its text.
+    pub bytes: Vec<u8>,
+    /// The digest of that.
     pub sha256: Digest,
 }
 
@@ -52,7 +111,7 @@ pub fn find(context: &Context, which: &str) -> Result<Source, Failure> {
 pub fn choose(context: &Context, which: &str) -> Result<Chosen, Failure> {
     let source = find(context, which)?;
     match read(&source.bytes) {
-        Ok(runbook) => Ok(Chosen { runbook, sha256: sha256(&source.bytes) }),
+        Ok(runbook) => Ok(Chosen { runbook, sha256: sha256(&source.bytes), bytes: source.bytes }),
         Err(faults) => {
             context.terminal.say(told(&source.name, &source.bytes, &faults).trim_end());
             let message = format!("{} is no sound runbook", source.name);

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use pulldown_cmark::{Event, LinkType, Tag, TagEnd, html::push_html};
 
 use super::words::{asked, scope, ways};
-use crate::record::Digest;
-use crate::runbook::{Accounts, Runbook, Step, Task, WITNESS, markdown};
+use crate::record::{Digest, DrillScope, WITNESS};
+use crate::runbook::{Runbook, Step, Task, markdown};
 
 /// How the page looks. Paper is black and white, and A4 or Letter.
 const STYLE: &str = include_str!("page.css");
@@ -46,9 +46,9 @@ fn heads(runbook: &Runbook) -> String {
         |label: &str| format!("<div class=\"blank\"><span>{}</span></div>\n", escaped(label));
     let mut html = "<section class=\"heads\" aria-label=\"To be filled in\">\n".to_owned();
     match runbook.accounts {
-        Accounts::None => {}
-        Accounts::One => html.push_str(&blank("account")),
-        Accounts::Many => html.push_str(&blank("accounts")),
+        DrillScope::None => {}
+        DrillScope::One => html.push_str(&blank("account")),
+        DrillScope::Many => html.push_str(&blank("accounts")),
     }
     for label in ["drill", "date", "begun at", "ended at"] {
         html.push_str(&blank(label));

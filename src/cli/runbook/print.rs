@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::chosen::choose;
+use super::chosen::Which;
 use super::page::page;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -15,8 +15,8 @@ use crate::cli::output::Answer;
     keymuster runbook print quarterly > quarterly.html\n  \
     keymuster runbook print mine.md > mine.html")]
 pub struct Print {
-    /// A file, or the name of a runbook that comes with keymuster; - is stdin
-    runbook: String,
+    #[command(flatten)]
+    which: Which,
 }
 
 #[derive(Serialize)]
@@ -27,7 +27,7 @@ struct PageView {
 }
 
 pub fn run(context: &Context, print: &Print) -> Result<Answer, Failure> {
-    let chosen = choose(context, &print.runbook)?;
+    let chosen = print.which.choose(context)?;
     let html = page(&chosen.runbook, &chosen.sha256);
     let view = PageView {
         runbook: chosen.runbook.id.to_string(),

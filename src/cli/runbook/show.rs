@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::chosen::{Chosen, choose};
+use super::chosen::{Chosen, Which};
 use super::prose::{plain, wrapped};
 use super::words::{asked, scope, ways};
 use crate::cli::context::Context;
@@ -24,8 +24,8 @@ const INDENT: &str = "    ";
     keymuster runbook show quarterly\n  \
     keymuster runbook show mine.md")]
 pub struct Show {
-    /// A file, or the name of a runbook that comes with keymuster; - is stdin
-    runbook: String,
+    #[command(flatten)]
+    which: Which,
 }
 
 #[derive(Serialize)]
@@ -66,7 +66,7 @@ struct StepView {
 }
 
 pub fn run(context: &Context, show: &Show) -> Result<Answer, Failure> {
-    let chosen = choose(context, &show.runbook)?;
+    let chosen = show.which.choose(context)?;
     let width = context.terminal.size().1.clamp(MIN_WIDTH, MAX_WIDTH);
     let view = view(&chosen);
     Ok(Answer::new("runbook", &view, told(&chosen, width)))
@@ -87,7 +87,7 @@ fn view(chosen: &Chosen) -> ShowView {
     });
     ShowView {
         runbook: runbook.id.to_string(),
-        version: runbook.version,
+        version: runbook.version.into(),
         title: runbook.title.to_string(),
         about: runbook.about.to_string(),
         sha256: chosen.sha256.to_string(),

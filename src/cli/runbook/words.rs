@@ -1,7 +1,8 @@
 //! What runbooks say of themselves, in the words of screen and paper alike.
 
+use crate::cli::words::{all_of, run_for};
 use crate::record::SecretKind;
-use crate::runbook::{Accounts, Purpose, Runbook, Step, Target, Task};
+use crate::runbook::{Runbook, Step, Target, Task};
 
 /// How one step is named for people.
 pub fn place(target: Target) -> String {
@@ -17,7 +18,7 @@ pub fn asked(task: &Task) -> String {
         Task::Confirm => "Say when it is done.".to_owned(),
         Task::Key { of } => {
             let roles: Vec<String> = of.iter().map(ToString::to_string).collect();
-            format!("Each key of the {} is checked.", listed(&roles))
+            format!("Each key of the {} is checked.", all_of(&roles))
         }
         Task::Totp => "Two codes of the token are asked for, one after the other.".to_owned(),
         Task::Secret { kind, compartment } => {
@@ -57,30 +58,6 @@ pub fn ways(place_of: usize, step: &Step, steps: usize) -> Vec<String> {
 
 /// What a runbook is for, in words that follow `for`.
 pub fn scope(runbook: &Runbook) -> String {
-    let purposes: Vec<&str> = runbook
-        .purposes
-        .iter()
-        .map(|purpose| match purpose {
-            Purpose::Rehearsal => "a rehearsal",
-            Purpose::Live => "live use",
-        })
-        .collect();
-    let accounts = match runbook.accounts {
-        Accounts::None => "no account",
-        Accounts::One => "one account",
-        Accounts::Many => "one account or more",
-    };
-    let every = runbook.every_days.map(|days| format!("every {days} days"));
-    let target = runbook.target_minutes.map(|minutes| format!("within {minutes} minutes"));
-    let parts = [purposes.join(" or "), format!("about {accounts}")];
-    parts.into_iter().chain(every).chain(target).collect::<Vec<_>>().join(", ")
-}
-
-/// `a`, `a and b`, `a, b and c`.
-pub fn listed(words: &[String]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => one.clone(),
-        [before @ .., last] => format!("{} and {last}", before.join(", ")),
-    }
+    let Runbook { purposes, accounts, every_days, target_minutes, .. } = runbook;
+    run_for(purposes, *accounts, *every_days, *target_minutes)
 }

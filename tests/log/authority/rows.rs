@@ -6,6 +6,7 @@ use super::super::accounts::{
     account, linked, removed, renamed, root_email, signed_in, token_moved, tried, unlinked,
 };
 use super::super::compartments::chosen;
+use super::super::drills::{adopted, withdrawn};
 use super::super::fixture::{checked, compartment, created, custodian, reader, sealed};
 use super::super::people::{
     People, acknowledged, action, bagged, changed, checks_every, closed, compromised, handed, left,
@@ -82,6 +83,7 @@ pub fn many() -> People {
         linked("bob/blue", &["prod"]),
         linked("phone", &["prod"]),
         secrets::stored("pepper"),
+        adopted("quarterly", 1),
     ];
     people.does(&["alice/primary", "bob/primary", "carol/primary"], events);
     people.does(&["alice/primary", "bob/primary"], vec![with_phone("prod")]);
@@ -119,6 +121,8 @@ pub fn counted() -> Vec<Row> {
         two(chosen("own", &["alice", "bob"])),
         two(compartment("seeds", 2, members)),
         two(waiver("abroad")),
+        two(adopted("quarterly", 2)),
+        two(withdrawn("quarterly")),
         two(account("test", 2)),
         two(removed("prod")),
         two(root_email("prod", "root@example.com")),
