@@ -335,11 +335,13 @@ fn added<'a>(before: &Files, now: &'a Files) -> Vec<&'a PathBuf> {
     files.filter(|path| !before.contains_key(*path)).collect()
 }
 
-/// Whether two runs of a command line mean the same file: that of a secret is called after what
-/// it was encrypted to, which is never the same.
+/// Whether two runs of a command line mean the same file: that of a secret or an attachment is
+/// called after what it was encrypted to, which is never the same.
 fn are_alike(one: &Path, other: &Path) -> bool {
-    let is_secret = |path: &Path| path.starts_with("secrets") && !is_temporary(path);
-    one == other || (is_secret(one) && is_secret(other))
+    let both_in = |folder: &str| {
+        [one, other].iter().all(|path| path.starts_with(folder) && !is_temporary(path))
+    };
+    one == other || both_in("secrets") || both_in("attachments")
 }
 
 fn is_left(world: &World, folder: &str) -> bool {
