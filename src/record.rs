@@ -1,5 +1,5 @@
 //! The nouns of a vault and what can happen to them: custodians, keys, readers, accounts,
-//! secrets, compartments, policy, runbooks, waivers, corrective actions.
+//! secrets, compartments, policy, runbooks, drills, waivers, corrective actions.
 //!
 //! One file a noun, with its events and its part of [`State`]; a key has three, for its
 //! enrolment, for reports on it, and for where it is. [`Event`] lists every
@@ -15,6 +15,7 @@ pub mod authority;
 mod compartment;
 mod custodian;
 mod custody;
+mod drill;
 mod event;
 mod identity;
 mod key;
@@ -40,6 +41,11 @@ pub use custodian::{
     RecipientChanged,
 };
 pub use custody::{Bag, BagOpened, BagSealed, KeyHandedOver, KeyMoved};
+pub use drill::ending::{Closing, DrillAbandoned, DrillEnd, DrillFinished};
+pub use drill::transcript::{
+    DrillException, DrillInterrupted, DrillStep, EvidenceKept, PartTaken, StepResult,
+};
+pub use drill::{DrillReviewed, DrillRun, DrillStarted, Part};
 pub use event::Event;
 pub use identity::{IdentitySealed, PAPER, SealedIdentity};
 pub use key::{Key, KeyChecked, KeyEnrolled, KeyState};

@@ -144,6 +144,15 @@ pub fn in_words(event: &Event) -> String {
             let reason = quoted(&event.reason);
             format!("the runbook {} is run no more: {reason}", event.runbook)
         }
+        Event::DrillStarted(event) => drill::started(event),
+        Event::DrillFinished(event) => drill::finished(event),
+        Event::DrillAbandoned(event) => drill::abandoned(event),
+        Event::DrillReviewed(event) => drill::reviewed(event),
+        Event::DrillStep(event) => drill::step(event),
+        Event::DrillException(event) => drill::exception(event),
+        Event::DrillInterrupted(event) => drill::interrupted(event),
+        Event::PartTaken(event) => drill::part_taken(event),
+        Event::EvidenceKept(event) => drill::evidence(event),
         Event::WaiverGiven(event) => {
             let (obligation, reason) = (quoted(&event.obligation), quoted(&event.reason));
             format!("{}: {obligation} may wait until {}: {reason}", event.waiver, event.until)

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use super::{Event, Handle, KeyName, KeyState, RECORDS, SEEDS, State};
+use super::{Event, Handle, KeyName, KeyState, Part, RECORDS, SEEDS, State};
 
 /// What an event asks of its signers.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -76,6 +76,10 @@ pub fn rule(event: &Event) -> Rule {
         Event::BagOpened(event) => Rule::Each(vec![event.opener.clone(), event.witness.clone()]),
         Event::SecretOpened(event) => Rule::Each(vec![event.opener.clone()]),
         Event::DutiesAcknowledged(event) => Rule::Each(vec![event.custodian.clone()]),
+        Event::DrillStarted(event) => Rule::Each(people(&event.roster)),
+        Event::DrillFinished(event) => Rule::Each(people(&event.roster)),
+        Event::DrillAbandoned(event) => Rule::Each(people(&event.roster)),
+        Event::DrillReviewed(event) => Rule::Each(vec![event.reviewer.clone()]),
         Event::SecretReplaced(event) => Rule::KeeperOrTwo {
             secret: event.secret.clone(),
             compartment: event.compartment.clone(),
@@ -91,7 +95,13 @@ pub fn rule(event: &Event) -> Rule {
         | Event::TotpChecked(_)
         | Event::SecretStored(_)
         | Event::ActionOpened(_)
-        | Event::ActionClosed(_) => Rule::One,
+        | Event::ActionClosed(_)
+        // These follow the end of their drill in its entry, and so have its signers.
+        | Event::DrillStep(_)
+        | Event::DrillException(_)
+        | Event::DrillInterrupted(_)
+        | Event::PartTaken(_)
+        | Event::EvidenceKept(_) => Rule::One,
         Event::CustodianAdded(_)
         | Event::CustodianLeft(_)
         | Event::ReaderAdded(_)
@@ -109,6 +119,11 @@ pub fn rule(event: &Event) -> Rule {
         | Event::MembersChosen(_)
         | Event::CompartmentSealed(_) => Rule::Two,
     }
+}
+
+/// Those who have the parts.
+fn people(roster: &[Part]) -> Vec<Handle> {
+    roster.iter().map(|part| part.person.clone()).collect()
 }
 
 /// Whether a key that isn't enrolled by the entry itself may sign it: an active key may sign

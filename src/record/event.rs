@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     AccountAdded, AccountChanged, AccountRemoved, AccountsTried, ActionClosed, ActionOpened,
     BagOpened, BagSealed, CompartmentSealed, CustodianAdded, CustodianChanged, CustodianLeft,
-    DeviceLinked, DeviceUnlinked, DutiesAcknowledged, IdentitySealed, KeyChecked, KeyEnrolled,
-    KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired, MembersChosen, PolicyChanged,
-    ReaderAdded, ReaderRemoved, RecipientChanged, RootUserChanged, RunbookAdopted,
-    RunbookWithdrawn, SecretOpened, SecretReplaced, SecretStored, SignInProven, TokenMoved,
-    TotpChecked, VaultCreated, WaiverGiven,
+    DeviceLinked, DeviceUnlinked, DrillAbandoned, DrillException, DrillFinished, DrillInterrupted,
+    DrillReviewed, DrillStarted, DrillStep, DutiesAcknowledged, EvidenceKept, IdentitySealed,
+    KeyChecked, KeyEnrolled, KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired,
+    MembersChosen, PartTaken, PolicyChanged, ReaderAdded, ReaderRemoved, RecipientChanged,
+    RootUserChanged, RunbookAdopted, RunbookWithdrawn, SecretOpened, SecretReplaced, SecretStored,
+    SignInProven, TokenMoved, TotpChecked, VaultCreated, WaiverGiven,
 };
 
 /// One event of an entry. `kind` is its tag in the document; unknown kinds and unknown
@@ -95,6 +96,24 @@ pub enum Event {
     RunbookAdopted(Box<RunbookAdopted>),
     /// A runbook is run no more.
     RunbookWithdrawn(RunbookWithdrawn),
+    /// A drill begins.
+    DrillStarted(Box<DrillStarted>),
+    /// A drill was gone through.
+    DrillFinished(Box<DrillFinished>),
+    /// A drill was given up.
+    DrillAbandoned(Box<DrillAbandoned>),
+    /// Somebody else looked at a drill that is over.
+    DrillReviewed(DrillReviewed),
+    /// People were at a step of a drill.
+    DrillStep(Box<DrillStep>),
+    /// Something in a drill was otherwise than it should be.
+    DrillException(DrillException),
+    /// A drill was interrupted.
+    DrillInterrupted(DrillInterrupted),
+    /// Somebody else took over a part in a drill.
+    PartTaken(PartTaken),
+    /// A file was kept as evidence of a drill.
+    EvidenceKept(EvidenceKept),
     /// An obligation may wait.
     WaiverGiven(WaiverGiven),
     /// A corrective action is opened.
@@ -146,6 +165,15 @@ impl Event {
             Self::SecretOpened(_) => "secret-opened",
             Self::RunbookAdopted(_) => "runbook-adopted",
             Self::RunbookWithdrawn(_) => "runbook-withdrawn",
+            Self::DrillStarted(_) => "drill-started",
+            Self::DrillFinished(_) => "drill-finished",
+            Self::DrillAbandoned(_) => "drill-abandoned",
+            Self::DrillReviewed(_) => "drill-reviewed",
+            Self::DrillStep(_) => "drill-step",
+            Self::DrillException(_) => "drill-exception",
+            Self::DrillInterrupted(_) => "drill-interrupted",
+            Self::PartTaken(_) => "part-taken",
+            Self::EvidenceKept(_) => "evidence-kept",
             Self::WaiverGiven(_) => "waiver-given",
             Self::ActionOpened(_) => "action-opened",
             Self::ActionClosed(_) => "action-closed",

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::account::Accounts;
+use super::drill;
 use super::reach::Reach;
 use super::{
-    Action, AdoptedRunbook, AgeRecipient, Compartment, CompartmentSealed, Custodian, Digest, Event,
-    Handle, IdentitySealed, Key, KeyName, KeyState, Line, Policy, RECORDS, Reader, Realm,
-    ReportKind, SEEDS, SealedIdentity, Secret, Time, TrialKind, UserVerification, Waiver,
+    Action, AdoptedRunbook, AgeRecipient, Compartment, CompartmentSealed, Custodian, Digest,
+    DrillRun, Event, Handle, IdentitySealed, Key, KeyName, KeyState, Line, Policy, RECORDS, Reader,
+    Realm, ReportKind, SEEDS, SealedIdentity, Secret, Time, TrialKind, UserVerification, Waiver,
 };
 
 /// Where in the log something happened.
@@ -70,6 +71,13 @@ pub enum Sealing {
     Secret(Digest),
     /// A runbook, in the file of this digest.
     Runbook(Digest),
+    /// What was kept as evidence.
+    Evidence {
+        /// Digest of the file that has it, encrypted.
+        file: Digest,
+        /// Its own size, in bytes.
+        bytes: u32,
+    },
 }
 
 /// All that is so, after some number of entries. Starts empty and changes by
@@ -91,6 +99,7 @@ pub struct State {
     pub(super) reach: Arc<Reach>,
     pub(super) sealings: Arc<Vec<Sealing>>,
     pub(super) runbooks: BTreeMap<Handle, AdoptedRunbook>,
+    pub(super) drills: Arc<BTreeMap<Handle, Arc<DrillRun>>>,
     pub(super) waivers: BTreeMap<Handle, Waiver>,
     pub(super) actions: BTreeMap<Handle, Action>,
     pub(super) accounts: Arc<Accounts>,
@@ -119,6 +128,7 @@ impl Default for State {
             reach: Arc::default(),
             sealings: Arc::default(),
             runbooks: BTreeMap::new(),
+            drills: Arc::default(),
             waivers: BTreeMap::new(),
             actions: BTreeMap::new(),
             accounts: Arc::default(),
@@ -183,6 +193,15 @@ impl State {
             Event::SecretOpened(event) => event.apply(self, at),
             Event::RunbookAdopted(event) => event.apply(self, at),
             Event::RunbookWithdrawn(event) => event.apply(self, at),
+            Event::DrillStarted(event) => event.apply(self, at),
+            Event::DrillFinished(event) => event.apply(self, at),
+            Event::DrillAbandoned(event) => event.apply(self, at),
+            Event::DrillReviewed(event) => event.apply(self, at),
+            Event::DrillStep(event) => event.apply(self, at),
+            Event::DrillException(event) => event.apply(self, at),
+            Event::DrillInterrupted(event) => event.apply(self, at),
+            Event::PartTaken(event) => event.apply(self, at),
+            Event::EvidenceKept(event) => event.apply(self, at),
             Event::WaiverGiven(event) => event.apply(self, at),
             Event::ActionOpened(event) => event.apply(self, at),
             Event::ActionClosed(event) => event.apply(self, at),
@@ -203,6 +222,7 @@ impl State {
             return;
         }
         Arc::make_mut(&mut self.accounts).cap_times(time);
+        drill::cap_times(Arc::make_mut(&mut self.drills), time);
         let seen = self.keys.values_mut().map(|key| &mut key.last_seen);
         let acknowledged = self.custodians.values_mut().filter_map(|who| who.acknowledged.as_mut());
         for stamp in seen.chain(acknowledged) {

@@ -55,6 +55,9 @@ pub enum UnfitValue {
     /// Not a tag.
     #[error("{0:?} isn't a tag: at most 128 characters, and no comma or semicolon")]
     Tag(String),
+    /// Not of the form `operator=alice`.
+    #[error("{0:?} isn't a part that somebody has, such as operator=alice")]
+    Part(String),
     /// Not of the form `prod-seed.2`.
     #[error("{0:?} isn't the name of a secret's value, such as prod-seed.2")]
     SecretName(String),

@@ -25,7 +25,7 @@ use crate::record::Digest;
 /// The largest attachment, in bytes.
 pub const MAX_ATTACHMENT: usize = 32 << 20;
 /// Its file may be this much larger: the lines above it, age's header, a tag for every 64 KiB.
-const OVERHEAD: usize = 64 << 10;
+pub(super) const ATTACHMENT_OVERHEAD: u64 = 64 << 10;
 
 /// A file that goes into a vault, and the digest by which an entry names it.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl OpenVault {
         let mut plaintext = head(&self.location().id.to_string(), &digest).into_bytes();
         plaintext.extend_from_slice(content);
         let ciphertext = cipher::encrypt(&plaintext, &[recipient]).map_err(AppendError::Encrypt)?;
-        let limit = content.len().saturating_add(OVERHEAD);
+        let limit = MAX_ATTACHMENT + ATTACHMENT_OVERHEAD as usize;
         let opened = self.records.decrypt(&ciphertext, limit).map_err(AppendError::ReadBack)?;
         let file = sha256(&ciphertext);
         let path = self.location().layout.attachment(&file);
@@ -86,7 +86,7 @@ impl OpenVault {
     ) -> Result<Vec<u8>, AttachmentError> {
         let layout = &self.location().layout;
         let path = layout.attachment(file);
-        let limit = MAX_ATTACHMENT + OVERHEAD;
+        let limit = MAX_ATTACHMENT + ATTACHMENT_OVERHEAD as usize;
         let bytes = read_bounded(&path, limit as u64)?;
         let shown = layout.shown(&path);
         if sha256(&bytes) != *file {

@@ -7,12 +7,13 @@ use std::thread;
 
 use thiserror::Error;
 
+use super::attachment::ATTACHMENT_OVERHEAD;
 use super::cipher::{AgeIdentity, OpenError};
 use super::compartment::{CompartmentError, CompartmentIdentity, CompartmentName};
 use super::identity::KeyFileError;
 use super::layout::GIT_LINE;
 use super::store::{StoreError, read_bounded};
-use super::{Layout, Location, MAX_FILE};
+use super::{Layout, Location, MAX_ATTACHMENT, MAX_FILE};
 use crate::log::{Entry, Fault, Head, MAX_ENTRY, Replay, Rule, sha256};
 use crate::record::{CompartmentSealed, Digest, RECORDS, SEEDS, Sealing, State, Time};
 
@@ -340,6 +341,7 @@ fn hold_against(
     faulty: bool,
 ) -> Result<(Vec<Damage>, Vec<PathBuf>), StoreError> {
     let mut named: Vec<(PathBuf, Digest, Weight)> = Vec::new();
+    let (mut damage, mut others) = (Vec::new(), Vec::new());
     for sealing in state.sealings() {
         match sealing {
             Sealing::Compartment(sealed) => {
@@ -352,6 +354,21 @@ fn hold_against(
             Sealing::Runbook(sha256) => {
                 named.push((layout.attachment(sha256), *sha256, Weight::Aside));
             }
+            Sealing::Evidence { file, bytes } => {
+                let path = layout.attachment(file);
+                match large_evidence(&path, *bytes) {
+                    Some(Ok(())) => {}
+                    Some(Err(reason)) => {
+                        damage.push(Damage {
+                            file: layout.shown(&path),
+                            reason,
+                            weight: Weight::Aside,
+                        });
+                    }
+                    None => named.push((path.clone(), *file, Weight::Aside)),
+                }
+                others.push(path);
+            }
             Sealing::Identity(sealed) => {
                 let (whose, slot, number) = (&sealed.custodian, &sealed.slot, sealed.generation);
                 let plugin = sealed
@@ -363,7 +380,6 @@ fn hold_against(
             }
         }
     }
-    let mut damage = Vec::new();
     for (path, digest, weight) in &named {
         let reason = match read_bounded(path, MAX_FILE) {
             Ok(bytes) if sha256(&bytes) == *digest => continue,
@@ -380,13 +396,29 @@ fn hold_against(
     let mut strays = Vec::new();
     // A faulty log's later entries may well name them.
     if !faulty {
-        let named: BTreeSet<&PathBuf> = named.iter().map(|(path, ..)| path).collect();
+        let named: BTreeSet<&PathBuf> =
+            named.iter().map(|(path, ..)| path).chain(&others).collect();
         let mut files = layout.files_in(&layout.compartments())?;
         files.extend(layout.files_in(&layout.identities())?);
         files.extend(layout.files_by_digest()?);
         strays.extend(files.into_iter().filter(|file| !named.contains(file)));
     }
     Ok((damage, strays))
+}
+
+/// Whether large evidence is there, as far as its size tells: whoever opens a vault doesn't wait
+/// until gigabytes are read, and `log verify` reads them. `None` of what is small.
+fn large_evidence(path: &Path, bytes: u32) -> Option<Result<(), String>> {
+    let bytes = u64::from(bytes);
+    if bytes + ATTACHMENT_OVERHEAD <= MAX_FILE {
+        return None;
+    }
+    Some(match path.symlink_metadata() {
+        Ok(file) if !file.is_file() => Err("isn't a regular file".to_owned()),
+        Ok(file) if (bytes..=bytes + ATTACHMENT_OVERHEAD).contains(&file.len()) => Ok(()),
+        Ok(_) => Err("isn't the file that the log names: its size is another".to_owned()),
+        Err(_) => Err("is missing, and the log names it".to_owned()),
+    })
 }
 
 /// What is done in spite of a damaged file of a compartment.
@@ -490,6 +522,23 @@ impl OpenVault {
     /// Files that aren't what the log says.
     pub fn damage(&self) -> &[Damage] {
         &self.damage
+    }
+
+    /// The evidence whose files aren't what the log says, all of which are read.
+    pub fn damaged_evidence(&self) -> Vec<Damage> {
+        let layout = &self.location.layout;
+        let look = |sealing: &Sealing| {
+            let Sealing::Evidence { file, .. } = sealing else { return None };
+            let path = layout.attachment(file);
+            let bytes = read_bounded(&path, MAX_ATTACHMENT as u64 + ATTACHMENT_OVERHEAD);
+            let reason = match bytes {
+                Ok(bytes) if sha256(&bytes) == *file => return None,
+                Ok(_) => "isn't the file that the log names: it was changed or replaced".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            Some(Damage { file: layout.shown(&path), reason, weight: Weight::Aside })
+        };
+        self.state().sealings().iter().filter_map(look).collect()
     }
 
     /// What is odd without being a fault or a damage, in words, by this clock: for people to

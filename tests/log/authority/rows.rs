@@ -6,7 +6,9 @@ use super::super::accounts::{
     account, linked, removed, renamed, root_email, signed_in, token_moved, tried, unlinked,
 };
 use super::super::compartments::chosen;
-use super::super::drills::{adopted, withdrawn};
+use super::super::drills::{
+    BOTH, abandoned, adopted, finished, live, reviewed, started, transcript, withdrawn,
+};
 use super::super::fixture::{checked, compartment, created, custodian, reader, sealed};
 use super::super::people::{
     People, acknowledged, action, bagged, changed, checks_every, closed, compromised, handed, left,
@@ -86,7 +88,9 @@ pub fn many() -> People {
         adopted("quarterly", 1),
     ];
     people.does(&["alice/primary", "bob/primary", "carol/primary"], events);
-    people.does(&["alice/primary", "bob/primary"], vec![with_phone("prod")]);
+    let both = &["alice/primary", "bob/primary"];
+    people.does(both, vec![with_phone("prod"), started("open", BOTH), started("over", BOTH)]);
+    people.does(both, vec![finished("over", BOTH)]);
     people.make("mallory/primary");
     people
 }
@@ -209,7 +213,26 @@ pub fn personal() -> Vec<Row> {
         each(handed("alice/primary", "alice", "bob")),
         each(bagged("bob/primary", "B-2", "alice", "bob")),
         each(opened("carol/primary", "B-1", true, ["bob", "alice"])),
+        each(started("another", BOTH)),
+        each(live("another", BOTH)),
+        each(finished("open", BOTH)),
+        each(abandoned("open", BOTH)),
+        row(
+            live("another", &["operator=alice"]),
+            &[&["alice/primary"], &["bob/primary", "alice/blue"]],
+            &[(&["bob/primary"], "in alice's name"), (&["alice/lost"], "a lost key")],
+        )
+        .fails_with(SUSPENDED),
+        row(
+            reviewed("over", "carol"),
+            &[&["carol/primary"], &["alice/primary", "carol/primary"]],
+            &[(&["bob/primary"], "in carol's name"), (&[], "nobody")],
+        )
+        .fails_with(SUSPENDED),
     ]
+    .into_iter()
+    .chain(transcript("open").into_iter().map(|event| each(event).after(finished("open", BOTH))))
+    .collect()
 }
 
 /// What alice and bob must both sign.
