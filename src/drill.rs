@@ -7,11 +7,14 @@
 //!
 //! This module decides from what it is given: it knows no file, clock, device or terminal.
 
+mod proof;
 mod record;
 mod state;
+mod transcript;
 
-pub use record::{Ending, Happened, Record, StepResult};
+pub use record::{Ending, Evidence, Happened, Opened, Record};
 pub use state::{Drill, Misplaced, Prompt, Visit, Way};
+pub use transcript::transcript;
 
 #[cfg(test)]
 mod tests;

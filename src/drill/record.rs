@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Handle, Line, Time};
+use crate::record::{Digest, Event, Handle, KeyName, Line, SecretName, StepResult, Time};
 
 /// One thing that happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub enum Happened {
         step: Handle,
     },
     /// It came to its end.
-    StepEnded(Ending),
+    StepEnded(Box<Ending>),
     /// Something wasn't as it should be, beyond what a step's end says.
     Exception {
         /// In words.
@@ -38,7 +38,16 @@ pub enum Happened {
         /// What was done about it.
         action: Option<Line>,
         /// Who approved of that.
-        approved_by: Option<Handle>,
+        approver: Option<Line>,
+    },
+    /// Somebody else takes over a part, or one that was empty.
+    PartTaken {
+        /// The role.
+        role: Handle,
+        /// Who has it from now on.
+        to: Handle,
+        /// Why.
+        reason: Line,
     },
     /// The people stopped for a while.
     Paused {
@@ -66,24 +75,63 @@ pub struct Ending {
     /// What was chosen, at a decision: its words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choice: Option<Line>,
-    /// The answers, one for each question, where there were any; each may be several lines.
+    /// The answers, one for each question, where there were any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub answers: Vec<Vec<Line>>,
-    /// What there is to say of it. Needed where it wasn't done.
+    pub answers: Vec<Line>,
+    /// What was seen. Needed where it wasn't done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remark: Option<Line>,
+    pub observed: Option<Line>,
+    /// The keys that were shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyName>,
+    /// The secret that was opened, and the entry with the receipt for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<Opened>,
+    /// The files that were kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+    /// What the step proved beside, for the entry that ends the drill.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proves: Vec<Event>,
 }
 
-/// How a step ended, in a word.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepResult {
-    /// As it should.
-    Done,
-    /// It was tried, and failed.
-    Failed,
-    /// It was left out.
-    Skipped,
-    /// There was nothing to do here.
-    NotApplicable,
+/// A secret that was opened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    /// Which value of which.
+    pub secret: SecretName,
+    /// The entry with the receipt.
+    pub receipt: u64,
+}
+
+/// A file that was kept.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// What it was called.
+    pub name: Line,
+    /// Its size, in bytes.
+    pub bytes: u32,
+    /// Its digest.
+    pub sha256: Digest,
+    /// Digest of the attachment that has it, encrypted.
+    pub file: Digest,
+}
+
+impl Ending {
+    /// An end of which there is nothing to say.
+    pub fn of(step: Handle, result: StepResult) -> Self {
+        Self {
+            step,
+            result,
+            choice: None,
+            answers: Vec::new(),
+            observed: None,
+            keys: Vec::new(),
+            opened: None,
+            evidence: Vec::new(),
+            proves: Vec::new(),
+        }
+    }
 }

@@ -2,8 +2,9 @@
 
 use thiserror::Error;
 
-use super::record::{Ending, Happened, Record, StepResult};
-use crate::record::{Handle, Line, OPERATOR, Time};
+use super::proof::check_proof;
+use super::record::{Ending, Happened, Record};
+use crate::record::{Handle, Line, OPERATOR, Part, StepResult, Time, WITNESS};
 use crate::runbook::{Runbook, Step, Target, Task};
 
 /// The most records of a drill.
@@ -13,8 +14,12 @@ const MAX_RECORDS: usize = 10_000;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Drill<'a> {
     runbook: &'a Runbook,
-    /// Who has which role.
-    roster: Vec<(Handle, Handle)>,
+    /// Who had which part at first.
+    first_roster: Vec<Part>,
+    /// Who has which part now.
+    roster: Vec<Part>,
+    /// Whether it was said what happened before this session.
+    explained: bool,
     records: Vec<Record>,
     visits: Vec<Visit>,
     place: Place,
@@ -36,6 +41,10 @@ enum Place {
 pub struct Visit {
     /// Its place in the runbook.
     pub step: usize,
+    /// Who did it.
+    pub person: Handle,
+    /// Who watched, if anybody.
+    pub witness: Option<Handle>,
     /// When it began.
     pub begun: Time,
     /// How it ended and when, if it did.
@@ -98,6 +107,14 @@ pub enum Misplaced {
         /// What is wrong.
         what: &'static str,
     },
+    /// There is no such role, or who takes it has another.
+    #[error("{person} can't be {role}: the runbook has no such role, or they have one already")]
+    NoPart {
+        /// The role.
+        role: Handle,
+        /// Who would have it.
+        person: Handle,
+    },
     /// Who confirms takes no part, or is the operator.
     #[error("{0} can't confirm that: somebody with another role than the operator's does")]
     NotConfirmed(Handle),
@@ -107,9 +124,41 @@ pub enum Misplaced {
 }
 
 impl<'a> Drill<'a> {
-    /// A drill that has just begun. The roster says who has which role: role, then person.
-    pub fn new(runbook: &'a Runbook, roster: Vec<(Handle, Handle)>) -> Self {
-        Self { runbook, roster, records: Vec::new(), visits: Vec::new(), place: Place::Before(0) }
+    /// A drill that has just begun.
+    pub fn new(runbook: &'a Runbook, roster: Vec<Part>) -> Self {
+        let (records, visits) = (Vec::new(), Vec::new());
+        let (first_roster, place) = (roster.clone(), Place::Before(0));
+        Self { runbook, first_roster, roster, explained: true, records, visits, place }
+    }
+
+    /// Who had which part at first.
+    pub fn first_roster(&self) -> &[Part] {
+        &self.first_roster
+    }
+
+    /// Who has which part now.
+    pub fn roster(&self) -> &[Part] {
+        &self.roster
+    }
+
+    /// Who has a role now.
+    pub fn holder(&self, role: &str) -> Option<&Handle> {
+        self.roster.iter().find(|part| part.role.as_str() == role).map(|part| &part.person)
+    }
+
+    /// Who does what falls to a role: the operator, where nobody has it.
+    pub fn doer(&self, role: &Handle) -> Option<&Handle> {
+        self.holder(role.as_str()).or_else(|| self.holder(OPERATOR))
+    }
+
+    /// Seconds that people spent on it, without those between sessions.
+    pub fn seconds(&self) -> u32 {
+        let ends = self.records.windows(2).filter_map(|pair| match pair {
+            [one, next] if next.session > one.session => Some(one.seconds),
+            _ => None,
+        });
+        let last = self.records.last().map(|last| last.seconds);
+        ends.chain(last).fold(0, u32::saturating_add)
     }
 
     /// The runbook.
@@ -129,12 +178,14 @@ impl<'a> Drill<'a> {
 
     /// The ways that were taken, in their order.
     pub fn ways(&self) -> Vec<Way> {
-        let way = |visit: &Visit| {
-            let (_, ending) = visit.ended.as_ref()?;
-            let to = way_on(self.runbook.steps.get(visit.step)?, ending).ok()?;
-            Some(Way { from: visit.step, to })
-        };
+        let way = |visit: &Visit| Some(Way { from: visit.step, to: self.way_on(visit)? });
         self.visits.iter().filter_map(way).collect()
+    }
+
+    /// Where a visit led.
+    pub fn way_on(&self, visit: &Visit) -> Option<Target> {
+        let (_, ending) = visit.ended.as_ref()?;
+        way_on(self.runbook.steps.get(visit.step)?, ending).ok()
     }
 
     /// What is to be asked or done next.
@@ -160,7 +211,14 @@ impl<'a> Drill<'a> {
         match &record.happened {
             Happened::StepBegun { step } => self.begin(step, record.at)?,
             Happened::StepEnded(ending) => self.end(ending, record.at, since)?,
-            Happened::Resumed { confirmed_by, .. } => self.check_confirmed(confirmed_by)?,
+            Happened::Resumed { confirmed_by, .. } => {
+                self.check_confirmed(confirmed_by)?;
+                self.explained = true;
+            }
+            Happened::PartTaken { role, to, .. } => {
+                self.hand_over(role, to, &record)?;
+                self.spend(since);
+            }
             Happened::Exception { .. } | Happened::Paused { .. } => self.spend(since),
         }
         self.records.push(record);
@@ -170,14 +228,18 @@ impl<'a> Drill<'a> {
     /// Checks that a record may follow the last one in time. Gives the seconds between them.
     fn check_session(&self, record: &Record) -> Result<u32, Misplaced> {
         let resumes = matches!(record.happened, Happened::Resumed { .. });
+        let explains = resumes || matches!(record.happened, Happened::PartTaken { .. });
         let Some(last) = self.records.last() else {
             return if resumes { Err(Misplaced::NotInterrupted) } else { Ok(0) };
         };
         if record.session > last.session {
-            return if resumes { Ok(0) } else { Err(Misplaced::Unexplained) };
+            return if explains { Ok(0) } else { Err(Misplaced::Unexplained) };
         }
         if record.session < last.session || record.seconds < last.seconds {
             return Err(Misplaced::Clock);
+        }
+        if !self.explained {
+            return if explains { Ok(0) } else { Err(Misplaced::Unexplained) };
         }
         if resumes {
             return Err(Misplaced::NotInterrupted);
@@ -190,10 +252,25 @@ impl<'a> Drill<'a> {
 
     fn check_confirmed(&self, person: &Handle) -> Result<(), Misplaced> {
         let mut roster = self.roster.iter();
-        if roster.any(|(role, holder)| holder == person && role.as_str() != OPERATOR) {
+        let confirms = |part: &Part| part.person == *person && part.role.as_str() != OPERATOR;
+        // Who is alone in a live run has nobody else to ask.
+        let is_alone = matches!(self.roster.as_slice(), [only] if only.person == *person);
+        if is_alone || roster.any(confirms) {
             return Ok(());
         }
         Err(Misplaced::NotConfirmed(person.clone()))
+    }
+
+    fn hand_over(&mut self, role: &Handle, to: &Handle, record: &Record) -> Result<(), Misplaced> {
+        let has_a_part = self.roster.iter().any(|part| part.person == *to);
+        if has_a_part || !self.runbook.roles.iter().any(|known| known.id == *role) {
+            return Err(Misplaced::NoPart { role: role.clone(), person: to.clone() });
+        }
+        // In a session that isn't explained yet, that is still to come.
+        self.explained &= self.records.last().is_none_or(|last| last.session == record.session);
+        self.roster.retain(|part| part.role != *role);
+        self.roster.push(Part { role: role.clone(), person: to.clone() });
+        Ok(())
     }
 
     fn begin(&mut self, name: &Handle, at: Time) -> Result<(), Misplaced> {
@@ -204,7 +281,10 @@ impl<'a> Drill<'a> {
         let is_it =
             |place: &usize| self.runbook.steps.get(*place).is_some_and(|step| step.id == *name);
         let place = next.filter(is_it).ok_or_else(|| Misplaced::NotNext(name.clone()))?;
-        self.visits.push(Visit { step: place, begun: at, ended: None, seconds: 0 });
+        let (person, witness) =
+            self.people_of(place).ok_or_else(|| Misplaced::NotNext(name.clone()))?;
+        let (ended, seconds) = (None, 0);
+        self.visits.push(Visit { step: place, person, witness, begun: at, ended, seconds });
         self.place = Place::In(place);
         Ok(())
     }
@@ -213,17 +293,30 @@ impl<'a> Drill<'a> {
         let not_next = || Misplaced::NotNext(ending.step.clone());
         let Place::In(place) = self.place else { return Err(not_next()) };
         let step = self.runbook.steps.get(place).filter(|step| step.id == ending.step);
-        let target = way_on(step.ok_or_else(not_next)?, ending)
-            .map_err(|what| Misplaced::Unfit { step: ending.step.clone(), what })?;
+        let step = step.ok_or_else(not_next)?;
+        let unfit = |what| Misplaced::Unfit { step: ending.step.clone(), what };
+        let target = way_on(step, ending).map_err(unfit)?;
+        check_proof(step, ending, |role| self.doer(role).cloned()).map_err(unfit)?;
+        let (person, witness) = self.people_of(place).ok_or_else(not_next)?;
         self.spend(since);
         if let Some(visit) = self.visits.last_mut() {
             visit.ended = Some((at, ending.clone()));
+            // They may have changed since it began.
+            (visit.person, visit.witness) = (person, witness);
         }
         self.place = match target {
             Target::Step(next) => Place::Before(next),
             Target::End => Place::End,
         };
         Ok(())
+    }
+
+    /// Who does a step, and who watches them do it.
+    fn people_of(&self, place: usize) -> Option<(Handle, Option<Handle>)> {
+        let person = self.doer(&self.runbook.steps.get(place)?.by)?.clone();
+        let others = [WITNESS, OPERATOR].into_iter().filter_map(|role| self.holder(role));
+        let witness = others.into_iter().find(|other| **other != person).cloned();
+        Some((person, witness))
     }
 
     /// Counts seconds to the step that people are at.
@@ -237,14 +330,16 @@ impl<'a> Drill<'a> {
 /// Where a step leads when it ends like this, or why it can't.
 fn way_on(step: &Step, ending: &Ending) -> Result<Target, &'static str> {
     let done = ending.result == StepResult::Done;
-    if !done && ending.remark.is_none() {
+    if ending.result == StepResult::Unfinished {
+        return Err("a step that ended isn't unfinished");
+    }
+    if !done && ending.observed.is_none() {
         return Err("a step that wasn't done needs a word on why");
     }
     if let Task::Record { asks } = &step.task
         && done
     {
-        let answered = ending.answers.iter().all(|answer| !answer.is_empty());
-        if ending.answers.len() != asks.len() || !answered {
+        if ending.answers.len() != asks.len() {
             return Err("each of its questions is answered, and no other");
         }
     } else if !ending.answers.is_empty() {
