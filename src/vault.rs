@@ -18,6 +18,7 @@ mod compartment;
 pub mod fido2prf;
 mod found;
 mod identity;
+mod journal;
 mod layout;
 mod lock;
 mod memory;
@@ -33,6 +34,7 @@ pub use cipher::{AgeIdentity, AgeIdentityError, OpenError, Recipient, RecipientE
 pub use compartment::{CompartmentError, CompartmentIdentity, CompartmentName, EpochOrder};
 pub use found::{FoundError, Founded, Staging};
 pub use identity::{IdentityError, IdentityName, KeyFileError, PersonalIdentity};
+pub use journal::{Journal, JournalError};
 pub use layout::{IdentityHint, Layout, Location, NoVault, VaultFile};
 pub use lock::{Lock, LockError};
 pub use memory::{HeadMemory, Memory, MemoryError, Remembered};

@@ -271,7 +271,8 @@ fn a_step_proves_what_it_asks_for_and_nothing_else() {
         })
     };
     let key = |name: &str| name.parse().unwrap();
-    let cases: [(&str, &dyn Fn(&mut Ending), &str); 14] = [
+    type Change<'a> = &'a dyn Fn(&mut Ending);
+    let cases: [(&str, Change<'_>, &str); 14] = [
         ("keys", &|e| e.keys.truncate(2), "somebody shows no key"),
         ("keys", &|e| e.keys.push(key("carol/primary")), "keys of other people are shown"),
         ("sign-out", &|e| e.keys.push(key("bob/primary")), "it asks for no key"),

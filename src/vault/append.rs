@@ -208,6 +208,7 @@ impl OpenVault {
             remove_leftovers(folder);
         }
         remove_founded_staging(&layout);
+        self.remove_old_drafts();
         let mut written = Vec::new();
         let linked = files
             .iter()

@@ -12,6 +12,8 @@
 //! Stock age and `tail -n +5` give what was attached, whatever it is. This module must not decide
 //! what is attached, nor show it.
 
+use std::path::Path;
+
 use thiserror::Error;
 
 use super::append::records_recipient;
@@ -84,11 +86,32 @@ impl OpenVault {
         file: &Digest,
         content: &Digest,
     ) -> Result<Vec<u8>, AttachmentError> {
-        let layout = &self.location().layout;
-        let path = layout.attachment(file);
+        let path = self.location().layout.attachment(file);
+        let (_, opened) = self.opened_attachment(&path, file, content)?;
+        Ok(opened)
+    }
+
+    /// The bytes of an attachment's file that is elsewhere still, and holds what it should.
+    pub(super) fn read_attachment(
+        &self,
+        path: &Path,
+        file: &Digest,
+        content: &Digest,
+    ) -> Result<Vec<u8>, AttachmentError> {
+        let (bytes, _) = self.opened_attachment(path, file, content)?;
+        Ok(bytes)
+    }
+
+    /// The bytes of a file, and what is in it.
+    fn opened_attachment(
+        &self,
+        path: &Path,
+        file: &Digest,
+        content: &Digest,
+    ) -> Result<(Vec<u8>, Vec<u8>), AttachmentError> {
         let limit = MAX_ATTACHMENT + ATTACHMENT_OVERHEAD as usize;
-        let bytes = read_bounded(&path, limit as u64)?;
-        let shown = layout.shown(&path);
+        let bytes = read_bounded(path, limit as u64)?;
+        let shown = self.location().layout.shown(path);
         if sha256(&bytes) != *file {
             return Err(AttachmentError::Changed(shown));
         }
@@ -98,7 +121,8 @@ impl OpenVault {
             .map_err(|source| AttachmentError::Closed { file: shown.clone(), source })?;
         let head = head(&self.location().id.to_string(), content);
         let inside = opened.strip_prefix(head.as_bytes()).filter(|rest| sha256(rest) == *content);
-        inside.map(<[u8]>::to_vec).ok_or(AttachmentError::Other(shown))
+        let inside = inside.map(<[u8]>::to_vec).ok_or(AttachmentError::Other(shown))?;
+        Ok((bytes, inside))
     }
 }
 

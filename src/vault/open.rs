@@ -11,6 +11,7 @@ use super::attachment::ATTACHMENT_OVERHEAD;
 use super::cipher::{AgeIdentity, OpenError};
 use super::compartment::{CompartmentError, CompartmentIdentity, CompartmentName};
 use super::identity::KeyFileError;
+use super::journal::drill_of;
 use super::layout::GIT_LINE;
 use super::store::{StoreError, read_bounded};
 use super::{Layout, Location, MAX_ATTACHMENT, MAX_FILE};
@@ -401,6 +402,12 @@ fn hold_against(
         let mut files = layout.files_in(&layout.compartments())?;
         files.extend(layout.files_in(&layout.identities())?);
         files.extend(layout.files_by_digest()?);
+        // Of a drill that is under way nothing is named yet.
+        let under_way = |folder: &PathBuf| {
+            let drill = drill_of(folder).and_then(|drill| state.drills().get(&drill).cloned());
+            drill.is_some_and(|run| run.is_open())
+        };
+        strays.extend(layout.drafts()?.into_iter().filter(|folder| !under_way(folder)));
         strays.extend(files.into_iter().filter(|file| !named.contains(file)));
     }
     Ok((damage, strays))
