@@ -21,6 +21,7 @@ mod cosigners;
 mod custodian;
 mod demo;
 mod device;
+mod drill;
 mod due;
 mod enrolment;
 mod epochs;
@@ -114,6 +115,9 @@ enum Command {
     /// What people do, step by step, on a screen and on paper
     #[command(subcommand)]
     Runbook(runbook::Command),
+    /// Going through a runbook, two people at a time
+    #[command(subcommand)]
+    Drill(Box<drill::Command>),
     /// The signed log
     #[command(subcommand)]
     Log(log::Command),
@@ -202,17 +206,29 @@ fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Secret(command) => secret::run(context, *command),
         Command::Totp(command) => totp::run(context, *command),
         Command::Runbook(command) => runbook::run(context, command),
+        Command::Drill(command) => drill::run(context, *command),
         Command::Log(command) => log::run(context, command),
         Command::Demo(demo) => demo::run(context, demo, perform),
     }
 }
 
-/// Runs another command line in the same world, for the demo.
-fn perform(context: &Context, arguments: Vec<OsString>) -> Result<Answer, Failure> {
+/// Runs another command line in the same world, for the demo, whose people go through its drill.
+fn perform(
+    context: &Context,
+    arguments: Vec<OsString>,
+    people: &dyn drill::People,
+) -> Result<Answer, Failure> {
     let cli = Cli::try_parse_from(arguments).map_err(|error| {
         Failure::because(exit::FAILED, "a step of the demo is no command, which is a bug", &error)
     })?;
-    run(&context.with_globals(cli.globals), cli.command)
+    let context = context.with_globals(cli.globals);
+    match cli.command {
+        Command::Drill(command) => match *command {
+            drill::Command::Start(start) => drill::start_with(&context, &start, people),
+            other => drill::run(&context, other),
+        },
+        command => run(&context, command),
+    }
 }
 
 fn print(answer: &Answer, json: bool) -> io::Result<()> {

@@ -35,7 +35,7 @@ pub enum WaiverCommand {
 
 /// The end of a day in UTC, given as a date.
 #[derive(Debug, Clone, Copy)]
-pub struct Day(Time);
+pub struct Day(pub Time);
 
 impl FromStr for Day {
     type Err = &'static str;
@@ -138,7 +138,8 @@ pub fn run_waiver(context: &Context, command: WaiverCommand) -> Result<Answer, F
     })
 }
 
-fn id_or_next(
+/// The id that is given, or the next number of its kind.
+pub fn id_or_next(
     given: Option<&Handle>,
     what: &str,
     taken: &BTreeSet<&Handle>,

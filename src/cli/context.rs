@@ -168,6 +168,11 @@ impl Context {
         if self.interrupted.load(Ordering::Relaxed) { Err(Failure::interrupted()) } else { Ok(()) }
     }
 
+    /// Takes a Ctrl-C for answered: whoever pressed it was asked what they want.
+    pub fn forgive_interruption(&self) {
+        self.interrupted.store(false, Ordering::Relaxed);
+    }
+
     /// From now on a signal ends the process at once: all is done but telling it, and whoever
     /// should read that may not. An entry that was `recorded` stands.
     pub fn only_tells(&self, recorded: Option<u64>) {
@@ -212,6 +217,11 @@ impl Context {
 
     /// This machine's memory of heads: `$XDG_STATE_HOME/keymuster/heads`.
     pub fn memory(&self) -> Result<HeadMemory, Failure> {
+        self.memory_of("heads")
+    }
+
+    /// The same of another kind of heads, in a folder of its own.
+    pub fn memory_of(&self, kind: &str) -> Result<HeadMemory, Failure> {
         let state = self.home_folder("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
             Failure::new(
                 exit::FAILED,
@@ -219,7 +229,7 @@ impl Context {
             )
             .hint("set XDG_STATE_HOME to a folder that stays")
         })?;
-        Ok(HeadMemory::new(&state.join("keymuster/heads")))
+        Ok(HeadMemory::new(&state.join("keymuster").join(kind)))
     }
 
     /// A folder of the XDG base directories: that of the environment, or the one in HOME.

@@ -13,10 +13,11 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::context::Context;
+use super::drill::{Asked, People, Topic};
 use super::exit;
 use super::failure::Failure;
 use super::output::Answer;
-use crate::record::Time;
+use crate::record::{Handle, SecretName, Time};
 use crate::totp::{Generator, Parameters, Seed, Strength};
 use crate::vault::{AgeIdentity, export_file, make_folder};
 
@@ -48,7 +49,7 @@ struct Left {
 }
 
 /// Runs one command line.
-type Perform = fn(&Context, Vec<OsString>) -> Result<Answer, Failure>;
+type Perform = fn(&Context, Vec<OsString>, &dyn People) -> Result<Answer, Failure>;
 
 pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Failure> {
     let dir = demo.dir.as_path();
@@ -71,9 +72,14 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
     let paper_fds = [&alice_file, &bob_file].map(|file| file.as_raw_fd().to_string());
     let token = Token::new(context, at("token.seed"))?;
 
-    for step in steps(&vault, &reader, &recipient, &paper_fds, &token, &bundle) {
+    let password = at("password");
+    export_file(&password, b"correct horse battery staple\n")?;
+    let page = at("credentials-page.txt");
+    export_file(&page, b"A picture of the page Security credentials would be here.\n")?;
+    let people = Actors { context, quiet, token: &token, page: &page };
+    for step in steps(&vault, &reader, &recipient, &paper_fds, (&token, &password), &bundle)? {
         context.check_interrupted()?;
-        take(context, quiet, step, perform)?;
+        take(context, quiet, step, perform, &people)?;
     }
     let left = Left {
         vault: shown(&vault),
@@ -99,18 +105,17 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
     Ok(Answer::new("demo", &left, human))
 }
 
-/// A token that somebody could have, made up: its seed, and what it shows.
-struct Token {
+/// A token that somebody could have, made up.
+struct Token<'a> {
+    context: &'a Context,
     /// With the seed, as it would lie in a safe.
     file: PathBuf,
-    /// The last code and the present one.
-    codes: [String; 2],
-    /// When it showed the latter: the steps before the check take their time.
-    shown: Time,
+    /// What makes its codes.
+    generator: Generator,
 }
 
-impl Token {
-    fn new(context: &Context, file: PathBuf) -> Result<Self, Failure> {
+impl<'a> Token<'a> {
+    fn new(context: &'a Context, file: PathBuf) -> Result<Self, Failure> {
         // As many characters as AWS gives, five bits each.
         const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         let random = Zeroizing::new(context.random::<64>()?);
@@ -122,12 +127,82 @@ impl Token {
         };
         let text = std::str::from_utf8(&text).map_err(|error| bug(&error))?;
         let seed = Seed::from_base32(text, Strength::Rfc4226).map_err(|error| bug(&error))?;
-        let generator = Generator::new(&seed, Parameters::default());
-        let now = context.now()?;
+        Ok(Self { context, file, generator: Generator::new(&seed, Parameters::default()) })
+    }
+
+    /// The last code and the present one, and when it is that.
+    fn codes(&self) -> Result<([String; 2], Time), Failure> {
+        let now = self.context.now()?;
         let seconds = u64::try_from(now.moment().timestamp()).unwrap_or(0);
-        let step = generator.parameters().step_at(seconds);
-        let code = |step| generator.code(step).expose().to_string();
-        Ok(Self { file, codes: [code(step.saturating_sub(1)), code(step)], shown: now })
+        let step = self.generator.parameters().step_at(seconds);
+        let code = |step| self.generator.code(step).expose().to_string();
+        Ok(([code(step.saturating_sub(1)), code(step)], now))
+    }
+}
+
+/// Alice and bob, as the demo has them act.
+struct Actors<'a> {
+    context: &'a Context,
+    quiet: bool,
+    token: &'a Token<'a>,
+    /// What they keep as evidence.
+    page: &'a Path,
+}
+
+impl Actors<'_> {
+    fn answer(&self, asked: &Asked<'_>) -> Result<String, Failure> {
+        let step = asked.step.map(Handle::as_str).unwrap_or_default();
+        Ok(match asked.topic {
+            Topic::Code(which) => {
+                let ([before, now], _) = self.token.codes()?;
+                if which == 1 { before } else { now }
+            }
+            Topic::File if step == "credentials" && asked.text.contains("another") => String::new(),
+            Topic::File => self.page.to_string_lossy().into_owned(),
+            Topic::Answer if asked.text.contains("torn") => "No".to_owned(),
+            Topic::Answer => "B-1041 and B-1042, as recorded".to_owned(),
+            Topic::EventId => "0d2c3a0e-5d5f-4f0c-9a3e-2f6f3d1b7c11".to_owned(),
+            Topic::Pick | Topic::Choice => "1".to_owned(),
+            Topic::YesOrNo | Topic::Closing => "yes".to_owned(),
+            Topic::Keys => "done".to_owned(),
+            Topic::Done | Topic::Finding | Topic::Other => String::new(),
+        })
+    }
+}
+
+impl People for Actors<'_> {
+    fn say(&self, text: &str) {
+        // What is said is for whoever watches: that it can't be is told by the next command.
+        let _ = indented(self.quiet, text);
+    }
+
+    fn ask(&self, asked: &Asked<'_>) -> Result<String, Failure> {
+        self.context.check_interrupted()?;
+        let answer = self.answer(asked)?;
+        let text = asked.text.trim_end();
+        let shown = if answer.is_empty() { "[Enter]" } else { answer.as_str() };
+        indented(self.quiet, &format!("{text} {shown}"))?;
+        Ok(answer)
+    }
+
+    fn ask_ticking(
+        &self,
+        asked: &Asked<'_>,
+        watch: &dyn Fn() -> String,
+    ) -> Result<String, Failure> {
+        indented(self.quiet, &watch())?;
+        self.ask(asked)
+    }
+
+    fn show(&self, secret: &SecretName, _receipt: u64, _value: &str) -> Result<(), Failure> {
+        indented(
+            self.quiet,
+            &format!("({secret} stands on the terminal alone, until Enter is pressed)"),
+        )
+    }
+
+    fn are_there(&self) -> bool {
+        false
     }
 }
 
@@ -144,9 +219,9 @@ fn steps(
     reader: &Path,
     recipient: &str,
     [alice_paper, bob_paper]: &[String; 2],
-    token: &Token,
+    (token, password): (&Token<'_>, &Path),
     bundle: &Path,
-) -> Vec<Step> {
+) -> Result<Vec<Step>, Failure> {
     let line = |words: &[&str]| -> Vec<OsString> { words.iter().map(OsString::from).collect() };
     let on_vault = |mut arguments: Vec<OsString>| {
         arguments.extend([OsString::from("--vault"), vault.into()]);
@@ -169,13 +244,21 @@ fn steps(
     ]));
     let bob = ["custodian", "add", "bob", "--name", "Bob B.", "--key", "primary"];
     let add = line(&[&bob[..], &["--paper-fd", bob_paper]].concat());
-    let [before, now] = &token.codes;
+    let ([before, now], shown_at) = &token.codes()?;
     let mut check = line(&["totp", "check", "--account", "prod", "--code", before, "--code", now]);
-    check.extend(line(&["--at", &token.shown.to_string(), "--seed-file"]));
+    check.extend(line(&["--at", &shown_at.to_string(), "--seed-file"]));
     check.push(OsString::from(&token.file));
     let mut export = line(&["log", "export"]);
     export.push(bundle.into());
-    vec![
+    let store = |name: &str, kind: &str, file: &Path, more: &[&str]| {
+        let store = ["secret", "store", name, "--kind", kind, "--account", "prod"];
+        let mut store = line(&[&store[..], more, &["--file"]].concat());
+        store.push(file.into());
+        store
+    };
+    let drill = ["drill", "start", "quarterly", "--account", "prod"];
+    let drill = [&drill[..], &["--as", "operator=alice", "--as", "witness=bob"]].concat();
+    Ok(vec![
         Step {
             why: "Alice founds the vault with her security key: five touches.",
             arguments: init,
@@ -248,6 +331,26 @@ fn steps(
             ),
         },
         Step {
+            why: "The seed and the root user's password go into custody: opening them leaves a receipt.",
+            arguments: on_vault(store("prod-seed", "seed", &token.file, &["--token", "phone"])),
+            for_real: Some("the same without --file: it asks for the seed, and shows nothing"),
+        },
+        Step {
+            why: "",
+            arguments: on_vault(store("prod-password", "password", password, &[])),
+            for_real: None,
+        },
+        Step {
+            why: "Which runbooks they run is theirs to decide, two by two.",
+            arguments: on_vault(line(&["runbook", "adopt", "quarterly"])),
+            for_real: Some("read it first: keymuster runbook show quarterly"),
+        },
+        Step {
+            why: "The quarterly drill: could they get into root tonight? Alice does it, bob watches.",
+            arguments: on_vault(line(&drill)),
+            for_real: Some("the same, at a terminal: people answer, and nothing does for them"),
+        },
+        Step {
             why: "What is known of the account, and what is missing?",
             arguments: as_reader(line(&["account", "show", "prod"])),
             for_real: None,
@@ -272,10 +375,16 @@ fn steps(
             arguments: as_reader(export),
             for_real: None,
         },
-    ]
+    ])
 }
 
-fn take(context: &Context, quiet: bool, step: Step, perform: Perform) -> Result<(), Failure> {
+fn take(
+    context: &Context,
+    quiet: bool,
+    step: Step,
+    perform: Perform,
+    people: &Actors<'_>,
+) -> Result<(), Failure> {
     let words: Vec<String> =
         step.arguments.iter().map(|word| quoted(&word.to_string_lossy())).collect();
     say(quiet, &format!("\n{}\n  $ keymuster {}\n", step.why, words.join(" ")))?;
@@ -283,10 +392,14 @@ fn take(context: &Context, quiet: bool, step: Step, perform: Perform) -> Result<
         say(quiet, &format!("  for real:  {for_real}\n"))?;
     }
     let arguments = [OsString::from("keymuster")].into_iter().chain(step.arguments).collect();
-    let answer = perform(context, arguments)?;
+    let answer = perform(context, arguments, people)?;
+    indented(quiet, answer.human())
+}
+
+fn indented(quiet: bool, text: &str) -> Result<(), Failure> {
     let indent =
         |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("    {line}\n") };
-    let indented: String = answer.human().lines().map(indent).collect();
+    let indented: String = text.lines().map(indent).collect();
     say(quiet, &indented)
 }
 

@@ -38,6 +38,10 @@ pub const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 /// After how long words that change are drawn anew.
 const ANEW: Duration = Duration::from_secs(1);
 
+/// Remembers where the cursor is, goes to the line above, and wipes it.
+const UP: &[u8] = b"\x1b7\x1b[1A\r\x1b[2K";
+/// Goes back there.
+const DOWN: &[u8] = b"\x1b8";
 /// Enters the alternate screen, which has no scrollback.
 const ASIDE: &[u8] = b"\x1b[?1049h";
 /// Wipes a screen, and begins at its top.
@@ -66,6 +70,8 @@ enum Look<'a> {
     Aside(&'a [&'a str]),
     /// The same, below words that change while it stands there.
     Changing(&'a Changing<'a>),
+    /// As any line, below one that changes while it stands there.
+    Ticking(&'a dyn Fn() -> String),
 }
 
 /// Gives the words that are right now, each second anew; none once they are no more.
@@ -134,6 +140,16 @@ impl Terminal {
         self.answer(question, Look::Changing(secret)).map(drop)
     }
 
+    /// Asks for a line below another one that changes, such as a stop-watch. The question must fit
+    /// on one line.
+    pub fn ask_ticking(
+        &self,
+        watch: &dyn Fn() -> String,
+        question: &Question<'_>,
+    ) -> Result<String, Failure> {
+        Ok(self.answer(question, Look::Ticking(watch))?.trim().to_owned())
+    }
+
     fn answer(
         &self,
         question: &Question<'_>,
@@ -167,6 +183,10 @@ impl Terminal {
             };
             match look {
                 Look::Plain | Look::Unseen => {}
+                Look::Ticking(watch) => {
+                    put(watch().as_bytes())?;
+                    put(b"\n")?;
+                }
                 Look::Aside(above) => {
                     put(ASIDE)?;
                     put(WIPE)?;
@@ -190,6 +210,7 @@ impl Terminal {
         };
         asked(ask())?;
         let mut drawn = Instant::now();
+        let moves = std::env::var_os("TERM").is_some_and(|name| name != "dumb");
         // With all room at once, no copy of a secret is left behind.
         let mut line = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
         let interrupted = || {
@@ -215,6 +236,14 @@ impl Terminal {
                 if !asked(ask())? {
                     break;
                 }
+            }
+            if let Look::Ticking(watch) = look
+                && moves
+                && drawn.elapsed() >= ANEW
+            {
+                drawn = Instant::now();
+                let anew = [UP, watch().as_bytes(), DOWN].concat();
+                asked(write_while(tty, &anew, || false).map(|()| true))?;
             }
             match poll(&mut [PollFd::new(tty, PollFlags::IN)], Some(&LOOK)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => continue,

@@ -1,15 +1,15 @@
 //! `keymuster runbook`: what people do, step by step, on a screen and on paper.
 
 mod adopt;
-mod chosen;
+pub mod chosen;
 mod faults;
 mod lint;
 mod list;
 mod page;
 mod print;
-mod prose;
+pub mod prose;
 mod show;
-mod words;
+pub mod words;
 
 use clap::Subcommand;
 

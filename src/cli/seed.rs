@@ -108,6 +108,11 @@ impl SeedSource {
 }
 
 impl SeedForm {
+    /// What is usual, unless the seed says otherwise itself.
+    pub fn plain() -> Self {
+        Self { algorithm: None, digits: None, period: None, allow_short_seed: false }
+    }
+
     /// A seed from a picture, from a file, from a descriptor, or else from whoever is asked.
     pub fn given(
         &self,

@@ -1,11 +1,11 @@
 //! `keymuster totp`: seeds of one-time codes, and the devices that have them.
 
 mod check;
-mod codes;
+pub mod codes;
 mod drift;
 mod identify;
 mod show;
-mod verdict;
+pub mod verdict;
 
 use clap::Subcommand;
 

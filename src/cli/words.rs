@@ -14,7 +14,7 @@ use crate::record::{
 };
 use crate::sshsig::PublicKey;
 
-pub use drill::run_for;
+pub use drill::{duration, run_for};
 
 /// How many accounts of a list are told with all that is known of them.
 const MAX_ACCOUNTS: usize = 20;

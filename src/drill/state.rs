@@ -281,8 +281,8 @@ impl<'a> Drill<'a> {
         let is_it =
             |place: &usize| self.runbook.steps.get(*place).is_some_and(|step| step.id == *name);
         let place = next.filter(is_it).ok_or_else(|| Misplaced::NotNext(name.clone()))?;
-        let (person, witness) =
-            self.people_of(place).ok_or_else(|| Misplaced::NotNext(name.clone()))?;
+        let people = self.runbook.steps.get(place).and_then(|step| self.people_of(step));
+        let (person, witness) = people.ok_or_else(|| Misplaced::NotNext(name.clone()))?;
         let (ended, seconds) = (None, 0);
         self.visits.push(Visit { step: place, person, witness, begun: at, ended, seconds });
         self.place = Place::In(place);
@@ -297,7 +297,7 @@ impl<'a> Drill<'a> {
         let unfit = |what| Misplaced::Unfit { step: ending.step.clone(), what };
         let target = way_on(step, ending).map_err(unfit)?;
         check_proof(step, ending, |role| self.doer(role).cloned()).map_err(unfit)?;
-        let (person, witness) = self.people_of(place).ok_or_else(not_next)?;
+        let (person, witness) = self.people_of(step).ok_or_else(not_next)?;
         self.spend(since);
         if let Some(visit) = self.visits.last_mut() {
             visit.ended = Some((at, ending.clone()));
@@ -312,8 +312,8 @@ impl<'a> Drill<'a> {
     }
 
     /// Who does a step, and who watches them do it.
-    fn people_of(&self, place: usize) -> Option<(Handle, Option<Handle>)> {
-        let person = self.doer(&self.runbook.steps.get(place)?.by)?.clone();
+    pub fn people_of(&self, step: &Step) -> Option<(Handle, Option<Handle>)> {
+        let person = self.doer(&step.by)?.clone();
         let others = [WITNESS, OPERATOR].into_iter().filter_map(|role| self.holder(role));
         let witness = others.into_iter().find(|other| **other != person).cloned();
         Some((person, witness))

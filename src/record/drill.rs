@@ -56,6 +56,8 @@ pub struct DrillRun {
     pub start: DrillStarted,
     /// When that was.
     pub started: Stamp,
+    /// Digest of the file that has its runbook, encrypted.
+    pub file: Digest,
     /// The roles that somebody must have in it.
     pub roles: Vec<Handle>,
     /// Those that may be left empty.
@@ -209,6 +211,7 @@ impl DrillStarted {
         let run = DrillRun {
             start: self.clone(),
             started: at,
+            file: adoption.file,
             roles: adoption.roles.clone(),
             optional_roles: adoption.optional_roles.clone(),
             target_minutes: adoption.target_minutes,

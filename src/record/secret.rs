@@ -120,6 +120,8 @@ pub enum Purpose {
     Check,
     /// To tell which one makes the codes of a device.
     Identify,
+    /// For the steps of a drill.
+    Drill,
 }
 
 impl Purpose {
@@ -130,6 +132,7 @@ impl Purpose {
             Self::Code => "code",
             Self::Check => "check",
             Self::Identify => "identify",
+            Self::Drill => "drill",
         }
     }
 }

@@ -39,20 +39,23 @@ impl Which {
         let session = Session::open(context)?;
         let known = session.state().runbooks().get(&name);
         let known = known.ok_or_else(|| not_adopted(session.state(), &name))?;
-        read_adopted(&session, &known.adoption)
+        let RunbookAdopted { runbook, version, sha256, file, .. } = &known.adoption;
+        read_adopted(&session, &format!("{runbook}, version {version}"), (file, sha256))
     }
 }
 
-/// A runbook as it was adopted.
-pub fn read_adopted(session: &Session<'_>, adoption: &RunbookAdopted) -> Result<Chosen, Failure> {
-    let bytes = session.vault.open_attachment(&adoption.file, &adoption.sha256)?;
-    let (id, version) = (&adoption.runbook, adoption.version);
+/// A runbook as it was adopted, out of the file of this digest. `name` is how faults call it.
+pub fn read_adopted(
+    session: &Session<'_>,
+    name: &str,
+    (file, sha256): (&Digest, &Digest),
+) -> Result<Chosen, Failure> {
+    let bytes = session.vault.open_attachment(file, sha256)?;
     match read(&bytes) {
-        Ok(runbook) => Ok(Chosen { runbook, sha256: adoption.sha256, bytes }),
+        Ok(runbook) => Ok(Chosen { runbook, sha256: *sha256, bytes }),
         Err(faults) => {
-            let name = format!("{id}, version {version}, as adopted");
-            session.context.terminal.say(told(&name, &bytes, &faults).trim_end());
-            Err(Failure::new(exit::NO, format!("{name}, is no sound runbook"))
+            session.context.terminal.say(told(name, &bytes, &faults).trim_end());
+            Err(Failure::new(exit::NO, format!("{name}, as adopted, is no sound runbook"))
                 .hint("another version of keymuster adopted it: adopt a newer one of it"))
         }
     }

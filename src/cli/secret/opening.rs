@@ -111,11 +111,11 @@ impl Closed {
 /// be opened are left out.
 pub fn open_secrets(
     session: &mut Session<'_>,
-    mut opener: Cosigner,
+    opener: &Cosigner,
     opening: Opening,
     by: &[By],
 ) -> Result<Opened, Failure> {
-    let identity = opener.identity.take().ok_or_else(|| {
+    let identity = opener.identity.as_ref().ok_or_else(|| {
         Failure::new(exit::FAILED, "the identity that opens secrets isn't open, which is a bug")
     })?;
     let mut compartments: BTreeMap<Handle, CompartmentIdentity> = BTreeMap::new();
@@ -141,7 +141,7 @@ pub fn open_secrets(
     let events = std::slice::from_ref(&event);
     state_after(session.context, session.state(), events, &[])?;
     let matter = Matter::of(events);
-    let first = session.unless_another_must(opener, matter, by);
+    let first = session.unless_another_must(opener.again(), matter, by);
     let signers = session.gather(matter, first, by)?;
     let signer = signers.first().map(Cosigner::again);
     let signer =

@@ -74,7 +74,7 @@ fn opened(context: &Context, show: &Show) -> Result<(SecretName, SecretValue, u6
     let opening =
         Opening { names: vec![name], purpose: Purpose::Show, reason: show.reason.clone() };
     let opener = session.opener()?;
-    let opened = open_secrets(&mut session, opener, opening, &show.signers.by)?;
+    let opened = open_secrets(&mut session, &opener, opening, &show.signers.by)?;
     let receipt = opened.receipt;
     let (name, value, _) = opened.only()?;
     Ok((name, value, receipt))

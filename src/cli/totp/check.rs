@@ -168,7 +168,8 @@ fn recorded(context: &Context, check: &Check) -> Result<Answer, Failure> {
     // Whoever gives up at the codes has opened nothing.
     let given = check.codes.read(context, typed)?;
     let opening = Opening { names: vec![name.clone()], purpose: Purpose::Check, reason: None };
-    let opened = open_secrets(&mut session, opener, opening, &check.signers.by)?;
+    let opened = open_secrets(&mut session, &opener, opening, &check.signers.by)?;
+    drop(opener);
     let receipt = opened.receipt;
     let (_, value, signer) = opened.only()?;
     let source = SeedSource::stored(&value);

@@ -70,7 +70,7 @@ pub fn run(context: &Context, identify: &Identify) -> Result<Answer, Failure> {
     let (given, moment) = identify.codes.read(context, typed)?;
     let opening = Opening { names, purpose: Purpose::Identify, reason: None };
     let Opened { values, left_out, receipt, .. } =
-        open_secrets(&mut session, opener, opening, &identify.signers.by)?;
+        open_secrets(&mut session, &opener, opening, &identify.signers.by)?;
     let mut untried: Vec<UntriedView> = Vec::new();
     let mut leave_out = |name: &SecretName, failure: Failure| {
         let because = failure.sentence();

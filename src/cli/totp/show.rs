@@ -131,7 +131,7 @@ fn opened(
     let opening =
         Opening { names: vec![name.clone()], purpose: Purpose::Code, reason: show.reason.clone() };
     let opener = session.opener()?;
-    let opened = open_secrets(&mut session, opener, opening, &show.signers.by)?;
+    let opened = open_secrets(&mut session, &opener, opening, &show.signers.by)?;
     let receipt = opened.receipt;
     let (_, value, _) = opened.only()?;
     let source = SeedSource::stored(&value).map_err(|failure| failure.after_entry(receipt))?;

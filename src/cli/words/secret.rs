@@ -31,6 +31,7 @@ pub fn opened(event: &SecretOpened) -> String {
         Purpose::Code => "to have a code of it",
         Purpose::Check => "to check codes against it",
         Purpose::Identify => "to tell whose codes it makes",
+        Purpose::Drill => "for the steps of a drill",
     };
     let reason = event.reason.as_ref().map(|reason| format!(": {}", quoted(reason)));
     let secrets = joined(&event.secrets, ", ");
