@@ -96,7 +96,7 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
          \x20 demo-keys        their software keys: alice's two, and bob's\n\
          \x20 reader.identity  opens the log without a touch: --identity {reader}\n\
          \x20 *.paper.txt      the passphrases that belong on paper, each in its own safe\n\
-         \x20 token.seed       the seed of a token, as it would lie in a safe\n\
+         \x20 token.seed       the seed of a token, as it would lie in a safe; a password lies beside it\n\
          \x20 bundle           the log for an auditor, to be verified with ssh-keygen and sha256sum\n",
         dir = shown(dir),
         vault = left.vault,
@@ -307,6 +307,8 @@ fn steps(
                 "123456789012",
                 "--email",
                 "aws-prod@example.com",
+                "--phone",
+                "+1 555 0100",
             ])),
             for_real: Some("keymuster account import FILE takes a list of many"),
         },

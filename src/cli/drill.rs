@@ -72,7 +72,7 @@ fn under_way(state: &State, given: Option<&Handle>) -> Result<Handle, Failure> {
         let run = known(state, name)?;
         return match run.is_open() {
             true => Ok(name.clone()),
-            false => Err(Failure::new(exit::NO, format!("{name} is over"))
+            false => Err(Failure::new(exit::FAILED, format!("{name} is over"))
                 .hint(format!("keymuster drill show {name} tells how it ended"))),
         };
     }
@@ -80,7 +80,7 @@ fn under_way(state: &State, given: Option<&Handle>) -> Result<Handle, Failure> {
         state.drills().iter().filter(|(_, run)| run.is_open()).map(|(name, _)| name).collect();
     match open.as_slice() {
         [only] => Ok((*only).clone()),
-        [] => Err(Failure::new(exit::NO, "no drill is under way")
+        [] => Err(Failure::new(exit::FAILED, "no drill is under way")
             .hint("keymuster drill start begins one")),
         several => {
             let names: Vec<String> = several.iter().map(ToString::to_string).collect();

@@ -83,6 +83,20 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
             }
         }
     }
+    for (name, run) in state.drills() {
+        if run.is_open() {
+            let since = run.started.time;
+            all.push(format!(
+                "{name} is under way since {since}: keymuster drill resume {name}, or drill abandon"
+            ));
+        }
+        if run.awaits_review() {
+            all.push(format!(
+                "{name} ran without all whom it takes, and somebody who took no part has to look at \
+                 it: keymuster drill review {name}"
+            ));
+        }
+    }
     for (name, key) in state.keys().iter().filter(|(_, key)| key.is_active()) {
         let reporters: Vec<String> =
             key.claims.iter().map(|claim| claim.reporter.to_string()).collect();

@@ -176,8 +176,17 @@ fn verify(context: &Context, session: &Session<'_>) -> Result<Answer, Failure> {
     let vault = &session.vault;
     let entries = sound(vault);
     let now = context.now()?;
+    // What is large was only looked at when the vault was opened.
+    let mut damage: Vec<String> = vault.damage().iter().map(ToString::to_string).collect();
+    for found in vault.damaged_evidence() {
+        let told = found.to_string();
+        if !vault.damage().iter().any(|known| known.file == found.file) {
+            damage.push(told);
+        }
+    }
+    let sound = session.exit() == exit::DONE && damage.is_empty();
     let view = Verdict {
-        sound: session.exit() == exit::DONE,
+        sound,
         closed: vault.closed_by().is_some(),
         entries: entries.len(),
         signatures: entries.iter().map(|entry| entry.document().signers.len()).sum(),
@@ -188,7 +197,7 @@ fn verify(context: &Context, session: &Session<'_>) -> Result<Answer, Failure> {
             rule: fault.rule.to_string(),
             reason: fault.reason.clone(),
         }),
-        damage: vault.damage().iter().map(ToString::to_string).collect(),
+        damage,
         findings: vault.findings(now),
         strays: vault.strays(),
     };
@@ -217,7 +226,8 @@ fn verify(context: &Context, session: &Session<'_>) -> Result<Answer, Failure> {
     } else {
         "Nothing is appended to a faulty vault. Restore the file from git or a backup.\n"
     });
-    Ok(Answer::new("log-verdict", &view, human).exiting(session.exit()))
+    let code = if sound { exit::DONE } else { exit::NO };
+    Ok(Answer::new("log-verdict", &view, human).exiting(code))
 }
 
 /// What is told of a file that no entry names: nobody must remove what is being written.

@@ -267,6 +267,10 @@ impl<'a> Session<'a> {
         if more > 0 {
             say(&format!("DAMAGED VAULT: and {more} more files; keymuster vault show names all."));
         }
+        for (name, run) in self.vault.state().drills().iter().filter(|(_, run)| run.is_open()) {
+            let since = run.started.time;
+            say(&format!("DRILL UNDER WAY: {name}, since {since} (keymuster drill status)."));
+        }
         // A long log takes a while to open.
         self.context.check_interrupted()?;
         self.compare_with_memory(known)?;

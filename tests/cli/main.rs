@@ -13,6 +13,7 @@ mod answers;
 mod bad_input;
 #[path = "../support/demo_vault.rs"]
 mod demo_vault;
+mod drills;
 mod people;
 #[allow(dead_code, reason = "the tests in the virtual machine use more of it")]
 #[path = "../support/pseudo_terminal.rs"]

@@ -230,6 +230,22 @@ pub const LINES: &[Line] = &[
         None,
     ),
     deciding("runbook adopt", &["quarterly", "ON_VAULT"], Some("It is so already.")),
+    Line {
+        world: World::drilling,
+        ..deciding(
+            "drill abandon",
+            &["quarterly-2", "--reason", "the fire alarm", "ON_VAULT"],
+            Some("quarterly-2 is over"),
+        )
+    },
+    Line {
+        world: World::drilling,
+        ..tending(
+            "drill review",
+            &["quarterly-1", "passed", "it is as it says", "--by", "carol", "ON_VAULT"],
+            Some("quarterly-1 was reviewed"),
+        )
+    },
     tending(
         "runbook withdraw",
         &["close-account", "--reason", "we close none", "ON_VAULT"],
@@ -388,6 +404,13 @@ pub const LINES: &[Line] = &[
     Line { budget: 4, ..reading("runbook show", &["quarterly"]) },
     Line { budget: 4, ..reading("runbook lint", &["quarterly"]) },
     Line { budget: 4, ..reading("runbook print", &["quarterly"]) },
+    Line { budget: 4, world: World::drilling, ..reading("drill list", &["AS_READER"]) },
+    Line { budget: 6, world: World::drilling, ..reading("drill status", &["AS_READER"]) },
+    Line {
+        budget: 4,
+        world: World::drilling,
+        ..reading("drill show", &["quarterly-1", "AS_READER"])
+    },
     reading("custodian list", &["AS_READER"]),
     Line { budget: 6, ..reading("custodian show", &["alice", "AS_READER"]) },
     Line { budget: 6, ..reading("reader list", &["AS_READER"]) },
@@ -459,6 +482,10 @@ impl Line {
     }
 }
 
+/// What only people at a terminal can go through. The line of the demo goes through a drill whole,
+/// and the tests of the command line kill one at every question.
+const BY_PEOPLE: [&str; 2] = ["drill start", "drill resume"];
+
 /// Every command that the binary's own help screens name, and no more, is in the table.
 pub fn every_command_is_here() -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -478,7 +505,8 @@ pub fn every_command_is_here() -> Result<(), String> {
         let verbs: Vec<String> = verbs.into_iter().filter(|verb| verb != "help").collect();
         unread.extend(verbs.into_iter().map(|verb| [words.clone(), vec![verb]].concat()));
     }
-    let known: BTreeSet<String> = LINES.iter().map(|line| line.command.to_owned()).collect();
+    let lines = LINES.iter().map(|line| line.command);
+    let known: BTreeSet<String> = lines.chain(BY_PEOPLE).map(str::to_owned).collect();
     let without: Vec<_> = found.difference(&known).collect();
     let gone: Vec<_> = known.difference(&found).collect();
     if without.is_empty() && gone.is_empty() && found.len() > 10 {

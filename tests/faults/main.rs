@@ -27,6 +27,9 @@
 mod demo_vault;
 mod judge;
 mod lines;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../support/pseudo_terminal.rs"]
+mod pseudo_terminal;
 mod trace;
 mod world;
 

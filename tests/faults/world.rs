@@ -10,6 +10,7 @@ use keymuster::vault::{AgeIdentity, Location, open_records};
 use tempfile::TempDir;
 
 use super::demo_vault::{Demo, Ran, command_in, ran};
+use super::pseudo_terminal::PseudoTerminal;
 
 /// A demo vault with its keys and its reader's identity, and a memory of heads. What the
 /// demo leaves in the clear beside it is gone.
@@ -37,6 +38,25 @@ pub struct Head {
 
 /// Files and their bytes, by their paths in a folder; folders too, without bytes.
 pub type Files = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+/// Begins the quarterly drill at a terminal, and ends the program at its first question.
+fn begin_and_kill(demo: &Demo) {
+    let start = "drill start quarterly --account prod --as operator=alice --as witness=bob";
+    let binary = env!("CARGO_BIN_EXE_keymuster");
+    let command = format!("exec {binary} {start} --vault demo/vault");
+    let folder = demo.folder.path();
+    let mut terminal = PseudoTerminal::start("sh", |sh| {
+        sh.args(["-c", &command])
+            .current_dir(folder)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", folder)
+            .env("XDG_STATE_HOME", folder.join("state"));
+    });
+    terminal.until("Numbers of the seals, as they are: ");
+    terminal.signal(rustix::process::Signal::KILL);
+    terminal.wait_for_end();
+}
 
 /// Somebody's recipient, whose identity is nowhere.
 pub const RECIPIENT: &str = "age1lds27mp3tnaa39yvmyllcnfpdg60d0yw8wzmdrndkfgyk3t9udvq3pfvt6";
@@ -92,6 +112,23 @@ impl World {
                 demo.run(line).exits(0);
             }
             fs::remove_file(demo.path("seed")).expect("the seed can be removed");
+            demo
+        });
+        Self::of(original.copied(), &KNOWN)
+    }
+
+    /// One of alice, bob and carol, with a drill that was given up and one that was cut off.
+    pub fn drilling() -> Self {
+        static ORIGINAL: OnceLock<Demo> = OnceLock::new();
+        static KNOWN: OnceLock<Known> = OnceLock::new();
+        let original = ORIGINAL.get_or_init(|| {
+            let demo = Demo::people();
+            demo.run(&["account", "add", "prod", "--id", "123456789012"]).exits(0);
+            demo.run(&["runbook", "adopt", "quarterly"]).exits(0);
+            begin_and_kill(&demo);
+            let abandon = ["drill", "abandon", "quarterly-1", "--reason", "the fire alarm"];
+            demo.run(&abandon).exits(0);
+            begin_and_kill(&demo);
             demo
         });
         Self::of(original.copied(), &KNOWN)

@@ -110,7 +110,7 @@ impl Conduct<'_> {
 
     fn last_questions(&mut self) -> Result<Said, Failure> {
         let objective = &self.run.start.objective;
-        self.people.say(&format!("It was to show: {objective}"));
+        self.people.say(&format!("What it was for: {objective}"));
         let reached = self.ask_closing("Was that reached? (yes or no) ", false)?;
         let closing = |text: &str| match self.run.start.accounts.is_empty() {
             true => Ok(Closing::NotApplicable),

@@ -132,7 +132,7 @@ impl<'c> Conduct<'c> {
         let place = steps.iter().position(|known| known.id == step.id).unwrap_or(0);
         let shown =
             screen::step(&self.drill, (&self.name, &self.run), place, self.seconds(), self.width());
-        self.people.say(shown.trim_end());
+        self.people.say(&format!("{}\n", shown.trim_end()));
     }
 
     /// Goes through the steps that are left, and ends the drill.

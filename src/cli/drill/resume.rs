@@ -6,6 +6,7 @@ use super::conduct::Conduct;
 use super::people::{Asked, AtTerminal, People, Topic};
 use super::{known, under_way};
 use crate::cli::context::Context;
+use crate::cli::cosigners::Signers;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
@@ -29,6 +30,8 @@ pub struct Resume {
     /// Who takes over which part
     #[arg(long = "as", value_name = "ROLE=PERSON")]
     parts: Vec<Part>,
+    #[command(flatten)]
+    signers: Signers,
 }
 
 pub fn run(context: &Context, resume: &Resume) -> Result<Answer, Failure> {
@@ -41,7 +44,10 @@ pub fn run(context: &Context, resume: &Resume) -> Result<Answer, Failure> {
         .hint("run it at a terminal: nothing answers for them"));
     }
     let operator = resume.parts.iter().find(|part| part.role.as_str() == OPERATOR);
-    let opener = operator.map_or(Opener::Any, |part| Opener::Of(&part.person));
+    let opener = match (resume.signers.by.as_slice(), operator) {
+        ([], Some(part)) => Opener::Of(&part.person),
+        _ => resume.signers.opener(),
+    };
     let mut session = Session::open_with_key(context, opener, None)?;
     session.vault.check_sound()?;
     let name = under_way(session.state(), resume.drill.as_ref())?;
@@ -50,6 +56,13 @@ pub fn run(context: &Context, resume: &Resume) -> Result<Answer, Failure> {
     let opener = session.opener()?;
     let mut conduct = Conduct::new(session, &people, opener, (name, run), &chosen)?;
     explain(&mut conduct, &resume.parts)?;
+    let (roster, owner) = (conduct.drill.roster(), &conduct.opener.name.owner);
+    if !roster.iter().any(|part| part.person == *owner) {
+        let message = format!("{owner} opened the vault, and has no part in {}", conduct.name);
+        let people: Vec<String> = roster.iter().map(|part| part.person.to_string()).collect();
+        return Err(Failure::new(exit::USAGE, message)
+            .hint(format!("open it with a key of {}: --by", people.join(" or "))));
+    }
     conduct.go()
 }
 

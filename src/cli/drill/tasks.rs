@@ -22,9 +22,18 @@ use crate::vault::{MAX_ATTACHMENT, SecretValue};
 
 mod custody;
 
-/// What was opened in this session, with the entry that has the receipt.
+/// What was opened and not used yet, with the entry that has the receipt.
 #[derive(Default)]
-pub struct Unsealed(pub Vec<(SecretName, SecretValue, u64)>);
+pub struct Unsealed(Vec<(SecretName, SecretValue, u64)>);
+
+impl Unsealed {
+    /// What was opened of this name, which is wiped once it was used.
+    fn take(&mut self, name: &SecretName) -> Option<(SecretValue, u64)> {
+        let place = self.0.iter().position(|(known, ..)| known == name)?;
+        let (_, value, receipt) = self.0.remove(place);
+        Some((value, receipt))
+    }
+}
 
 impl Conduct<'_> {
     /// Asks for what a step asks for, until it ends.
@@ -52,8 +61,8 @@ impl Conduct<'_> {
             Task::Evidence { .. } => self.evidence(step),
             Task::Record { asks } => self.answers(step, asks),
             Task::Decide { choices } => self.decide(step, choices),
-            Task::Wait { until, target_minutes } => {
-                self.wait(step, until, target_minutes.get().saturating_mul(60))
+            Task::Wait { target_minutes, .. } => {
+                self.wait(step, target_minutes.get().saturating_mul(60))
             }
         }
     }
@@ -80,6 +89,9 @@ impl Conduct<'_> {
         let all: Vec<KeyName> =
             self.session.state().keys().keys().filter(|name| wanted(name, self)).cloned().collect();
         let mut shown: Vec<KeyName> = Vec::new();
+        let who: Vec<String> = people.iter().map(ToString::to_string).collect();
+        let text = format!("Plug in the keys of {} and press Enter: ", all_of(&who));
+        self.ask(step, Topic::Keys, &text)?;
         loop {
             self.look_for_keys(step, &all, &mut shown)?;
             let left: Vec<String> =
@@ -93,7 +105,7 @@ impl Conduct<'_> {
                 .filter(|who| !shown.iter().any(|name| name.owner == **who))
                 .map(ToString::to_string)
                 .collect();
-            let text = "Plug the next one in and press Enter, or type done if there are no more: ";
+            let text = "Plug the next one in and press Enter; type done if there are no more: ";
             let answer = self.ask(step, Topic::Keys, text)?;
             if !answer.eq_ignore_ascii_case("done") {
                 continue;
@@ -169,7 +181,7 @@ impl Conduct<'_> {
     /// A sign-in as the root user of each account.
     fn sign_in(&mut self, step: &Step) -> Result<Ending, Stop> {
         let text = format!(
-            "{}press Enter once you are signed in (:failed TEXT if you can't) ",
+            "{}press Enter once you are signed in (:failed if you can't) ",
             self.whose(step)
         );
         self.ask(step, Topic::Done, &text)?;
@@ -272,7 +284,7 @@ impl Conduct<'_> {
             match self.keep(Path::new(&typed)) {
                 Ok(evidence) => {
                     let Evidence { name, bytes, sha256, .. } = &evidence;
-                    self.people.say(&format!("{name} is kept, {bytes} bytes, SHA-256 {sha256}."));
+                    self.people.say(&format!("{name} is kept, {bytes} bytes, SHA-256\n{sha256}."));
                     kept.push(evidence);
                 }
                 Err(failure) if failure.exit == exit::INTERRUPTED => {
@@ -339,9 +351,10 @@ impl Conduct<'_> {
     }
 
     /// Until something happens, against the clock.
-    fn wait(&mut self, step: &Step, until: &Line, target: u32) -> Result<Ending, Stop> {
+    fn wait(&mut self, step: &Step, target: u32) -> Result<Ending, Stop> {
+        // On one line: the stop-watch is above it.
         let text =
-            format!("{}press Enter once {until} (:failed TEXT if it doesn't) ", self.whose(step));
+            format!("{}press Enter once it has happened (:failed if not) ", self.whose(step));
         let (began, clock) = (self.step_seconds(), std::time::Instant::now());
         let watch = || {
             let waited =

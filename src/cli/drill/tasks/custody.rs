@@ -9,6 +9,7 @@ use super::super::people::Topic;
 use super::{Ending, StepResult, done, line_of};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
+use crate::cli::runbook::prose::wrapped;
 use crate::cli::secret::opening::{Opening, open_secrets, seed_of};
 use crate::cli::seed::{SeedForm, SeedSource};
 use crate::cli::totp::codes::typed;
@@ -19,6 +20,7 @@ use crate::record::{
 };
 use crate::runbook::{Step, Task};
 use crate::totp::Code;
+use crate::vault::SecretValue;
 
 impl Conduct<'_> {
     /// Opens a secret of the account's, and shows it.
@@ -47,21 +49,16 @@ impl Conduct<'_> {
         };
         let text = format!("{}press Enter to open {name} ", self.whose(step));
         self.ask(step, Topic::Done, &text)?;
-        let receipt = self.unseal(&name)?;
-        if let Some((_, value, _)) = self.unsealed.0.iter().find(|(known, ..)| *known == name) {
-            self.people.show(&name, receipt, value.expose())?;
-        }
+        let (value, receipt) = self.unseal(&name)?;
+        self.people.show(&name, receipt, value.expose())?;
         Ok(Ending { opened: Some(Opened { secret: name, receipt }), ..done(step) })
     }
 
-    /// Makes sure that a secret is open. Gives the entry with the receipt.
-    fn unseal(&mut self, name: &SecretName) -> Result<u64, Failure> {
-        let known = |conduct: &Self| {
-            let open = conduct.unsealed.0.iter().find(|(known, ..)| known == name);
-            open.map(|(_, _, receipt)| *receipt)
-        };
-        if let Some(receipt) = known(self) {
-            return Ok(receipt);
+    /// Opens a secret, and whatever else the steps may open that are left: that waits until it is
+    /// asked for, and is wiped once it was. Gives it, with the entry that has the receipt.
+    fn unseal(&mut self, name: &SecretName) -> Result<(SecretValue, u64), Failure> {
+        if let Some(open) = self.unsealed.take(name) {
+            return Ok(open);
         }
         let mut names = vec![name.clone()];
         names.extend(self.may_be_opened().into_iter().filter(|other| other != name));
@@ -72,20 +69,22 @@ impl Conduct<'_> {
         };
         let opened = open_secrets(&mut self.session, &self.opener, opening, &[])?;
         let receipt = opened.receipt;
-        for (name, value) in opened.values {
-            self.unsealed.0.push((name, value, receipt));
-        }
+        self.unsealed
+            .0
+            .extend(opened.values.into_iter().map(|(name, value)| (name, value, receipt)));
         if let Some((_, failure)) = opened.left_out.into_iter().find(|(other, _)| other == name) {
             return Err(failure.after_entry(receipt));
         }
-        known(self).ok_or_else(|| Failure::new(exit::FAILED, "nothing opened, which is a bug"))
+        let open = self.unsealed.take(name);
+        open.ok_or_else(|| Failure::new(exit::FAILED, "nothing opened, which is a bug"))
     }
 
-    /// What the steps that are left may open of these accounts, each once.
+    /// What the steps from here on may open of these accounts, each once.
     fn may_be_opened(&self) -> Vec<SecretName> {
         let (state, accounts) = (self.session.state(), &self.run.start.accounts);
         let mut names: Vec<SecretName> = Vec::new();
-        for step in &self.drill.runbook().steps {
+        let here = self.drill.visits().last().map_or(0, |visit| visit.step);
+        for step in self.drill.runbook().steps.iter().skip(here) {
             match &step.task {
                 Task::Secret { kind, compartment } => {
                     let found = secrets_of(state, accounts, *kind, compartment);
@@ -154,11 +153,9 @@ impl Conduct<'_> {
         let (mut codes, mut moment) = self.two_codes(step, token)?;
         let source = match &stored {
             Some(name) => {
-                let receipt = self.unseal(name)?;
+                let (value, receipt) = self.unseal(name)?;
                 ending.opened = Some(Opened { secret: name.clone(), receipt });
-                let open = self.unsealed.0.iter().find(|(known, ..)| known == name);
-                let open = open.map(|(_, value, _)| SeedSource::stored(value));
-                open.ok_or_else(|| Failure::new(exit::FAILED, "nothing opened, which is a bug"))??
+                SeedSource::stored(&value)?
             }
             None => {
                 self.people.say(&format!("No seed of {account}/{token} is in custody."));
@@ -168,10 +165,11 @@ impl Conduct<'_> {
         };
         loop {
             let parse = |text: &String| Code::parse(text, source.parameters);
-            let parsed: Result<Vec<Code>, _> = codes.iter().map(|text| parse(text)).collect();
+            let parsed: Result<Vec<Code>, _> = codes.iter().map(parse).collect();
             let judgement = parsed.map(|codes| judge(&source, &codes, moment));
             if let Ok(judgement) = &judgement {
-                self.people.say(judgement.words.trim_end());
+                let lines = judgement.words.lines().map(|line| wrapped(line, self.width()));
+                self.people.say(&lines.collect::<Vec<_>>().join("\n"));
             }
             let evidence = judgement.as_ref().ok().and_then(|judgement| judgement.evidence);
             let question = "Press Enter to type other codes, or type fail to record that: ";
