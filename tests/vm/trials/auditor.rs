@@ -18,7 +18,8 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
-fn audit(vault: &Path, reader: &str, head: &str) -> Outcome {
+/// Runs the auditor's script on a vault, with a reader's identity and a head from elsewhere.
+pub(super) fn audit(vault: &Path, reader: &str, head: &str) -> Outcome {
     let folder = scratch();
     let (script, known) = (folder.join("auditor.sh"), folder.join("head"));
     fs::write(&script, SCRIPT).expect("the script can be written");

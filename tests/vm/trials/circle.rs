@@ -77,7 +77,8 @@ pub(crate) fn show_screens() {
     }
 }
 
-fn wants_screens() -> bool {
+/// Whether what people saw is to be printed.
+pub(super) fn wants_screens() -> bool {
     std::env::var_os("KEYMUSTER_TEST_SCREENS").is_some()
 }
 

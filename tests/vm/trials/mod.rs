@@ -6,6 +6,7 @@ mod circle;
 pub(crate) mod confinement;
 mod custodian;
 mod custody;
+mod drill;
 mod hostile;
 mod interruptions;
 pub(crate) mod liar;
@@ -56,7 +57,9 @@ pub(crate) fn of_machine(number: usize) -> Vec<Trial> {
             confinement::trials,
             liar::trials,
         ],
-        1 => &[people::trials, one_port::trials, second_key::trials, custody::trials],
+        1 => {
+            &[people::trials, one_port::trials, second_key::trials, custody::trials, drill::trials]
+        }
         _ => &[custodian::trials, interruptions::trials],
     };
     subjects.iter().flat_map(|trials| trials()).collect()
