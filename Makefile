@@ -11,20 +11,22 @@ CARGO ?= cargo
 # ignored from the start, and would be by all that tests start.
 TESTS := env --default-signal=HUP,INT,QUIT $(CARGO) test --workspace
 DEMO := target/demo
+# What judges the CloudFormation templates: a Python program, in an environment of its own.
+CFN_LINT := target/cfn-lint
 
 BUILD_PACKAGES := gcc libc6-dev libudev-dev pkg-config
-TEST_PACKAGES := age busybox-static cpio faketime fido2-tools oathtool openssh-client qemu-system-x86 qrencode strace xz-utils
+TEST_PACKAGES := age busybox-static cpio faketime fido2-tools oathtool openssh-client python3-venv qemu-system-x86 qrencode strace xz-utils
 
-.PHONY: demo test test-long format lint unit docs setup-build setup-test clean
+.PHONY: demo test test-long format lint templates unit docs setup-build setup-test clean
 
 demo: setup-build
 	$(CARGO) build --quiet
 	rm -rf $(DEMO)
 	target/debug/keymuster demo $(DEMO)
 
-test: setup-build setup-test format lint docs unit
+test: setup-build setup-test format lint templates docs unit
 
-test-long: setup-build setup-test format lint docs
+test-long: setup-build setup-test format lint templates docs
 	PROPTEST_CASES=5000 KEYMUSTER_TEST_LONG=1 $(TESTS)
 
 format:
@@ -32,6 +34,15 @@ format:
 
 lint:
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+
+templates: setup-test $(CFN_LINT)/ready
+	$(CFN_LINT)/bin/cfn-lint --include-checks I -- runbooks/templates/*.yaml
+
+$(CFN_LINT)/ready: tests/cfn-lint.txt
+	rm -rf $(CFN_LINT)
+	python3 -m venv $(CFN_LINT)
+	$(CFN_LINT)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
 
 unit:
 	$(TESTS)

@@ -187,3 +187,30 @@ fn the_commands_that_runbooks_name_exist() {
     }
     assert!(tried > 30, "{tried}");
 }
+
+/// What templates that are passed around lack, and a linter doesn't miss. `make test` lints these.
+#[test]
+fn the_templates_hold_what_makes_them_worth_something() {
+    let alarm = include_str!("../../runbooks/templates/root-activity.yaml");
+    for needed in [
+        "IsMultiRegionTrail: true",
+        "IsLogging: true",
+        "EnableLogFileValidation: true",
+        "ReadWriteType: All",
+        "ObjectLockEnabled: true",
+        "Default: COMPLIANCE",
+        "BlockPublicPolicy: true",
+        "DependsOn: BucketPolicy",
+        "$.userIdentity.type = \"Root\"",
+        "$.userIdentity.invokedBy NOT EXISTS",
+        "$.eventType != \"AwsServiceEvent\"",
+        "TreatMissingData: notBreaching",
+        "Type: AWS::SNS::Subscription",
+    ] {
+        assert!(alarm.contains(needed), "{needed}");
+    }
+    let policy = include_str!("../../runbooks/templates/deny-root-in-members.yaml");
+    for needed in ["Effect: Deny", "arn:*:iam::*:root", "\"Null\":", "aws:AssumedRoot: \"true\""] {
+        assert!(policy.contains(needed), "{needed}");
+    }
+}
