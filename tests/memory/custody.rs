@@ -97,4 +97,77 @@ pub fn secrets_in_custody_leave_nothing() {
     terminal.types(&format!("{password}\n"));
     assert_eq!(terminal.ends().0, 0);
     search("secret store, typed", taken.path(), &known).nothing_left("secret store, typed");
+
+    // In a drill, where one receipt opens both, and the password waits until its step.
+    fs::write(demo.folder.path().join("open.md"), OPENS_BOTH).unwrap();
+    demo.run(&["runbook", "adopt", "./open.md"]).exits(0);
+    let drill = "drill start open --account prod --as operator=alice --live x --approver y";
+    for cut_off in [true, false] {
+        let taken = pictures();
+        let start = format!("{BINARY} {drill} --vault demo/vault");
+        let mut terminal = dialogue(demo.folder.path(), taken.path(), &start);
+        terminal.until("the code that phone shows now: ");
+        terminal.types("123456\n");
+        terminal.until("next, once it changes: ");
+        terminal.types("654321\n");
+        terminal.until("type fail to record that: ");
+        if cut_off {
+            // The seed and the password are open now.
+            terminal.types(":pause Lunch\n");
+        } else {
+            terminal.types("fail\n");
+            terminal.until("press Enter to open prod-root.1 ");
+            terminal.types("\n");
+            terminal.until("Press Enter to clear it: ");
+            terminal.types("\n");
+            for question in [
+                "reached? (yes or no) ",
+                "user? (yes, no, na) ",
+                "seen? (yes, no, na) ",
+                "again? (yes, no, na) ",
+            ] {
+                terminal.until(question);
+                terminal.types("no\n");
+            }
+            terminal.until("Enter: nothing more) ");
+            terminal.types("\n");
+        }
+        let (code, shown) = terminal.ends();
+        assert_eq!(code, if cut_off { 0 } else { 3 }, "{shown}");
+        search("drill start", taken.path(), &known).nothing_left("drill start");
+    }
 }
+
+const OPENS_BOTH: &str = r#"+++
+format = 1
+runbook = "open"
+version = 1
+about = "Codes, then the password"
+purpose = ["live"]
+accounts = "one"
+
+[[role]]
+id = "operator"
+does = "acts"
+
+[[role]]
+id = "witness"
+does = "watches"
++++
+
+# Both
+
+## Codes
+
+```toml step
+kind = "totp"
+```
+
+## Password
+
+```toml step
+kind = "secret"
+secret = "password"
+compartment = "seeds"
+```
+"#;
