@@ -36,6 +36,8 @@ pub struct Session<'a> {
     pub unlocked: Option<Unlocked>,
     /// The vault's lock, where it is held before an entry is made.
     pub lock: Option<Lock>,
+    /// Whether people are at it for long: a key may sit by now where another was.
+    pub is_long: bool,
 }
 
 /// How many copies of identities are passed over: each costs a touch.
@@ -135,7 +137,8 @@ impl<'a> Session<'a> {
             Ok(vault) if vault.fault().is_none() => {
                 let root = location.layout.root();
                 let keys = context.keys(vault.state().realm(), Some(root))?;
-                let session = Self { context, vault, keys, unlocked: None, lock: None };
+                let session =
+                    Self { context, vault, keys, unlocked: None, lock: None, is_long: false };
                 session.greeted(known).map(Some)
             }
             // It may not be a reader yet, or no more: a key tells what is so.
@@ -154,7 +157,7 @@ impl<'a> Session<'a> {
         let known = recall(context, &location)?;
         let vault = open_records(location, &identities)?;
         let keys = context.keys(vault.state().realm(), Some(&root))?;
-        Self { context, vault, keys, unlocked: None, lock: None }.greeted(known)
+        Self { context, vault, keys, unlocked: None, lock: None, is_long: false }.greeted(known)
     }
 
     /// Opens the vault with a custodian's key, which opens their identity: one touch.
@@ -205,7 +208,8 @@ impl<'a> Session<'a> {
                 }
                 Ok(vault) => {
                     let unlocked = Some(unlocked);
-                    return Self { context, vault, keys, unlocked, lock: None }.greeted(known);
+                    return Self { context, vault, keys, unlocked, lock: None, is_long: false }
+                        .greeted(known);
                 }
                 Err(error) if others.next().is_some() => Failure::from(error),
                 Err(error) => return Err(refusal.unwrap_or(Failure::from(error))),

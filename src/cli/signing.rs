@@ -167,7 +167,7 @@ impl Session<'_> {
             };
             // Somebody was asked something since the keys were told: for another key, or to
             // write a passphrase down.
-            let may_have_moved = signers.len() > 1 || !change.files.is_empty();
+            let may_have_moved = self.is_long || signers.len() > 1 || !change.files.is_empty();
             let again = if may_have_moved { self.plugged_in_still(key, enrolled)? } else { None };
             let signature = self.sign(&prepared, again.as_ref().unwrap_or(key), enrolled)?;
             signatures.push((place, signature));

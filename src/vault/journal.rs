@@ -120,6 +120,12 @@ impl Journal {
 }
 
 impl OpenVault {
+    /// Whether drafts of this name are there, of a drill that may not be on record: a copy of the
+    /// vault from before may have been put in place.
+    pub fn has_drafts(&self, drill: &Handle) -> bool {
+        self.location().layout.draft_folder_of(drill).symlink_metadata().is_ok()
+    }
+
     /// Reads the journal of a drill, which the entry with this number started.
     pub fn read_journal(&self, drill: &Handle, started: u64) -> Result<Journal, JournalError> {
         let start = usize::try_from(started).ok().and_then(|place| self.links().get(place));

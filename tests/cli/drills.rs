@@ -208,10 +208,20 @@ fn code(steps: i64) -> String {
     String::from_utf8(code).unwrap().trim().to_owned()
 }
 
+/// Types a line, and waits until the terminal has taken it: else the question that it answers
+/// would still stand there.
+#[track_caller]
+fn says(terminal: &mut PseudoTerminal, line: &str) {
+    let before = terminal.shown().len();
+    terminal.types(&format!("{line}\n"));
+    terminal.wait("it is taken", |this| this.has_ended() || this.shown().len() > before);
+}
+
+#[track_caller]
 fn type_in(terminal: &mut PseudoTerminal, typed: Typed) {
     match typed {
-        Text(text) => terminal.types(&format!("{text}\n")),
-        Code(steps) => terminal.types(&format!("{}\n", code(steps))),
+        Text(text) => says(terminal, text),
+        Code(steps) => says(terminal, &code(steps)),
     }
 }
 
@@ -286,11 +296,7 @@ fn drive(terminal: &mut PseudoTerminal, until: Option<&str>) {
         terminal.wait("something is asked", |this| this.has_ended() || question(this).is_some());
         match question(terminal) {
             Some((asked, _)) if until == Some(asked) => return,
-            Some((_, typed)) => {
-                let before = terminal.shown().len();
-                type_in(terminal, typed);
-                terminal.wait("it is taken", |this| this.shown().len() > before);
-            }
+            Some((_, typed)) => type_in(terminal, typed),
             None => return,
         }
     }

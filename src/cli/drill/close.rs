@@ -59,7 +59,7 @@ impl Conduct<'_> {
                 Ok(said) => break said,
                 // It is asked once more, from the first: none of it is on record yet.
                 Err(failure) if failure.exit == exit::INTERRUPTED && self.goes_on() => {}
-                Err(failure) => return Err(failure.hint(self.how_to_go_on())),
+                Err(failure) => return Err(failure),
             }
         };
         let journal = self.journal.head().ok_or_else(|| {
@@ -235,7 +235,8 @@ impl Conduct<'_> {
         Ok(files)
     }
 
-    /// The keys that were shown, as far as they are here to sign. One that isn't is asked for.
+    /// The keys that were shown, as far as they are at hand to sign. Of one that isn't plugged in,
+    /// people say whether it is: there may be one port for all.
     fn keys_to_check(&mut self, asks: bool) -> Result<Vec<KeyName>, Failure> {
         let endings = self.drill.visits().iter().filter_map(|visit| visit.ended.as_ref());
         let shown = endings.filter(|(_, ending)| ending.result == StepResult::Done);
@@ -243,38 +244,31 @@ impl Conduct<'_> {
         keys.sort();
         keys.dedup();
         keys.retain(|key| self.session.state().active_key(key).is_some());
-        loop {
-            let here = self.plugged_in_of(&keys)?;
-            let absent: Vec<String> =
-                keys.iter().filter(|key| !here.contains(key)).map(ToString::to_string).collect();
-            if absent.is_empty() || !asks {
-                return Ok(here);
-            }
-            let text = format!(
-                "{} must sign as a check, and isn't plugged in. Plug it in and press Enter, or type \
-                 without: ",
-                all_of(&absent)
-            );
-            let asked = Asked { step: None, topic: Topic::Keys, text: &text };
-            if self.people.ask(&asked)?.eq_ignore_ascii_case("without") {
-                return Ok(here);
-            }
-        }
-    }
-
-    fn plugged_in_of(&mut self, keys: &[KeyName]) -> Result<Vec<KeyName>, Failure> {
         let mut here = Vec::new();
-        let mut silent = false;
         for device in self.session.keys.devices()? {
             match self.session.identify(&device) {
                 Ok(Identity::This(name)) => here.push(name),
-                Ok(Identity::WontSay) => silent = true,
                 Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
                 Ok(_) | Err(_) => {}
             }
         }
-        // One that doesn't say which it is may be any: whoever signs is told by the signature.
-        Ok(keys.iter().filter(|key| silent || here.contains(key)).cloned().collect())
+        let mut sign = Vec::new();
+        for key in keys {
+            if here.contains(&key) || (asks && self.is_at_hand(&key)?) {
+                sign.push(key);
+            }
+        }
+        Ok(sign)
+    }
+
+    fn is_at_hand(&self, key: &KeyName) -> Result<bool, Failure> {
+        let text = format!("{key} was shown, and isn't plugged in. Can it sign now? (yes or no) ");
+        loop {
+            let asked = Asked { step: None, topic: Topic::YesOrNo, text: &text };
+            if let Some(yes) = yes_or_no(&self.people.ask(&asked)?) {
+                return Ok(yes);
+            }
+        }
     }
 
     /// What a step proved may have become impossible since: an account was removed meanwhile. That

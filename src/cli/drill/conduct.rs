@@ -59,12 +59,13 @@ struct Left {
 impl<'c> Conduct<'c> {
     /// Begins, or goes on, with what the journal tells.
     pub fn new(
-        session: Session<'c>,
+        mut session: Session<'c>,
         people: &'c dyn People,
         opener: Cosigner,
         (name, run): (Handle, DrillRun),
         chosen: &'c Chosen,
     ) -> Result<Self, Failure> {
+        session.is_long = true;
         let (journal, drill) = reread(&session, (&name, &run), &chosen.runbook)?;
         let number = drill.records().last().map_or(1, |last| last.session.saturating_add(1));
         let before = drill.seconds();
@@ -136,7 +137,18 @@ impl<'c> Conduct<'c> {
     }
 
     /// Goes through the steps that are left, and ends the drill.
-    pub fn go(mut self) -> Result<Answer, Failure> {
+    pub fn go(self) -> Result<Answer, Failure> {
+        let (context, name) = (self.session.context, self.name.clone());
+        let gone = self.go_through();
+        if gone.is_err() {
+            context
+                .terminal
+                .say(&format!("Nothing that was answered is lost: keymuster drill resume {name}"));
+        }
+        gone
+    }
+
+    fn go_through(mut self) -> Result<Answer, Failure> {
         if let Prompt::Ask(step) = self.drill.prompt() {
             self.show(step);
         }
@@ -183,7 +195,7 @@ impl<'c> Conduct<'c> {
     /// there, or nothing can be written down, the drill stops here.
     fn say_failure(&self, failure: Failure) -> Result<(), Failure> {
         if !self.people.are_there() {
-            return Err(failure.hint(self.how_to_go_on()));
+            return Err(failure);
         }
         self.people.say(&failure.to_string());
         self.people.say("Try again, or type :failed, :skip or :pause.");
@@ -192,25 +204,17 @@ impl<'c> Conduct<'c> {
         self.people.ask(&asked).map(drop)
     }
 
-    pub fn how_to_go_on(&self) -> String {
-        format!("nothing that was answered is lost: keymuster drill resume {}", self.name)
-    }
-
     /// Somebody pressed Ctrl-C: do they stop, or give up? A second one ends the program, and loses
     /// nothing.
     fn interrupted(&mut self, failure: Failure) -> Result<Option<Stop>, Failure> {
-        let end = |failure: Failure, how: String| Err(failure.hint(how));
         if !self.people.are_there() {
-            return end(failure, self.how_to_go_on());
+            return Err(failure);
         }
         self.session.context.forgive_interruption();
         let text = "\nInterrupted. Pause, abandon, or go on? (pause, abandon, go; Ctrl-C again stops at once) ";
         loop {
             let asked = Asked { step: None, topic: Topic::Other, text };
-            let answer = match self.people.ask(&asked) {
-                Ok(answer) => answer.to_ascii_lowercase(),
-                Err(failure) => return end(failure, self.how_to_go_on()),
-            };
+            let answer = self.people.ask(&asked)?.to_ascii_lowercase();
             let why = |what| self.ask_why(what);
             match answer.trim_start_matches(':') {
                 "g" | "go" | "go on" => return Ok(None),
@@ -226,7 +230,7 @@ impl<'c> Conduct<'c> {
     fn ask_why(&self, text: &str) -> Result<Line, Failure> {
         loop {
             let asked = Asked { step: None, topic: Topic::Other, text };
-            let typed = self.people.ask(&asked).map_err(|f| f.hint(self.how_to_go_on()))?;
+            let typed = self.people.ask(&asked)?;
             if let Ok(line) = typed.parse() {
                 return Ok(line);
             }

@@ -81,7 +81,7 @@ pub fn start_with(
         let state = session.state();
         let known = state.adopted_runbook(&start.runbook);
         let known = known.ok_or_else(|| not_adopted(state, &start.runbook))?;
-        (known.adoption.clone(), start.name(state)?)
+        (known.adoption.clone(), start.name(&session)?)
     };
     let RunbookAdopted { runbook, version, sha256, file, .. } = &adoption;
     let chosen = read_adopted(&session, &format!("{runbook}, version {version}"), (file, sha256))?;
@@ -119,15 +119,23 @@ impl Start {
     }
 
     /// What the drill is called.
-    fn name(&self, state: &State) -> Result<Handle, Failure> {
+    fn name(&self, session: &Session<'_>) -> Result<Handle, Failure> {
+        let state = session.state();
+        let has_drafts = |name: &Handle| session.vault.has_drafts(name);
         if let Some(id) = &self.id {
+            if has_drafts(id) && !state.drills().contains_key(id) {
+                let message = format!("drafts/{id} is there, of a drill that isn't on record");
+                return Err(Failure::new(exit::FAILED, message)
+                    .hint("take another --id; move that folder away once nobody needs it"));
+            }
             return Ok(id.clone());
         }
         // A name has 32 characters at most.
         let runbook: String = self.runbook.as_str().chars().take(26).collect();
         let runbook = runbook.trim_end_matches('-');
         let numbered = (1_u32..).filter_map(|n| format!("{runbook}-{n}").parse::<Handle>().ok());
-        let free = numbered.into_iter().find(|name| !state.drills().contains_key(name));
+        let is_free = |name: &Handle| !state.drills().contains_key(name) && !has_drafts(name);
+        let free = numbered.into_iter().find(is_free);
         free.ok_or_else(|| Failure::new(exit::FAILED, "no name is left"))
     }
 

@@ -1,5 +1,6 @@
 //! What each kind of step asks for, and how it ends.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::ask::Stop;
@@ -80,18 +81,21 @@ impl Conduct<'_> {
 
     /// Has each of these people show keys. That they sign the end proves them.
     fn keys(&mut self, step: &Step, of: &[Handle]) -> Result<Ending, Stop> {
-        let mut people: Vec<Handle> =
-            of.iter().filter_map(|role| self.drill.doer(role).cloned()).collect();
-        people.dedup();
+        let whose = |conduct: &Self| {
+            let people = of.iter().filter_map(|role| conduct.drill.doer(role).cloned());
+            people.collect::<BTreeSet<Handle>>()
+        };
+        let who: Vec<String> = whose(self).iter().map(ToString::to_string).collect();
+        let text = format!("Plug in the keys of {} and press Enter: ", all_of(&who));
+        self.ask(step, Topic::Keys, &text)?;
+        // A part may have been handed over at that question.
+        let people = whose(self);
         let wanted = |name: &KeyName, conduct: &Self| {
             people.contains(&name.owner) && conduct.session.state().active_key(name).is_some()
         };
         let all: Vec<KeyName> =
             self.session.state().keys().keys().filter(|name| wanted(name, self)).cloned().collect();
         let mut shown: Vec<KeyName> = Vec::new();
-        let who: Vec<String> = people.iter().map(ToString::to_string).collect();
-        let text = format!("Plug in the keys of {} and press Enter: ", all_of(&who));
-        self.ask(step, Topic::Keys, &text)?;
         loop {
             self.look_for_keys(step, &all, &mut shown)?;
             let left: Vec<String> =

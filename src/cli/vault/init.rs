@@ -174,7 +174,7 @@ pub fn run(context: &Context, init: &Init) -> Result<Answer, Failure> {
     }
 
     let vault = staging.vault(records);
-    let mut session = Session { context, vault, keys, unlocked: None, lock: None };
+    let mut session = Session { context, vault, keys, unlocked: None, lock: None, is_long: false };
     session.tell(std::slice::from_ref(&name), &events)?;
     session.record(&[(name.clone(), key)], Change { events, files, records: None })?;
     let Founded { location, unsynced } = staging.finish()?;

@@ -80,7 +80,6 @@ fn a_drill_that_is_killed_at_any_moment_loses_no_step() {
             terminal
                 .wait("something is asked", |this| this.has_ended() || question(this).is_some());
             let Some((_, typed)) = question(&terminal) else { break };
-            let before = terminal.shown().len();
             type_in(&mut terminal, typed);
             answered += 1;
             // The drill is on record by now: it has asked something.
@@ -96,8 +95,6 @@ fn a_drill_that_is_killed_at_any_moment_loses_no_step() {
                     break;
                 }
                 terminal = at_terminal(&demo, "drill resume");
-            } else {
-                terminal.wait("it is taken", |this| this.shown().len() > before);
             }
         }
         if demo.read(&["drill", "status"]).stdout.contains("every-kind-1") {
@@ -121,12 +118,12 @@ fn a_record_that_cannot_be_written_is_told_and_tried_again() {
     let next = next.unwrap();
     fs::create_dir(&next).unwrap();
     fs::set_permissions(&next, fs::Permissions::from_mode(0o700)).unwrap();
-    terminal.types("yes\n");
+    says(&mut terminal, "yes");
     terminal.until("somebody else goes on with every-kind-1 at this moment");
     terminal.until("Try again, or type :failed, :skip or :pause.");
     fs::remove_dir(&next).unwrap();
     terminal.until("Press Enter: ");
-    terminal.types("\n");
+    says(&mut terminal, "");
     ends_well(terminal);
     let whole = vault();
     run_through(&whole);

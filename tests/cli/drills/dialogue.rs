@@ -33,40 +33,40 @@ fn earlier_steps_can_be_read_and_whatever_is_otherwise_goes_on_record() {
         (":part witness", "Type a role and a person, such as :part witness carol."),
         (":part witness zoe", "zoe is no custodian."),
     ] {
-        terminal.types(&format!("{typed}\n"));
+        says(&mut terminal, typed);
         terminal.until(told);
         terminal.until(first);
     }
-    terminal.types(":note the lamp is broken\n");
+    says(&mut terminal, ":note the lamp is broken");
     terminal.until("What is done about it? (Enter: nothing) ");
-    terminal.types("a torch\n");
+    says(&mut terminal, "a torch");
     terminal.until("Who approves of that? (Enter: nobody was asked) ");
-    terminal.types("\n");
+    says(&mut terminal, "");
     terminal.until("It is on record.");
     terminal.until(first);
     // Somebody else reads the mailbox.
-    terminal.types(":part reader carol\n");
+    says(&mut terminal, ":part reader carol");
     terminal.until("Why? ");
-    terminal.types("she has access\n");
+    says(&mut terminal, "she has access");
     terminal.until("carol is reader from now on, and signs the end.");
     terminal.until(first);
-    terminal.types(":skip\n");
+    says(&mut terminal, ":skip");
     terminal.until("Why? ");
-    terminal.types("we stand\n");
+    says(&mut terminal, "we stand");
     drive(&mut terminal, Some("alice: press Enter to open prod-password.1 "));
-    terminal.types(":back\n");
+    says(&mut terminal, ":back");
     terminal.until("Step 3: Codes (to read; we are at Password)");
     terminal.until("> done at ");
-    terminal.types(":na it is in the safe\n");
+    says(&mut terminal, ":na it is in the safe");
     drive(&mut terminal, Some("once you are signed in (:failed if you can't) "));
-    terminal.types(":failed the page says no\n");
+    says(&mut terminal, ":failed the page says no");
     // A failed sign-in leads elsewhere.
     terminal.until("Step 11 of 11: Which way");
     terminal.until("  2. Write once more (then: Write it down)");
     terminal.until("which one? ");
-    terminal.types("7\n");
+    says(&mut terminal, "7");
     terminal.until("Type a number from 1 to 2.");
-    terminal.types("write once more\n");
+    says(&mut terminal, "write once more");
     drive(&mut terminal, Some("Enter: nothing more) "));
     for (typed, then) in [
         ("The safe sticks", "What is to be done about it? (Enter: nothing) "),
@@ -79,7 +79,7 @@ fn earlier_steps_can_be_read_and_whatever_is_otherwise_goes_on_record() {
         ("", "Enter: nothing more) "),
         ("", "carol/primary signs too."),
     ] {
-        terminal.types(&format!("{typed}\n"));
+        says(&mut terminal, typed);
         terminal.until(then);
     }
     let (code, shown) = terminal.ends();
@@ -117,9 +117,9 @@ fn ctrl_c_asks_and_a_second_one_stops_at_once() {
     terminal.until(first);
     terminal.types(CTRL_C);
     terminal.until(asked);
-    terminal.types("what?\n");
+    says(&mut terminal, "what?");
     terminal.until(asked);
-    terminal.types("go\n");
+    says(&mut terminal, "go");
     terminal.until("Step 1 of 11: Ready");
     terminal.until(first);
     terminal.types(CTRL_C);
@@ -128,7 +128,7 @@ fn ctrl_c_asks_and_a_second_one_stops_at_once() {
     let (code, shown) = terminal.ends();
     assert_eq!(code, 130, "{shown}");
     assert!(
-        shown.contains("nothing that was answered is lost: keymuster drill resume every-kind-1")
+        shown.contains("Nothing that was answered is lost: keymuster drill resume every-kind-1")
     );
 
     let mut terminal = at_terminal(&demo, "drill resume");
@@ -136,9 +136,9 @@ fn ctrl_c_asks_and_a_second_one_stops_at_once() {
     // Ctrl-D is no answer either.
     terminal.types(CTRL_D);
     terminal.until(asked);
-    terminal.types("pause\n");
+    says(&mut terminal, "pause");
     terminal.until("Why do you stop? ");
-    terminal.types("Lunch\n");
+    says(&mut terminal, "Lunch");
     let (code, shown) = terminal.ends();
     assert_eq!(code, 0, "{shown}");
     assert!(shown.contains("every-kind-1 is paused, and stays open: keymuster drill resume"));
@@ -153,9 +153,9 @@ fn ctrl_c_asks_and_a_second_one_stops_at_once() {
     drive(&mut terminal, Some(first));
     terminal.types(CTRL_C);
     terminal.until(asked);
-    terminal.types("abandon\n");
+    says(&mut terminal, "abandon");
     terminal.until("Why is it given up? ");
-    terminal.types("The fire alarm\n");
+    says(&mut terminal, "The fire alarm");
     let (code, shown) = terminal.ends();
     assert_eq!(code, 0, "{shown}");
     let events = transcript(&demo, "every-kind-1");
@@ -231,17 +231,17 @@ fn a_live_run_without_a_witness_waits_for_a_review() {
         .until("to do “Change the support plan”, approved by “The board”, on record as “OPS-7”");
     terminal.until("fire | LIVE | prod | 0 s of 20 min");
     terminal.until("alice (operator) does it, and nobody watches");
-    terminal.types(":failed it was locked\n");
+    says(&mut terminal, ":failed it was locked");
     terminal.until("Plug in the keys of alice and press Enter: ");
-    terminal.types("\n");
+    says(&mut terminal, "");
     drive(&mut terminal, Some("alice: press Enter to open prod-password.1 "));
-    terminal.types("\n");
+    says(&mut terminal, "");
     terminal.until("Press Enter to clear it: ");
-    terminal.types("\n");
+    says(&mut terminal, "");
     drive(&mut terminal, Some("alice: Did the message arrive? (yes or no) "));
-    terminal.types("yes\n");
+    says(&mut terminal, "yes");
     terminal.until("alice: Was the call answered? (yes or no) ");
-    terminal.types("yes\n");
+    says(&mut terminal, "yes");
     drive(&mut terminal, None);
     let (code, shown) = terminal.ends();
     assert_eq!(code, 0, "{shown}");
@@ -262,4 +262,63 @@ fn a_live_run_without_a_witness_waits_for_a_review() {
         .answers(&["signed by carol/primary."]);
     assert!(!demo.read(&["vault", "show"]).stdout.contains("took no part"));
     demo.read(&["drill", "show", "fire"]).exits(0).answers(&["carol looked at fire"]);
+}
+
+/// What can't be shown is said, and what was shown and is gone when all sign is left out.
+#[test]
+fn a_key_that_is_not_there_is_no_part_of_the_check() {
+    let demo = vault();
+    demo.unplug("demo-key-2");
+    let mut terminal = at_terminal(&demo, START);
+    drive(&mut terminal, Some("Plug in the keys of alice and bob and press Enter: "));
+    says(&mut terminal, "");
+    let next = "Plug the next one in and press Enter; type done if there are no more: ";
+    terminal.until("Not shown yet: alice/blue.");
+    terminal.until(next);
+    demo.plug_in("demo-key-2");
+    demo.unplug("demo-key-3");
+    says(&mut terminal, "");
+    terminal.until("alice/blue is here.");
+    drive(&mut terminal, Some("Enter: nothing more) "));
+    demo.unplug("demo-key-2");
+    says(&mut terminal, "");
+    terminal.until("alice/blue was shown, and isn't plugged in. Can it sign now? (yes or no) ");
+    says(&mut terminal, "no");
+    terminal.until("bob/primary was shown, and isn't plugged in. Can it sign now? (yes or no) ");
+    demo.plug_in("demo-key-3");
+    says(&mut terminal, "yes");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, 0, "{shown}");
+    let events = transcript(&demo, "every-kind-1");
+    let checked: Vec<&str> = events
+        .iter()
+        .filter(|event| event["kind"] == "key-checked")
+        .map(|event| event["key"].as_str().unwrap())
+        .collect();
+    assert_eq!(checked, ["alice/primary", "bob/primary"]);
+
+    demo.unplug("demo-key-3");
+    demo.plug_in("demo-key-2");
+    let live = "drill start every-kind --account prod --as operator=alice --live x --approver y";
+    let mut terminal = at_terminal(&demo, live);
+    terminal.until("press Enter when it is done");
+    says(&mut terminal, "");
+    terminal.until("Plug in the keys of alice and press Enter: ");
+    says(&mut terminal, ":part witness bob");
+    terminal.until("Why? ");
+    says(&mut terminal, "he came");
+    terminal.until("Plug in the keys of alice and press Enter: ");
+    says(&mut terminal, "");
+    terminal.until(next);
+    says(&mut terminal, "done");
+    terminal.until("bob showed no key. If there is none: :failed TEXT.");
+    says(&mut terminal, ":failed he left it at home");
+    terminal.until("the code that fob shows now: ");
+    says(&mut terminal, ":abandon");
+    terminal.until("Why is it given up? ");
+    says(&mut terminal, "without bob's key");
+    terminal.until("Now bob/primary must sign too. Plug it in and press Enter: ");
+    demo.plug_in("demo-key-3");
+    says(&mut terminal, "");
+    assert_eq!(terminal.ends().0, 0);
 }

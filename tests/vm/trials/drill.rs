@@ -18,6 +18,7 @@ use keymuster::totp::{Generator, Parameters, Seed, Strength};
 pub(super) fn trials() -> Vec<Trial> {
     trials!["drill":
         the_quarterly_drill_costs_seven_touches_and_a_pin_for_each_key,
+        at_one_port_no_pin_goes_to_another_key_that_sits_there_by_then,
     ]
 }
 
@@ -128,4 +129,95 @@ fn the_quarterly_drill_costs_seven_touches_and_a_pin_for_each_key() {
     if wants_screens() {
         println!("---- log show {number}\n{entry}\n---- auditor.sh\n{said}\n----");
     }
+}
+
+const SHORT: &str = r#"+++
+format = 1
+runbook = "short"
+version = 1
+about = "Keys, and the password"
+purpose = ["rehearsal"]
+accounts = "one"
+
+[[role]]
+id = "operator"
+does = "acts"
+
+[[role]]
+id = "witness"
+does = "watches"
++++
+
+# Short
+
+## Keys
+
+```toml step
+kind = "key"
+of = ["operator", "witness"]
+```
+
+## Password
+
+```toml step
+kind = "secret"
+secret = "password"
+compartment = "seeds"
+```
+"#;
+
+/// Keys come and go between the steps. Whoever signs then is looked for anew.
+fn at_one_port_no_pin_goes_to_another_key_that_sits_there_by_then() {
+    let mut meeting = with_custody();
+    fs::write(meeting.path("short.md"), SHORT).expect("a scratch folder");
+    let adopt = format!("runbook adopt {}", meeting.path("short.md"));
+    meeting.command(&adopt).run().expect_success();
+    meeting.key("alice/blue").unplug();
+    meeting.key("bob/primary").unplug();
+    let wrong = meeting.wrong_pins();
+    let start = START.replace("quarterly", "short");
+    let mut terminal = at_terminal(&meeting.line(&start));
+    type_pin(&mut terminal, "alice/primary");
+    let now_bob = "Now bob/primary must sign too. Plug it in and press Enter: ";
+    let alice_again = "Plug in alice/primary again and press Enter: ";
+    terminal.until(now_bob);
+    meeting.swap("alice/primary", "bob/primary");
+    terminal.types("\n");
+    type_pin(&mut terminal, "bob/primary");
+    terminal.until(alice_again);
+    meeting.swap("bob/primary", "alice/primary");
+    terminal.types("\n");
+    answer(&mut terminal, "Plug in the keys of alice and bob and press Enter: ", "");
+    let next = "Plug the next one in and press Enter; type done if there are no more: ";
+    terminal.until(next);
+    meeting.swap("alice/primary", "bob/primary");
+    terminal.types("\n");
+    terminal.until("Not shown yet: alice/blue.");
+    answer(&mut terminal, next, "done");
+    // Bob's key is where alice's was when she signs the receipt.
+    answer(&mut terminal, "alice: press Enter to open prod-password.1 ", "");
+    terminal.until(alice_again);
+    meeting.swap("bob/primary", "alice/primary");
+    terminal.types("\n");
+    answer(&mut terminal, "Press Enter to clear it: ", "");
+    answer(&mut terminal, "Was that reached? (yes or no) ", "yes");
+    for _ in 0..3 {
+        answer(&mut terminal, "(yes, no, na) ", "yes");
+    }
+    answer(&mut terminal, "Enter: nothing more) ", "");
+    let shown = "bob/primary was shown, and isn't plugged in. Can it sign now? (yes or no) ";
+    answer(&mut terminal, shown, "yes");
+    terminal.until(now_bob);
+    meeting.swap("alice/primary", "bob/primary");
+    terminal.types("\n");
+    terminal.until(alice_again);
+    meeting.swap("bob/primary", "alice/primary");
+    terminal.types("\n");
+    let shown = as_read(&succeeds(terminal));
+    assert_eq!(meeting.wrong_pins(), wrong, "{shown}");
+    assert_eq!(shown.matches("PIN of ").count(), 2, "{shown}");
+    assert!(
+        shown.contains("  alice/primary was checked")
+            && shown.contains("  bob/primary was checked")
+    );
 }
