@@ -28,7 +28,7 @@ mod secret;
 mod store;
 
 pub use append::{AppendError, Committed, NewFile, Prepared};
-pub use attachment::{Attachment, AttachmentError, MAX_ATTACHMENT};
+pub use attachment::{Attachment, AttachmentError};
 pub use bundle::Bundle;
 pub use cipher::{AgeIdentity, AgeIdentityError, OpenError, Recipient, RecipientError, SealError};
 pub use compartment::{CompartmentError, CompartmentIdentity, CompartmentName, EpochOrder};
@@ -45,3 +45,7 @@ pub use store::{StoreError, export_file, make_folder, read_bounded, remove_lefto
 
 /// The largest file of any other kind than entries and attachments, in bytes.
 pub const MAX_FILE: u64 = 1 << 20;
+/// The largest attachment, in bytes.
+pub const MAX_ATTACHMENT: usize = 32 << 20;
+/// Its file may be this much larger: the lines above it, age's header, a tag for every 64 KiB.
+const ATTACHMENT_OVERHEAD: u64 = 64 << 10;

@@ -5,6 +5,7 @@ mod ask;
 mod close;
 mod conduct;
 mod journal;
+mod lead;
 mod list;
 mod people;
 mod resume;
@@ -14,6 +15,7 @@ mod show;
 mod start;
 mod status;
 mod tasks;
+mod unsealed;
 
 use clap::Subcommand;
 

@@ -20,14 +20,9 @@ use super::append::records_recipient;
 use super::cipher::{self, OpenError};
 use super::open::OpenVault;
 use super::store::{StoreError, read_bounded};
-use super::{AppendError, NewFile};
+use super::{ATTACHMENT_OVERHEAD, AppendError, MAX_ATTACHMENT, NewFile};
 use crate::log::sha256;
 use crate::record::Digest;
-
-/// The largest attachment, in bytes.
-pub const MAX_ATTACHMENT: usize = 32 << 20;
-/// Its file may be this much larger: the lines above it, age's header, a tag for every 64 KiB.
-pub(super) const ATTACHMENT_OVERHEAD: u64 = 64 << 10;
 
 /// A file that goes into a vault, and the digest by which an entry names it.
 #[derive(Debug)]

@@ -28,9 +28,9 @@ use super::attachment::{Attachment, AttachmentError};
 use super::cipher::{self, OpenError};
 use super::identity::KeyFileError;
 use super::identity::lines::{Lines, require};
-use super::layout::Layout;
+use super::layout::drill_of;
 use super::open::OpenVault;
-use super::store::{StoreError, make_parent, read_bounded, remove_leftovers, write_new};
+use super::store::{StoreError, read_bounded, write_new};
 use super::{AppendError, MAX_FILE};
 use crate::log::{next_link, sha256};
 use crate::record::{Digest, Handle, VaultId};
@@ -250,54 +250,5 @@ impl OpenVault {
                 let _ = fs::remove_dir_all(&folder);
             }
         }
-    }
-}
-
-/// The drill whose drafts are in a folder, by its name.
-pub(super) fn drill_of(folder: &std::path::Path) -> Option<Handle> {
-    folder.file_name()?.to_str()?.parse().ok()
-}
-
-impl Layout {
-    fn draft_folder(&self) -> PathBuf {
-        self.root().join("drafts")
-    }
-
-    /// `drafts/quarterly-1`.
-    fn draft_folder_of(&self, drill: &Handle) -> PathBuf {
-        self.draft_folder().join(drill.as_str())
-    }
-
-    /// `drafts/quarterly-1/000002.age`.
-    fn draft(&self, drill: &Handle, number: u32) -> PathBuf {
-        self.draft_folder_of(drill).join(format!("{number:06}.age"))
-    }
-
-    /// `drafts/quarterly-1/<sha256>.age`.
-    fn draft_evidence(&self, drill: &Handle, file: &Digest) -> PathBuf {
-        self.draft_folder_of(drill).join(format!("{file}.age"))
-    }
-
-    /// What is in `drafts/`, sorted; nothing before the first drill.
-    pub(super) fn drafts(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let folder = self.draft_folder();
-        if folder.symlink_metadata().is_err() { Ok(Vec::new()) } else { self.files_in(&folder) }
-    }
-
-    /// The drafts of a drill, sorted.
-    fn drafts_of(&self, drill: &Handle) -> Result<Vec<PathBuf>, StoreError> {
-        let folder = self.draft_folder_of(drill);
-        if folder.symlink_metadata().is_err() { Ok(Vec::new()) } else { self.files_in(&folder) }
-    }
-
-    /// Makes the folder of a drill's drafts where there is none, and tidies up in it.
-    fn make_drafts_of(&self, drill: &Handle) -> Result<(), StoreError> {
-        let folder = self.draft_folder_of(drill);
-        if folder.symlink_metadata().is_err() {
-            make_parent(&folder)?;
-            make_parent(&folder.join("record"))?;
-        }
-        remove_leftovers(&folder);
-        Ok(())
     }
 }

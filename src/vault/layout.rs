@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::MAX_FILE;
 use super::fido2prf::PluginIdentity;
-use super::store::{StoreError, failed, read_bounded};
+use super::store::{StoreError, failed, make_parent, read_bounded, remove_leftovers};
 use crate::log::FORMAT;
 use crate::record::{Digest, Handle, KeyName, VaultId};
 use crate::webauthn::CredentialId;
@@ -333,6 +333,55 @@ impl Layout {
         let generation: u32 = parts.next()?.parse().ok()?;
         let plain = self.plugin_identity(&owner, &label, generation) == *path;
         plain.then_some((generation, KeyName { owner, label }, path))
+    }
+}
+
+/// The drill whose drafts are in a folder, by its name.
+pub(super) fn drill_of(folder: &Path) -> Option<Handle> {
+    folder.file_name()?.to_str()?.parse().ok()
+}
+
+impl Layout {
+    fn draft_folder(&self) -> PathBuf {
+        self.root().join("drafts")
+    }
+
+    /// `drafts/quarterly-1`.
+    pub(super) fn draft_folder_of(&self, drill: &Handle) -> PathBuf {
+        self.draft_folder().join(drill.as_str())
+    }
+
+    /// `drafts/quarterly-1/000002.age`.
+    pub(super) fn draft(&self, drill: &Handle, number: u32) -> PathBuf {
+        self.draft_folder_of(drill).join(format!("{number:06}.age"))
+    }
+
+    /// `drafts/quarterly-1/<sha256>.age`.
+    pub(super) fn draft_evidence(&self, drill: &Handle, file: &Digest) -> PathBuf {
+        self.draft_folder_of(drill).join(format!("{file}.age"))
+    }
+
+    /// What is in `drafts/`, sorted; nothing before the first drill.
+    pub(super) fn drafts(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let folder = self.draft_folder();
+        if is_taken(&folder) { self.files_in(&folder) } else { Ok(Vec::new()) }
+    }
+
+    /// The drafts of a drill, sorted.
+    pub(super) fn drafts_of(&self, drill: &Handle) -> Result<Vec<PathBuf>, StoreError> {
+        let folder = self.draft_folder_of(drill);
+        if is_taken(&folder) { self.files_in(&folder) } else { Ok(Vec::new()) }
+    }
+
+    /// Makes the folder of a drill's drafts where there is none, and tidies up in it.
+    pub(super) fn make_drafts_of(&self, drill: &Handle) -> Result<(), StoreError> {
+        let folder = self.draft_folder_of(drill);
+        if !is_taken(&folder) {
+            make_parent(&folder)?;
+            make_parent(&folder.join("record"))?;
+        }
+        remove_leftovers(&folder);
+        Ok(())
     }
 }
 

@@ -7,14 +7,13 @@ use std::thread;
 
 use thiserror::Error;
 
-use super::attachment::ATTACHMENT_OVERHEAD;
 use super::cipher::{AgeIdentity, OpenError};
 use super::compartment::{CompartmentError, CompartmentIdentity, CompartmentName};
 use super::identity::KeyFileError;
-use super::journal::drill_of;
 use super::layout::GIT_LINE;
+use super::layout::drill_of;
 use super::store::{StoreError, read_bounded};
-use super::{Layout, Location, MAX_ATTACHMENT, MAX_FILE};
+use super::{ATTACHMENT_OVERHEAD, Layout, Location, MAX_ATTACHMENT, MAX_FILE};
 use crate::log::{Entry, Fault, Head, MAX_ENTRY, Replay, Rule, sha256};
 use crate::record::{CompartmentSealed, Digest, RECORDS, SEEDS, Sealing, State, Time};
 

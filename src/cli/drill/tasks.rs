@@ -14,27 +14,13 @@ use crate::cli::words::{all_of, duration};
 use crate::drill::{Ending, Evidence};
 use crate::key::identify::Identity;
 use crate::record::{
-    AccountsTried, DeviceName, Event, Handle, KeyName, Line, Outcome, SecretName, SignInProven,
-    StepResult,
+    AccountsTried, DeviceName, Event, Handle, KeyName, Line, Outcome, SignInProven, StepResult,
 };
 use crate::runbook::{Choice, Step, Target, Task};
 use crate::text::sanitise;
-use crate::vault::{MAX_ATTACHMENT, SecretValue};
+use crate::vault::MAX_ATTACHMENT;
 
 mod custody;
-
-/// What was opened and not used yet, with the entry that has the receipt.
-#[derive(Default)]
-pub struct Unsealed(Vec<(SecretName, SecretValue, u64)>);
-
-impl Unsealed {
-    /// What was opened of this name, which is wiped once it was used.
-    fn take(&mut self, name: &SecretName) -> Option<(SecretValue, u64)> {
-        let place = self.0.iter().position(|(known, ..)| known == name)?;
-        let (_, value, receipt) = self.0.remove(place);
-        Some((value, receipt))
-    }
-}
 
 impl Conduct<'_> {
     /// Asks for what a step asks for, until it ends.

@@ -69,9 +69,7 @@ impl Conduct<'_> {
         };
         let opened = open_secrets(&mut self.session, &self.opener, opening, &[])?;
         let receipt = opened.receipt;
-        self.unsealed
-            .0
-            .extend(opened.values.into_iter().map(|(name, value)| (name, value, receipt)));
+        self.unsealed.keep(opened.values, receipt);
         if let Some((_, failure)) = opened.left_out.into_iter().find(|(other, _)| other == name) {
             return Err(failure.after_entry(receipt));
         }
