@@ -173,6 +173,11 @@ impl Context {
         self.interrupted.store(false, Ordering::Relaxed);
     }
 
+    /// Whether something else than a key that was pressed wants the process to end.
+    pub fn is_told_to_end(&self) -> bool {
+        self.telling.is_told_to_end()
+    }
+
     /// From now on a signal ends the process at once: all is done but telling it, and whoever
     /// should read that may not. An entry that was `recorded` stands.
     pub fn only_tells(&self, recorded: Option<u64>) {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGTSTP, SIGTTOU, TERM_SIGNALS};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTOU, TERM_SIGNALS};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::{exit as exit_at_once, raise};
 
@@ -22,6 +22,8 @@ pub struct Telling {
     begun: AtomicBool,
     /// The entry that was recorded; 0 is none.
     entry: AtomicU64,
+    /// Whether somebody else than whoever sits at the keyboard wants the process to end.
+    told_to_end: AtomicBool,
 }
 
 impl Telling {
@@ -29,6 +31,11 @@ impl Telling {
     pub fn begin(&self, recorded: Option<u64>) {
         self.entry.store(recorded.unwrap_or(0), Ordering::Relaxed);
         self.begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the process was told to end by something else than a key that was pressed.
+    pub fn is_told_to_end(&self) -> bool {
+        self.told_to_end.load(Ordering::Relaxed)
     }
 
     /// Says what stands although its answer wasn't given, but waits for nobody to read it.
@@ -81,6 +88,9 @@ pub fn take_signals(
                     terminal.redraw();
                 }
                 continue;
+            }
+            if ![SIGINT, SIGQUIT].contains(&signal) {
+                telling.told_to_end.store(true, Ordering::Relaxed);
             }
             // One closed terminal may send two SIGHUP: they are no sign of impatience.
             let again = interrupted.swap(true, Ordering::Relaxed) && signal != SIGHUP;

@@ -99,7 +99,7 @@ impl Conduct<'_> {
 
     /// Whether to go on after Ctrl-C among the last questions.
     fn goes_on(&self) -> bool {
-        if !self.people.are_there() {
+        if !self.people.are_there() || self.session.context.is_told_to_end() {
             return false;
         }
         self.session.context.forgive_interruption();

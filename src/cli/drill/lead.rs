@@ -92,10 +92,11 @@ impl Conduct<'_> {
     /// Somebody pressed Ctrl-C: do they stop, or give up? A second one ends the program, and loses
     /// nothing.
     fn interrupted(&mut self, failure: Failure) -> Result<Option<Stop>, Failure> {
-        if !self.people.are_there() {
+        let context = self.session.context;
+        if !self.people.are_there() || context.is_told_to_end() {
             return Err(failure);
         }
-        self.session.context.forgive_interruption();
+        context.forgive_interruption();
         let text = "\nInterrupted. Pause, abandon, or go on? (pause, abandon, go; Ctrl-C again stops at once) ";
         loop {
             let asked = Asked { step: None, topic: Topic::Other, text };

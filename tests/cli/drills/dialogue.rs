@@ -131,6 +131,16 @@ fn ctrl_c_asks_and_a_second_one_stops_at_once() {
         shown.contains("Nothing that was answered is lost: keymuster drill resume every-kind-1")
     );
 
+    // Who shuts the machine down, or closes the window, isn't asked.
+    let ends: [fn(&mut PseudoTerminal); 2] =
+        [|terminal| terminal.signal(rustix::process::Signal::TERM), |terminal| terminal.close()];
+    for end in ends {
+        let mut terminal = at_terminal(&demo, "drill resume");
+        drive(&mut terminal, Some(first));
+        end(&mut terminal);
+        assert_eq!(terminal.wait_for_end().code(), Some(130));
+    }
+
     let mut terminal = at_terminal(&demo, "drill resume");
     drive(&mut terminal, Some(first));
     // Ctrl-D is no answer either.
@@ -161,11 +171,18 @@ fn ctrl_c_asks_and_a_second_one_stops_at_once() {
     let events = transcript(&demo, "every-kind-1");
     assert_eq!(
         kinds(&events),
-        ["drill-abandoned", "drill-interrupted", "drill-interrupted", "drill-step"]
+        [
+            "drill-abandoned",
+            "drill-interrupted",
+            "drill-interrupted",
+            "drill-interrupted",
+            "drill-interrupted",
+            "drill-step"
+        ]
     );
     assert_eq!(events[0]["reason"], "The fire alarm");
-    assert_eq!(events[2]["reason"], "Lunch");
-    assert_eq!(events[3]["result"], "unfinished");
+    assert_eq!(events[4]["reason"], "Lunch");
+    assert_eq!(events[5]["result"], "unfinished");
     demo.read(&["drill", "list"]).exits(0).answers(&["rehearsal  -        abandoned  prod"]);
     let over = demo.run(&["drill", "abandon", "every-kind-1", "--reason", "again"]).exits(1);
     over.says(&["every-kind-1 is over", "keymuster drill show every-kind-1"]);

@@ -73,3 +73,88 @@ fn the_digest_of_each_step_is_that_of_its_text() {
     }
     assert_eq!(compared, 11);
 }
+
+/// What ceremonies and standards have a record of a drill hold, and where it is in ours. Who was
+/// there is who signed; the flags and counters of the keys are in their signatures.
+#[test]
+fn a_record_has_what_others_record() {
+    let demo = vault();
+    let mut terminal = at_terminal(
+        &demo,
+        &format!("{START} --scenario 'A key is lost' --approver 'The board' --ticket OPS-7"),
+    );
+    drive(&mut terminal, Some("alice: press Enter when it is done (:help for more) "));
+    says(&mut terminal, ":note the lamp is broken");
+    terminal.until("What is done about it? (Enter: nothing) ");
+    says(&mut terminal, "a torch");
+    terminal.until("Who approves of that? (Enter: nobody was asked) ");
+    says(&mut terminal, "bob");
+    drive(&mut terminal, Some("Enter: nothing more) "));
+    for typed in ["The safe sticks", "Oil it", "bob", "2099-12-31", ""] {
+        says(&mut terminal, typed);
+        terminal.wait("the next is asked", |this| {
+            this.has_ended() || this.shown().ends_with(") ") || this.shown().ends_with("? ")
+        });
+    }
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, 0, "{shown}");
+    let (start, end) = (demo.entry(12), demo.entry(14));
+    let has = |entry: &str, kind: &str, fields: &[&str]| {
+        let event = entry
+            .split("[[event]]\n")
+            .find(|event| event.starts_with(&format!("kind = \"{kind}\"\n")));
+        let event = event.unwrap_or_else(|| panic!("no {kind} in {entry}"));
+        for field in fields {
+            assert!(event.contains(&format!("\n{field} = ")), "{kind} has no {field}: {event}");
+        }
+    };
+    // The run: id; runbook, version and digest; type; scenario; objective; accounts; authoriser;
+    // roster; the tool, the head before it and when it began stand at the top of the entry.
+    for field in ["tool", "previous", "time", "signers"] {
+        assert!(start.contains(&format!("\n{field} = ")), "{field}: {start}");
+    }
+    let run = [
+        "drill",
+        "runbook",
+        "version",
+        "sha256",
+        "purpose",
+        "scenario",
+        "objective",
+        "accounts",
+        "approver",
+        "ticket",
+        "roster",
+    ];
+    has(&start, "drill-started", &run);
+    // Its end: roster, outcome, time spent; signed out, alarm, credentials; findings, actions.
+    let close = [
+        "roster",
+        "outcome",
+        "seconds",
+        "signed_out",
+        "alarm_received",
+        "credentials_renewed",
+        "findings",
+        "actions",
+        "journal",
+    ];
+    has(&end, "drill-finished", &close);
+    has(&end, "action-opened", &["owner", "due", "title"]);
+    // A step: number, id, digest of its text; actor, witness; begin, end, duration; result; and,
+    // where there is one, what was expected and seen, the branch, the device, the evidence.
+    let step = [
+        "visit", "step", "title", "sha256", "by", "person", "witness", "begun", "ended", "seconds",
+        "result", "then",
+    ];
+    has(&end, "drill-step", &step);
+    has(&end, "sign-in-proven", &["accounts", "device", "evidence", "outcome"]);
+    has(&end, "evidence-kept", &["step", "shows", "name", "at", "bytes", "sha256", "file"]);
+    has(&end, "drill-exception", &["step", "at", "message", "action", "approver"]);
+    for field in ["expected", "observed", "choice", "asked", "answers", "keys", "opened", "receipt"]
+    {
+        assert!(end.contains(&format!("\n{field} = ")), "{field}: {end}");
+    }
+    // What was shown is a part of the runbook, which the vault keeps.
+    demo.read(&["runbook", "show", "every-kind", "--adopted"]).exits(0).answers(&["Sit down."]);
+}
