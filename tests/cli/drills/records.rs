@@ -158,3 +158,40 @@ fn a_record_has_what_others_record() {
     // What was shown is a part of the runbook, which the vault keeps.
     demo.read(&["runbook", "show", "every-kind", "--adopted"]).exits(0).answers(&["Sit down."]);
 }
+
+/// The journal's rule, by stock tools, from the entry that began the drill.
+#[test]
+fn the_links_of_a_journal_are_those_that_the_documentation_has() {
+    let demo = vault();
+    let mut terminal = at_terminal(&demo, START);
+    drive(&mut terminal, Some("alice: Did the message arrive? (yes or no) "));
+    says(&mut terminal, ":pause Lunch");
+    assert_eq!(terminal.ends().0, 0);
+    let head = read(&demo, &["log", "list"]);
+    let started =
+        demo.entry(13).lines().find_map(|line| line.strip_prefix("previous = ").map(str::to_owned));
+    // Entry 13 is the receipt, and names the link of entry 12, which began the drill.
+    let mut link = started.unwrap().trim_matches('"').to_owned();
+    assert_eq!(head["entries"].as_array().unwrap().len(), 13);
+    let digest =
+        |text: &[u8]| String::from_utf8(tool("sha256sum", &[], text)).unwrap()[..64].to_owned();
+    let mut records = 0;
+    for number in 1.. {
+        let file = demo.path(&format!("vault/drafts/every-kind-1/{number:06}.age"));
+        if !file.exists() {
+            break;
+        }
+        let text = tool("age", &["-d", "-i", "-", file.to_str().unwrap()], &demo.records());
+        let told = String::from_utf8(text.clone()).unwrap();
+        let previous = told.lines().find_map(|line| line.strip_prefix("# previous: ")).unwrap();
+        assert_eq!(previous, link, "record {number}");
+        assert!(told.starts_with("# keymuster journal\n# vault: "), "{told}");
+        assert!(!told.contains(PASSWORD) && !told.contains(SEED), "{told}");
+        link = digest(format!("{link} {}\n", digest(&text)).as_bytes());
+        records += 1;
+    }
+    assert!(records > 10, "{records}");
+    // The end names the last link.
+    demo.run(&["drill", "abandon", "--reason", "enough"]).exits(0);
+    assert!(demo.entry(14).contains(&format!("\njournal = \"{link}\"\n")), "{link}");
+}
