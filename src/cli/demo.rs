@@ -96,7 +96,8 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
          \x20 demo-keys        their software keys: alice's two, and bob's\n\
          \x20 reader.identity  opens the log without a touch: --identity {reader}\n\
          \x20 *.paper.txt      the passphrases that belong on paper, each in its own safe\n\
-         \x20 token.seed       the seed of a token, as it would lie in a safe; a password lies beside it\n\
+         \x20 token.seed       the seed of a token, as it would lie in a safe; with a password and a page\n\
+         \x20                  that were made up for the drill\n\
          \x20 bundle           the log for an auditor, to be verified with ssh-keygen and sha256sum\n",
         dir = shown(dir),
         vault = left.vault,

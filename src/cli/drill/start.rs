@@ -28,7 +28,7 @@ use crate::record::{
     Examples:\n  \
     keymuster drill start quarterly --account prod --as operator=alice --as witness=bob\n  \
     keymuster drill start root-only-task --account prod --as operator=alice --as witness=bob \\\n    \
-    --live \"Change the support plan\" --approver \"CISO\" --ticket OPS-712"
+    --live \"Let IAM users see billing\" --approver \"CISO\" --ticket OPS-712"
 )]
 pub struct Start {
     /// A runbook that the vault has adopted

@@ -242,10 +242,10 @@ fn a_drill_that_cannot_be_is_refused_before_anybody_touches_anything() {
 fn a_live_run_without_a_witness_waits_for_a_review() {
     let demo = vault();
     let live = "drill start every-kind --account prod --as operator=alice --id fire \
-                --live 'Change the support plan' --approver 'The board' --ticket OPS-7";
+                --live 'Let IAM users see billing' --approver 'The board' --ticket OPS-7";
     let mut terminal = at_terminal(&demo, live);
     terminal
-        .until("to do “Change the support plan”, approved by “The board”, on record as “OPS-7”");
+        .until("to do “Let IAM users see billing”, approved by “The board”, on record as “OPS-7”");
     terminal.until("fire | LIVE | prod | 0 s of 20 min");
     terminal.until("alice (operator) does it, and nobody watches");
     says(&mut terminal, ":failed it was locked");

@@ -182,9 +182,12 @@ impl Conduct<'_> {
             let secret = stored.clone().or(known);
             let drift = judgement.ok().and_then(|judgement| judgement.verdict.drift_seconds);
             let words = match (evidence, drift) {
-                (Some(evidence), Some(drift)) => format!("{}, {drift} s ahead", evidence.word()),
-                (Some(evidence), None) => evidence.word().to_owned(),
-                _ => "the seed doesn't make its codes".to_owned(),
+                (None, _) => "the seed doesn't make its codes".to_owned(),
+                (Some(evidence), None | Some(0)) => format!("{}, on time", evidence.word()),
+                (Some(evidence), Some(drift)) => {
+                    let which = if drift > 0 { "ahead" } else { "behind" };
+                    format!("{}, {} s {which}", evidence.word(), drift.unsigned_abs())
+                }
             };
             let checked = TotpChecked {
                 account: account.clone(),
