@@ -193,10 +193,17 @@ impl Session<'_> {
         Ok(lock)
     }
 
+    /// Takes in what others recorded meanwhile, and keeps them from recording more until the lock
+    /// is used or given up.
+    pub fn look_again(&mut self) -> Result<(), Failure> {
+        self.lock = Some(self.locked()?);
+        Ok(())
+    }
+
     /// Says in words what is about to be signed, and by whom.
     pub fn tell(&mut self, signers: &[KeyName], events: &[Event]) -> Result<(), Failure> {
         // Else another entry could take the number that is told.
-        self.lock = Some(self.locked()?);
+        self.look_again()?;
         let signers: Vec<String> = signers.iter().map(KeyName::to_string).collect();
         let number = self.vault.head().number.saturating_add(1);
         let say = |line: &str| self.context.terminal.say(line);

@@ -78,7 +78,7 @@ impl Conduct<'_> {
             journal,
         }));
         let actions: Vec<Event> = said.actions.into_iter().map(Event::ActionOpened).collect();
-        let decided = self.sign_end(end, actions)?;
+        let decided = self.signed_end(&end, &actions)?;
         let outcome = said.outcome.to_string();
         let code = if said.outcome == Outcome::Passed { exit::DONE } else { exit::NO };
         Ok(self.answer_of(&decided, outcome, seconds).exiting(code))
@@ -93,7 +93,7 @@ impl Conduct<'_> {
             journal: self.journal.head(),
         }));
         let seconds = self.seconds();
-        let decided = self.sign_end(end, Vec::new())?;
+        let decided = self.signed_end(&end, &[])?;
         Ok(self.answer_of(&decided, "abandoned".to_owned(), seconds))
     }
 
@@ -193,8 +193,22 @@ impl Conduct<'_> {
         }
     }
 
+    /// Has the end signed, as often as it is tried again: a PIN may be mistyped, a key unplugged.
+    fn signed_end(&mut self, end: &Event, actions: &[Event]) -> Result<Decided, Failure> {
+        loop {
+            let failure = match self.sign_end(end.clone(), actions.to_vec()) {
+                Ok(decided) => return Ok(decided),
+                Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
+                Err(failure) => failure,
+            };
+            self.session.lock = None;
+            self.say_failure(failure, "Press Enter to have it signed once more ")?;
+        }
+    }
+
     /// Has the end signed by everybody who has a part, and by every key that was shown.
     fn sign_end(&mut self, end: Event, actions: Vec<Event>) -> Result<Decided, Failure> {
+        self.look_again(true)?;
         let now = self.session.context.now()?;
         let bytes = &self.chosen.bytes;
         let digest =

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::journal::{remember, reread};
-use super::people::People;
+use super::people::{Asked, People, Topic};
 use super::screen;
 use super::unsealed::Unsealed;
 use crate::cli::cosigners::Cosigner;
@@ -15,7 +15,7 @@ use crate::cli::session::Session;
 use crate::drill::{Drill, Happened, Record};
 use crate::record::{DrillRun, Handle};
 use crate::runbook::Step;
-use crate::vault::Journal;
+use crate::vault::{Journal, JournalError};
 
 /// A drill, and the people who go through it.
 pub struct Conduct<'c> {
@@ -35,7 +35,10 @@ pub struct Conduct<'c> {
     pub drill: Drill<'c>,
     /// What was opened since this session began.
     pub unsealed: Unsealed,
+    /// What was written down until now.
     pub journal: Journal,
+    /// Whether somebody else goes on with it: then nobody does here.
+    pub is_overtaken: bool,
     /// Which session this is.
     number: u32,
     /// Since when it goes.
@@ -67,6 +70,7 @@ impl<'c> Conduct<'c> {
             drill,
             unsealed: Unsealed::default(),
             journal,
+            is_overtaken: false,
             number,
             clock: Instant::now(),
             before,
@@ -87,10 +91,39 @@ impl<'c> Conduct<'c> {
             .map_err(|error| Failure::because(exit::FAILED, "a bug in keymuster", &error))?;
         let mut after = self.drill.clone();
         after.take(record).map_err(|error| Failure::of(exit::FAILED, &error))?;
-        self.session.vault.write_record(&mut self.journal, &text)?;
+        let written = self.session.vault.write_record(&mut self.journal, &text);
+        self.is_overtaken |= matches!(written, Err(JournalError::Overtaken(_)));
+        written?;
         self.drill = after;
         remember(&self.session, &self.journal);
         Ok(())
+    }
+
+    /// Takes in what others recorded meanwhile. Whoever means to record something then keeps the
+    /// vault's lock.
+    pub fn look_again(&mut self, keeps_lock: bool) -> Result<(), Failure> {
+        self.session.look_again()?;
+        if !keeps_lock {
+            self.session.lock = None;
+        }
+        let run = self.session.state().drills().get(&self.name);
+        let Some((end, _)) = run.and_then(|run| run.end.as_ref()) else { return Ok(()) };
+        let message = format!("{} was ended by entry {} meanwhile", self.name, end.entry);
+        self.is_overtaken = true;
+        self.session.lock = None;
+        Err(Failure::new(exit::FAILED, message)
+            .hint(format!("keymuster drill show {} tells by whom", self.name)))
+    }
+
+    /// Tells what didn't work, and waits until somebody wants to try again. Where nobody is there,
+    /// or somebody else goes on, the drill stops here.
+    pub fn say_failure(&self, failure: Failure, text: &str) -> Result<(), Failure> {
+        if self.is_overtaken || !self.people.are_there() {
+            return Err(failure);
+        }
+        self.people.say(&failure.to_string());
+        // A disk that stays full would make this go round.
+        self.people.ask(&Asked { step: None, topic: Topic::Other, text }).map(drop)
     }
 
     fn session_seconds(&self) -> u32 {

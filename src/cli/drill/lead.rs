@@ -12,6 +12,9 @@ use crate::cli::output::Answer;
 use crate::drill::{Happened, Prompt};
 use crate::record::Line;
 
+/// What is said where a step didn't work.
+const AGAIN: &str = "Press Enter to try again (there, :failed, :skip or :pause end it) ";
+
 /// Where a drill stands that people left.
 #[derive(Serialize)]
 struct Left {
@@ -41,7 +44,9 @@ impl Conduct<'_> {
             let stopped = match self.drill.prompt() {
                 Prompt::Begin(step) => {
                     let step_id = step.id.clone();
-                    let begun = self.record(Happened::StepBegun { step: step_id });
+                    let begun = self
+                        .look_again(false)
+                        .and_then(|()| self.record(Happened::StepBegun { step: step_id }));
                     begun.map(|()| self.show(step)).map_err(Stop::Failed)
                 }
                 Prompt::Ask(step) => self.at(step).and_then(|ending| {
@@ -53,7 +58,7 @@ impl Conduct<'_> {
                 Ok(()) => {}
                 Err(Stop::Ended(ending)) => {
                     if let Err(failure) = self.record(Happened::StepEnded(ending)) {
-                        self.say_failure(failure)?;
+                        self.say_failure(failure, AGAIN)?;
                     }
                 }
                 Err(Stop::Pause(reason)) => return self.pause(reason),
@@ -71,22 +76,9 @@ impl Conduct<'_> {
                         Some(Stop::Ended(_)) => {}
                     }
                 }
-                Err(Stop::Failed(failure)) => self.say_failure(failure)?,
+                Err(Stop::Failed(failure)) => self.say_failure(failure, AGAIN)?,
             }
         }
-    }
-
-    /// Tells what didn't work; people then try again, or say that it failed. Where nobody is
-    /// there, or nothing can be written down, the drill stops here.
-    fn say_failure(&self, failure: Failure) -> Result<(), Failure> {
-        if !self.people.are_there() {
-            return Err(failure);
-        }
-        self.people.say(&failure.to_string());
-        self.people.say("Try again, or type :failed, :skip or :pause.");
-        // A disk that stays full would make this go round.
-        let asked = Asked { step: None, topic: Topic::Other, text: "Press Enter: " };
-        self.people.ask(&asked).map(drop)
     }
 
     /// Somebody pressed Ctrl-C: do they stop, or give up? A second one ends the program, and loses

@@ -287,6 +287,10 @@ impl Conduct<'_> {
 
     fn keep(&mut self, path: &Path) -> Result<Evidence, Failure> {
         let content = read_file(path, MAX_ATTACHMENT as u64, self.session.context.interrupted())?;
+        if content.is_empty() {
+            let shown = sanitise(&path.to_string_lossy(), 200);
+            return Err(Failure::new(exit::FAILED, format!("{shown} is empty, and shows nothing")));
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let name = line_of(&sanitise(&name, 200));
         let name = name.ok_or_else(|| Failure::new(exit::FAILED, "that file has no name"))?;

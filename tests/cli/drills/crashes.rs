@@ -108,26 +108,47 @@ fn a_drill_that_is_killed_at_any_moment_loses_no_step() {
 /// The disk is full, or somebody else's: what was answered stays, and the rest can be tried again.
 #[test]
 fn a_record_that_cannot_be_written_is_told_and_tried_again() {
-    use std::os::unix::fs::PermissionsExt as _;
     let demo = vault();
     let mut terminal = at_terminal(&demo, START);
     drive(&mut terminal, Some("alice: Did the message arrive? (yes or no) "));
-    // Root writes wherever it likes: a folder in the place of the next record stops it, too.
-    let drafts = demo.path("vault/drafts/every-kind-1");
-    let next = (1..).map(|n| drafts.join(format!("{n:06}.age"))).find(|path| !path.exists());
-    let next = next.unwrap();
-    fs::create_dir(&next).unwrap();
-    fs::set_permissions(&next, fs::Permissions::from_mode(0o700)).unwrap();
+    // Root writes wherever it likes; not into what is no folder.
+    let [drafts, aside] = ["vault/drafts/every-kind-1", "aside"].map(|path| demo.path(path));
+    fs::rename(&drafts, &aside).unwrap();
+    fs::write(&drafts, "").unwrap();
     says(&mut terminal, "yes");
-    terminal.until("somebody else goes on with every-kind-1 at this moment");
-    terminal.until("Try again, or type :failed, :skip or :pause.");
-    fs::remove_dir(&next).unwrap();
-    terminal.until("Press Enter: ");
+    let again = "Press Enter to try again (there, :failed, :skip or :pause end it) ";
+    terminal.until("Not a directory");
+    terminal.until(again);
+    fs::remove_file(&drafts).unwrap();
+    fs::rename(&aside, &drafts).unwrap();
     says(&mut terminal, "");
     ends_well(terminal);
     let whole = vault();
     run_through(&whole);
     assert_eq!(steps_of(&demo), steps_of(&whole));
+}
+
+#[test]
+fn of_two_who_go_on_at_once_the_first_does_and_the_other_stops() {
+    let demo = vault();
+    let mut terminal = at_terminal(&demo, START);
+    drive(&mut terminal, Some("alice: Did the message arrive? (yes or no) "));
+    terminal.signal(Signal::KILL);
+    terminal.wait_for_end();
+    let resumed = || {
+        let mut terminal = at_terminal(&demo, "drill resume");
+        drive(&mut terminal, Some("do you confirm that? (yes or no) "));
+        terminal
+    };
+    let (mut first, mut other) = (resumed(), resumed());
+    says(&mut first, "yes");
+    first.until("alice: Did the message arrive? (yes or no) ");
+    says(&mut other, "yes");
+    let (code, shown) = other.ends();
+    assert_eq!(code, 1, "{shown}");
+    assert!(shown.contains("somebody else goes on with every-kind-1 at this moment"), "{shown}");
+    ends_well(first);
+    demo.read(&["log", "verify"]).exits(0);
 }
 
 /// Every record of the journal, changed, taken out, put elsewhere or cut off: seen each time.

@@ -195,3 +195,38 @@ fn the_links_of_a_journal_are_those_that_the_documentation_has() {
     demo.run(&["drill", "abandon", "--reason", "enough"]).exits(0);
     assert!(demo.entry(14).contains(&format!("\njournal = \"{link}\"\n")), "{link}");
 }
+
+/// Others go on recording while people are at it: what can't be any more is left out, and told.
+#[test]
+fn what_others_record_meanwhile_is_taken_in() {
+    let demo = vault();
+    let mut terminal = at_terminal(&demo, START);
+    drive(&mut terminal, Some("alice: Numbers of the seals: "));
+    demo.run(&["runbook", "withdraw", "every-kind", "--reason", "too long"]).exits(0);
+    drive(&mut terminal, Some("Enter: nothing more) "));
+    demo.run(&["key", "lost", "alice/blue", "--by", "bob"]).exits(0);
+    demo.run(&["account", "remove", "prod"]).exits(0);
+    says(&mut terminal, "");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, 0, "{shown}");
+    let events = transcript(&demo, "every-kind-1");
+    let count = |kind: &str| kinds(&events).iter().filter(|known| **known == kind).count();
+    assert_eq!((count("key-checked"), count("sign-in-proven"), count("mailbox-tested")), (2, 0, 0));
+    let exception = events.iter().find(|event| event["kind"] == "drill-exception").unwrap();
+    let message = exception["message"].as_str().unwrap();
+    assert!(message.starts_with("Left out, ") && message.contains("prod"), "{message}");
+    demo.read(&["log", "verify"]).exits(0);
+}
+
+#[test]
+fn a_drill_that_somebody_else_ended_is_over_here_too() {
+    let demo = vault();
+    let mut terminal = at_terminal(&demo, START);
+    drive(&mut terminal, Some("alice: Did the message arrive? (yes or no) "));
+    demo.run(&["drill", "abandon", "--reason", "the other terminal hangs"]).exits(0);
+    says(&mut terminal, "yes");
+    let (code, shown) = terminal.ends();
+    assert_eq!(code, 1, "{shown}");
+    assert!(shown.contains("every-kind-1 was ended by entry 14 meanwhile"), "{shown}");
+    assert!(shown.contains("keymuster drill show every-kind-1 tells by whom"), "{shown}");
+}
