@@ -1,6 +1,7 @@
 //! Who answers what is asked in a drill: the people at the terminal, or the demo.
 
 use crate::cli::context::Context;
+use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::prompt::Question;
 use crate::cli::secret::output::Target;
@@ -61,9 +62,24 @@ pub trait People {
     fn are_there(&self) -> bool;
 }
 
+/// What to do without one.
+const AT_A_TERMINAL: &str = "run it at a terminal: nothing answers for them";
+
 /// The people at the terminal.
 #[derive(Debug)]
 pub struct AtTerminal<'a>(pub &'a Context);
+
+impl<'a> AtTerminal<'a> {
+    /// Fails where nobody could be asked anything.
+    pub fn present(context: &'a Context) -> Result<Self, Failure> {
+        let people = Self(context);
+        if people.are_there() {
+            return Ok(people);
+        }
+        let message = "a drill is gone through by people, and there is no terminal";
+        Err(Failure::new(exit::ABSENT, message).hint(AT_A_TERMINAL))
+    }
+}
 
 impl People for AtTerminal<'_> {
     fn say(&self, text: &str) {
@@ -95,6 +111,6 @@ fn question<'q>(asked: &Asked<'q>) -> Question<'q> {
     Question {
         text: asked.text,
         about: "a drill is gone through by people",
-        instead: "run it at a terminal: nothing answers for them",
+        instead: AT_A_TERMINAL,
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::conduct::Conduct;
-use super::people::{Asked, AtTerminal, People, Topic};
+use super::people::{Asked, AtTerminal, Topic};
 use super::{known, under_way};
 use crate::cli::context::Context;
 use crate::cli::cosigners::Signers;
@@ -35,14 +35,7 @@ pub struct Resume {
 }
 
 pub fn run(context: &Context, resume: &Resume) -> Result<Answer, Failure> {
-    let people = AtTerminal(context);
-    if !people.are_there() {
-        return Err(Failure::new(
-            exit::ABSENT,
-            "a drill is gone through by people, and there is no terminal",
-        )
-        .hint("run it at a terminal: nothing answers for them"));
-    }
+    let people = AtTerminal::present(context)?;
     let operator = resume.parts.iter().find(|part| part.role.as_str() == OPERATOR);
     let opener = match (resume.signers.by.as_slice(), operator) {
         ([], Some(part)) => Opener::Of(&part.person),

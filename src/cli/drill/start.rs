@@ -57,14 +57,7 @@ pub struct Start {
 }
 
 pub fn run(context: &Context, start: &Start) -> Result<Answer, Failure> {
-    let people = AtTerminal(context);
-    if !people.are_there() {
-        return Err(Failure::new(
-            exit::ABSENT,
-            "a drill is gone through by people, and there is no terminal",
-        )
-        .hint("run it at a terminal: nothing answers for them"));
-    }
+    let people = AtTerminal::present(context)?;
     start_with(context, start, &people)
 }
 

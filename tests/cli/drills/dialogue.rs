@@ -66,6 +66,7 @@ fn earlier_steps_can_be_read_and_whatever_is_otherwise_goes_on_record() {
     terminal.until("which one? ");
     says(&mut terminal, "7");
     terminal.until("Type a number from 1 to 2.");
+    terminal.until("which one? ");
     says(&mut terminal, "write once more");
     drive(&mut terminal, Some("Enter: nothing more) "));
     for (typed, then) in [
