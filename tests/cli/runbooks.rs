@@ -99,8 +99,8 @@ fn what_is_wrong_is_told_with_its_place_and_what_to_do() {
     lint(&["sound.md", "mine.md"]).exits(3).answers(&[
         "sound.md is sound\n",
         "error[target]: there is no step chose\n",
-        "  --> mine.md:59:10\n",
-        "59 | if_not = \"chose\"\n",
+        "  --> mine.md:60:10\n",
+        "60 | if_not = \"chose\"\n",
         "   = help: did you mean choose?",
         "error[showable]: HTML isn't shown",
         "mine.md: 3 faults\n",
@@ -110,7 +110,7 @@ fn what_is_wrong_is_told_with_its_place_and_what_to_do() {
     let fault = &told["runbooks"][0]["faults"][0];
     assert_eq!(
         (&fault["rule"], &fault["line"], &fault["column"]),
-        (&"target".into(), &59.into(), &10.into())
+        (&"target".into(), &60.into(), &10.into())
     );
 
     keymuster_in(folder.path(), &["runbook", "show", "mine.md"]).exits(1).says(&[
