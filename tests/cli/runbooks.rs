@@ -52,6 +52,11 @@ fn all_that_come_with_keymuster_are_listed_shown_sound_and_printed() {
         let widest = shown.stdout.lines().filter(|line| !line.contains("https://"));
         let widest = widest.map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= 80, "{name} is {widest} wide");
+        // Each was held against AWS's own documentation, and says when.
+        let told = json(&run(&["show", name, "--json"]));
+        assert!(!told["sources"].as_array().unwrap().is_empty(), "{name}");
+        let day = told["read_on"].as_str().unwrap_or_else(|| panic!("{name} wasn't read"));
+        assert!(day.starts_with("2026-11-"), "{name} was read on {day}");
         let page = run(&["print", name]).exits(0).stdout;
         assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
         for active in
@@ -59,7 +64,7 @@ fn all_that_come_with_keymuster_are_listed_shown_sound_and_printed() {
         {
             assert!(!page.contains(active), "{name} has {active}");
         }
-        let steps = json(&run(&["show", name, "--json"]))["steps"].as_array().unwrap().len();
+        let steps = told["steps"].as_array().unwrap().len();
         assert_eq!(page.matches("<li id=\"step-").count(), steps);
     }
 }
@@ -77,7 +82,7 @@ fn a_runbook_is_shown_with_what_it_asks_for_and_where_it_leads() {
         "    > If not, go to step 14.\n",
         "    > Yes: go to the end\n",
         "    > Then go to step 9.\n",
-        "Rests on:\n  https://docs.aws.amazon.com/",
+        "Rests on, read on 2026-11-24:\n  https://docs.aws.amazon.com/",
     ]);
     run(&["show", "all-mfa-lost"])
         .exits(0)
@@ -99,8 +104,8 @@ fn what_is_wrong_is_told_with_its_place_and_what_to_do() {
     lint(&["sound.md", "mine.md"]).exits(3).answers(&[
         "sound.md is sound\n",
         "error[target]: there is no step chose\n",
-        "  --> mine.md:60:10\n",
-        "60 | if_not = \"chose\"\n",
+        "  --> mine.md:80:10\n",
+        "80 | if_not = \"chose\"\n",
         "   = help: did you mean choose?",
         "error[showable]: HTML isn't shown",
         "mine.md: 3 faults\n",
@@ -110,7 +115,7 @@ fn what_is_wrong_is_told_with_its_place_and_what_to_do() {
     let fault = &told["runbooks"][0]["faults"][0];
     assert_eq!(
         (&fault["rule"], &fault["line"], &fault["column"]),
-        (&"target".into(), &60.into(), &10.into())
+        (&"target".into(), &80.into(), &10.into())
     );
 
     keymuster_in(folder.path(), &["runbook", "show", "mine.md"]).exits(1).says(&[
