@@ -176,6 +176,12 @@ impl<'a> Drill<'a> {
         &self.visits
     }
 
+    /// The evidence that ended steps kept, in bytes.
+    pub fn evidence_bytes(&self) -> u64 {
+        let endings = self.visits.iter().filter_map(|visit| visit.ended.as_ref());
+        endings.flat_map(|(_, ending)| &ending.evidence).map(|kept| u64::from(kept.bytes)).sum()
+    }
+
     /// The ways that were taken, in their order.
     pub fn ways(&self) -> Vec<Way> {
         let way = |visit: &Visit| Some(Way { from: visit.step, to: self.way_on(visit)? });

@@ -391,6 +391,7 @@ fn a_transcript_tells_every_step_and_what_was_given_up() {
     assert_eq!(steps, walked);
     let evidence = events.iter().filter(|event| matches!(event, Event::EvidenceKept(_))).count();
     assert_eq!((evidence, events.len()), (1, ways.len() + 1));
+    assert_eq!(drill.evidence_bytes(), 1000);
 
     let mut drill = Drill::new(&runbook, roster());
     takes(&mut drill, begun(&runbook.steps[0])).unwrap();

@@ -1,5 +1,7 @@
 //! The end of a drill: what is asked then, and the entry that tells all that happened.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::ask::yes_or_no;
@@ -20,7 +22,7 @@ use crate::key::identify::Identity;
 use crate::log::sha256;
 use crate::record::{
     ActionOpened, Closing, Digest, DrillAbandoned, DrillException, DrillFinished, Event, Handle,
-    KeyChecked, KeyName, Line, Outcome, StepResult,
+    KeyChecked, KeyName, Line, Outcome, StepResult, Time,
 };
 use crate::runbook::Step;
 use crate::vault::NewFile;
@@ -32,7 +34,15 @@ struct Said {
     alarm_received: Closing,
     credentials_renewed: Closing,
     findings: Vec<Line>,
-    actions: Vec<ActionOpened>,
+    actions: Vec<Wanted>,
+}
+
+/// What is to be done about a finding. Its id is chosen when the end is signed: others may have
+/// opened actions meanwhile.
+struct Wanted {
+    title: Line,
+    owner: Handle,
+    due: Time,
 }
 
 /// How a drill ended, as JSON.
@@ -74,11 +84,10 @@ impl Conduct<'_> {
             alarm_received: said.alarm_received,
             credentials_renewed: said.credentials_renewed,
             findings: said.findings,
-            actions: said.actions.iter().map(|action| action.action.clone()).collect(),
+            actions: Vec::new(),
             journal,
         }));
-        let actions: Vec<Event> = said.actions.into_iter().map(Event::ActionOpened).collect();
-        let decided = self.signed_end(&end, &actions)?;
+        let decided = self.signed_end(&end, &said.actions)?;
         let outcome = said.outcome.to_string();
         let code = if said.outcome == Outcome::Passed { exit::DONE } else { exit::NO };
         Ok(self.answer_of(&decided, outcome, seconds).exiting(code))
@@ -141,9 +150,9 @@ impl Conduct<'_> {
     }
 
     /// What was found, and what comes of it.
-    fn ask_findings(&self) -> Result<(Vec<Line>, Vec<ActionOpened>), Failure> {
+    fn ask_findings(&self) -> Result<(Vec<Line>, Vec<Wanted>), Failure> {
         let ask = |topic, text: &str| self.people.ask(&Asked { step: None, topic, text });
-        let (mut findings, mut actions) = (Vec::new(), Vec::<ActionOpened>::new());
+        let (mut findings, mut actions) = (Vec::new(), Vec::new());
         loop {
             let Some(finding) = self.perhaps_line(
                 Topic::Finding,
@@ -173,11 +182,24 @@ impl Conduct<'_> {
                     Err(reason) => self.people.say(&format!("{reason}.")),
                 }
             };
-            let state = self.session.state();
-            let taken = state.actions().keys().chain(actions.iter().map(|opened| &opened.action));
-            let action = id_or_next(None, "action", &taken.collect())?;
-            actions.push(ActionOpened { action, title, owner, due });
+            actions.push(Wanted { title, owner, due });
         }
+    }
+
+    /// Opens what is to be done, under ids that nobody has used, which the end of the drill names.
+    fn open_actions(&self, wanted: &[Wanted], end: &mut Event) -> Result<Vec<Event>, Failure> {
+        let Event::DrillFinished(end) = end else { return Ok(Vec::new()) };
+        let mut taken: BTreeSet<Handle> = self.session.state().actions().keys().cloned().collect();
+        end.actions.clear();
+        let mut opened = Vec::new();
+        for Wanted { title, owner, due } in wanted {
+            let action = id_or_next(None, "action", &taken.iter().collect())?;
+            taken.insert(action.clone());
+            end.actions.push(action.clone());
+            let (title, owner, due) = (title.clone(), owner.clone(), *due);
+            opened.push(Event::ActionOpened(ActionOpened { action, title, owner, due }));
+        }
+        Ok(opened)
     }
 
     fn perhaps_line(&self, topic: Topic, text: &str) -> Result<Option<Line>, Failure> {
@@ -194,9 +216,9 @@ impl Conduct<'_> {
     }
 
     /// Has the end signed, as often as it is tried again: a PIN may be mistyped, a key unplugged.
-    fn signed_end(&mut self, end: &Event, actions: &[Event]) -> Result<Decided, Failure> {
+    fn signed_end(&mut self, end: &Event, actions: &[Wanted]) -> Result<Decided, Failure> {
         loop {
-            let failure = match self.sign_end(end.clone(), actions.to_vec()) {
+            let failure = match self.sign_end(end.clone(), actions) {
                 Ok(decided) => return Ok(decided),
                 Err(failure) if failure.exit == exit::INTERRUPTED => return Err(failure),
                 Err(failure) => failure,
@@ -207,8 +229,9 @@ impl Conduct<'_> {
     }
 
     /// Has the end signed by everybody who has a part, and by every key that was shown.
-    fn sign_end(&mut self, end: Event, actions: Vec<Event>) -> Result<Decided, Failure> {
+    fn sign_end(&mut self, mut end: Event, actions: &[Wanted]) -> Result<Decided, Failure> {
         self.look_again(true)?;
+        let actions = self.open_actions(actions, &mut end)?;
         let now = self.session.context.now()?;
         let bytes = &self.chosen.bytes;
         let digest =
@@ -291,7 +314,7 @@ impl Conduct<'_> {
         &self,
         events: &mut Vec<Event>,
         sure: usize,
-        now: crate::record::Time,
+        now: Time,
     ) -> Result<(), Failure> {
         let context = self.session.context;
         let holds = |events: &[Event]| state_after(context, self.session.state(), events, &[]);

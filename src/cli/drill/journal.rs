@@ -38,7 +38,8 @@ pub fn reread<'r>(
 fn give_up(name: &Handle) -> String {
     format!(
         "get the vault's drafts from where the drill was begun, or from a copy; else \
-         keymuster drill abandon {name} --reason TEXT records that it came to nothing"
+         keymuster drill abandon {name} --without-journal --reason TEXT records that it came to \
+         nothing"
     )
 }
 
@@ -53,7 +54,10 @@ impl From<JournalError> for Failure {
         let failure = Self::of(code, &error);
         match error {
             JournalError::Closed { .. } | JournalError::Other { .. } | JournalError::Missing(_) => {
-                failure.hint("the journal was tampered with, or copied in part: get it from where the drill was begun")
+                failure.hint(
+                    "the journal was tampered with, or copied in part: get it from where the drill was begun; \
+                     else keymuster drill abandon --without-journal --reason TEXT records that it came to nothing",
+                )
             }
             JournalError::Overtaken(_) => failure.hint("let one of you go on, and the other stop"),
             _ => failure,

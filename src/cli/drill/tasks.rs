@@ -20,6 +20,10 @@ use crate::runbook::{Choice, Step, Target, Task};
 use crate::text::sanitise;
 use crate::vault::MAX_ATTACHMENT;
 
+/// The most evidence that a drill keeps, in bytes: five files of the largest size that the vault
+/// takes.
+const MAX_EVIDENCE: u64 = 5 * MAX_ATTACHMENT as u64;
+
 mod custody;
 
 impl Conduct<'_> {
@@ -271,7 +275,7 @@ impl Conduct<'_> {
                 }
                 return Ok(Ending { evidence: kept, ..done(step) });
             }
-            match self.keep(Path::new(&typed)) {
+            match self.keep(Path::new(&typed), &kept) {
                 Ok(evidence) => {
                     let Evidence { name, bytes, sha256, .. } = &evidence;
                     self.people.say(&format!("{name} is kept, {bytes} bytes, SHA-256\n{sha256}."));
@@ -285,8 +289,20 @@ impl Conduct<'_> {
         }
     }
 
-    fn keep(&mut self, path: &Path) -> Result<Evidence, Failure> {
+    /// Seals a file beside the journal. What all visits kept goes into one entry, through memory:
+    /// so it is bounded together.
+    fn keep(&mut self, path: &Path, kept: &[Evidence]) -> Result<Evidence, Failure> {
         let content = read_file(path, MAX_ATTACHMENT as u64, self.session.context.interrupted())?;
+        let before =
+            self.drill.evidence_bytes() + kept.iter().map(|one| u64::from(one.bytes)).sum::<u64>();
+        if before + content.len() as u64 > MAX_EVIDENCE {
+            let mib = MAX_EVIDENCE >> 20;
+            let message = format!(
+                "with that file this drill would keep more than {mib} MiB, and that is all it may"
+            );
+            return Err(Failure::new(exit::FAILED, message)
+                .hint("put the file where it is safe, and say with :note where, and what sha256sum says of it"));
+        }
         if content.is_empty() {
             let shown = sanitise(&path.to_string_lossy(), 200);
             return Err(Failure::new(exit::FAILED, format!("{shown} is empty, and shows nothing")));

@@ -175,7 +175,7 @@ fn a_journal_that_was_tampered_with_is_not_gone_on_with() {
         let terminal = at_terminal(demo, "drill resume");
         let (code, shown) = terminal.ends();
         assert_eq!(code, 3, "{shown}");
-        assert!(shown.contains("hint:"), "{shown}");
+        assert!(shown.contains("hint:") && shown.contains("--without-journal"), "{shown}");
     };
     type Tamper<'t> = &'t dyn Fn(&[std::path::PathBuf]);
     let cases: [(&str, Tamper<'_>); 5] = [
