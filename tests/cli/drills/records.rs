@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -206,10 +206,26 @@ fn what_others_record_meanwhile_is_taken_in() {
     drive(&mut terminal, Some("Enter: nothing more) "));
     demo.run(&["key", "lost", "alice/blue", "--by", "bob"]).exits(0);
     demo.run(&["account", "remove", "prod"]).exits(0);
+    let next = [
+        ("A seal was torn", "What is to be done about it? (Enter: nothing) "),
+        ("Get better seals", "By whom? "),
+        ("bob", "Until when? (such as 2026-12-31) "),
+        ("2027-01-31", "Enter: nothing more) "),
+    ];
+    for (answer, asked) in next {
+        says(&mut terminal, answer);
+        terminal.wait(asked, |this| this.shown().ends_with(asked));
+    }
+    // The id that the drill's own would have had.
+    let open = ["action", "open", "Mend the lamp", "--owner", "alice", "--due", "2027-02-01"];
+    demo.run(&open).exits(0);
     says(&mut terminal, "");
     let (code, shown) = terminal.ends();
     assert_eq!(code, 0, "{shown}");
     let events = transcript(&demo, "every-kind-1");
+    let own = |kind: &str| events.iter().find(|event| event["kind"] == kind).unwrap().clone();
+    assert_eq!(own("drill-finished")["actions"], json!(["action-2"]));
+    assert_eq!(own("action-opened")["action"], "action-2");
     let count = |kind: &str| kinds(&events).iter().filter(|known| **known == kind).count();
     assert_eq!((count("key-checked"), count("sign-in-proven"), count("mailbox-tested")), (2, 0, 0));
     let exception = events.iter().find(|event| event["kind"] == "drill-exception").unwrap();
