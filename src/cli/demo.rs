@@ -3,6 +3,7 @@
 //! Each step is a command line, run as it is printed; with a security key on USB instead
 //! of a demo vault, the same command does the same.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
@@ -76,7 +77,8 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
     export_file(&password, b"correct horse battery staple\n")?;
     let page = at("credentials-page.txt");
     export_file(&page, b"A picture of the page Security credentials would be here.\n")?;
-    let people = Actors { context, quiet, token: &token, page: &page };
+    let unsaid = RefCell::default();
+    let people = Actors { context, quiet, token: &token, page: &page, unsaid };
     for step in steps(&vault, &reader, &recipient, &paper_fds, (&token, &password), &bundle)? {
         context.check_interrupted()?;
         take(context, quiet, step, perform, &people)?;
@@ -148,9 +150,16 @@ struct Actors<'a> {
     token: &'a Token<'a>,
     /// What they keep as evidence.
     page: &'a Path,
+    /// Why something couldn't be said: who says it has nobody to tell.
+    unsaid: RefCell<Option<Failure>>,
 }
 
 impl Actors<'_> {
+    /// That all of what was said could be.
+    fn are_heard(&self) -> Result<(), Failure> {
+        self.unsaid.take().map_or(Ok(()), Err)
+    }
+
     fn answer(&self, asked: &Asked<'_>) -> Result<String, Failure> {
         let step = asked.step.map(Handle::as_str).unwrap_or_default();
         Ok(match asked.topic {
@@ -173,12 +182,14 @@ impl Actors<'_> {
 
 impl People for Actors<'_> {
     fn say(&self, text: &str) {
-        // What is said is for whoever watches: that it can't be is told by the next command.
-        let _ = indented(self.quiet, text);
+        if let Err(failure) = indented(self.quiet, text) {
+            self.unsaid.borrow_mut().get_or_insert(failure);
+        }
     }
 
     fn ask(&self, asked: &Asked<'_>) -> Result<String, Failure> {
         self.context.check_interrupted()?;
+        self.are_heard()?;
         let answer = self.answer(asked)?;
         let text = asked.text.trim_end();
         let shown = if answer.is_empty() { "[Enter]" } else { answer.as_str() };
@@ -396,6 +407,7 @@ fn take(
     }
     let arguments = [OsString::from("keymuster")].into_iter().chain(step.arguments).collect();
     let answer = perform(context, arguments, people)?;
+    people.are_heard()?;
     indented(quiet, answer.human())
 }
 
