@@ -12,6 +12,7 @@
 //! - [`inventory`]: lists of accounts from outside, and what they mean for a vault.
 //! - [`runbook`]: steps out of Markdown, and whether they lead anywhere.
 //! - [`drill`]: people who go through a runbook, step by step.
+//! - [`schedule`]: what is due, and what became of all that was.
 //! - [`sshsig`]: an assertion as an SSH signature, and back, and its verification.
 //! - [`log`]: entries, the chain, the replay.
 //! - [`totp`]: seeds, their codes, and what codes say of a seed.
@@ -30,6 +31,7 @@ pub mod log;
 pub mod picture;
 pub mod record;
 pub mod runbook;
+pub mod schedule;
 pub mod sshsig;
 pub mod text;
 pub mod totp;

@@ -117,8 +117,7 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
         ));
     }
     for (name, key) in state.keys() {
-        let findable = !matches!(key.state, KeyState::Reported(_));
-        if findable && !state.custodians().contains_key(&key.holder) {
+        if key.is_findable() && !state.custodians().contains_key(&key.holder) {
             all.push(format!(
                 "take {name} back from {}, who has left, and record who has it: keymuster key hand-over \
                  {name} --to WHOM",

@@ -221,6 +221,11 @@ impl Key {
         self.state == KeyState::Active
     }
 
+    /// Whether it is known where it is, as far as nobody reported otherwise for good.
+    pub fn is_findable(&self) -> bool {
+        !matches!(self.state, KeyState::Reported(_))
+    }
+
     /// Whether somebody else may have it in hand, by a report that isn't a mere claim. Who
     /// retire a key that was reported don't say that the report was wrong.
     pub fn is_astray(&self) -> bool {

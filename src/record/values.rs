@@ -58,6 +58,9 @@ pub enum UnfitValue {
     /// Not of the form `operator=alice`.
     #[error("{0:?} isn't a part that somebody has, such as operator=alice")]
     Part(String),
+    /// Not the name of something to be done.
+    #[error("{0:?} isn't something to be done, such as key-check alice/primary")]
+    Obligation(String),
     /// Not of the form `prod-seed.2`.
     #[error("{0:?} isn't the name of a secret's value, such as prod-seed.2")]
     SecretName(String),

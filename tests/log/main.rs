@@ -15,5 +15,6 @@ mod laws;
 mod people;
 mod reports;
 mod rules;
+mod schedule;
 mod secrets;
 mod sequences;

@@ -1,0 +1,438 @@
+//! What was owed, and when it was done, out of the entries of a log.
+//!
+//! The log is gone through once more, from its first entry, beside a state of its own: which
+//! obligations there were shows only then. What an entry did counts at the earliest of its own time,
+//! the times of all later entries, and now: nobody makes up for something by dating an entry back or
+//! ahead.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+
+use super::obligation::{self, Obligation};
+use super::slot::{Deferral, Rule, Slot, Span, slots, works};
+use super::standing::Standing;
+use crate::record::{
+    AccountsTried, DeviceName, Event, Handle, KeyName, Outcome, Policy, Rejection, Stamp, State,
+    Time,
+};
+
+/// An entry that was admitted to a log.
+#[derive(Clone, Copy, Debug)]
+pub struct Admitted<'e> {
+    /// Its time.
+    pub time: Time,
+    /// Whose keys signed it.
+    pub signers: &'e [KeyName],
+    /// What it tells.
+    pub events: &'e [Event],
+}
+
+/// What was owed since a log began.
+#[derive(Debug)]
+pub struct History {
+    /// The days of the entries, as far as they can be vouched for; entry n is at n - 1.
+    days: Vec<NaiveDate>,
+    today: NaiveDate,
+    tracks: BTreeMap<Obligation, Vec<Tracked>>,
+    /// Policies, with the entries since which they hold.
+    policies: Vec<(u64, Policy)>,
+    /// How often adopted runbooks are run, with the entries since which that holds.
+    paces: BTreeMap<Handle, Vec<(u64, u32)>>,
+    deferrals: BTreeMap<Obligation, Vec<(u64, Time)>>,
+    /// The days on which corrective actions are due.
+    due: BTreeMap<Handle, Time>,
+}
+
+/// A time during which something was owed, in entries.
+#[derive(Debug)]
+struct Tracked {
+    begun: u64,
+    ended: Option<u64>,
+    done: Vec<u64>,
+}
+
+impl History {
+    /// Goes through the entries of a log, from the first to the last. Fails where one of them can't
+    /// have happened, which a replay would have found.
+    pub fn of<'e>(
+        entries: impl IntoIterator<Item = Admitted<'e>>,
+        now: Time,
+    ) -> Result<Self, Rejection> {
+        let mut walk = Walk::default();
+        let mut times = Vec::new();
+        for (number, entry) in (1..).zip(entries) {
+            walk.take(number, entry)?;
+            times.push(entry.time);
+        }
+        let mut earliest = now;
+        for time in times.iter_mut().rev() {
+            earliest = earliest.min(*time);
+            *time = earliest;
+        }
+        let Walk { tracks, policies, paces, deferrals, due, .. } = walk;
+        Ok(Self {
+            days: times.into_iter().map(day_of).collect(),
+            today: day_of(now),
+            tracks,
+            policies,
+            paces,
+            deferrals,
+            due,
+        })
+    }
+
+    /// All that was ever owed.
+    pub fn obligations(&self) -> impl Iterator<Item = &Obligation> {
+        self.tracks.keys()
+    }
+
+    /// Every time that something was to be done, in order.
+    pub fn slots(&self, obligation: &Obligation) -> Vec<Slot> {
+        let spans = self.spans(obligation);
+        let rules = self.rules(obligation);
+        let deferrals = self.deferrals(obligation);
+        if obligation.recurs() {
+            return slots(&spans, &rules, &deferrals, self.today);
+        }
+        let due = match obligation {
+            Obligation::Action(action) => self.due.get(action).copied().map(day_of),
+            _ => None,
+        };
+        works(&spans, &rules, &deferrals, due, self.today)
+    }
+
+    /// How something stands today; nothing where it never was to be done.
+    pub fn standing(&self, obligation: &Obligation) -> Option<Standing> {
+        let (slots, deferrals) = (self.slots(obligation), self.deferrals(obligation));
+        Standing::of(&slots, &deferrals, self.last_done(obligation), self.today)
+    }
+
+    /// The day on which something was last done that recurs.
+    pub fn last_done(&self, obligation: &Obligation) -> Option<NaiveDate> {
+        let spans = self.tracks.get(obligation)?;
+        spans.iter().filter_map(|span| span.done.last()).max().map(|entry| self.day(*entry))
+    }
+
+    fn spans(&self, obligation: &Obligation) -> Vec<Span> {
+        let day = |entry: &u64| self.day(*entry);
+        let span = |span: &Tracked| Span {
+            begun: self.day(span.begun),
+            at_once: matches!(obligation, Obligation::Acknowledgement(_)),
+            ended: span.ended.as_ref().map(day),
+            done: span.done.iter().map(day).collect(),
+        };
+        self.tracks.get(obligation).into_iter().flatten().map(span).collect()
+    }
+
+    fn deferrals(&self, obligation: &Obligation) -> Vec<Deferral> {
+        let deferral = |(entry, until): &(u64, Time)| Deferral {
+            given: self.day(*entry),
+            until: day_of(*until),
+        };
+        self.deferrals.get(obligation).into_iter().flatten().map(deferral).collect()
+    }
+
+    /// The day that this was made for.
+    pub fn today(&self) -> NaiveDate {
+        self.today
+    }
+
+    fn day(&self, entry: u64) -> NaiveDate {
+        let place = usize::try_from(entry).unwrap_or(usize::MAX).saturating_sub(1);
+        self.days.get(place).copied().unwrap_or(self.today)
+    }
+
+    /// The rules for an obligation, with the days since which they hold.
+    fn rules(&self, obligation: &Obligation) -> Vec<(NaiveDate, Rule)> {
+        let of = |policy: &Policy, every: u32| Rule {
+            every,
+            warn: policy.warn_days,
+            grace: policy.grace_days,
+        };
+        let paces = match obligation {
+            Obligation::Runbook(runbook) => self.paces.get(runbook).map(Vec::as_slice),
+            _ => None,
+        };
+        let Some(paces) = paces else {
+            let rule = |(entry, policy): &(u64, Policy)| {
+                (self.day(*entry), of(policy, every_days(obligation, policy)))
+            };
+            return self.policies.iter().map(rule).collect();
+        };
+        // Both what the runbook says and the days of warning and grace change.
+        let changes: BTreeSet<u64> = paces
+            .iter()
+            .map(|(entry, _)| *entry)
+            .chain(self.policies.iter().map(|(e, _)| *e))
+            .collect();
+        let at = |entry: u64| {
+            let policy = self.policies.iter().rev().find(|(since, _)| *since <= entry)?;
+            let pace = paces.iter().rev().find(|(since, _)| *since <= entry).or(paces.first())?;
+            Some((self.day(entry), of(&policy.1, pace.1)))
+        };
+        changes.into_iter().filter_map(at).collect()
+    }
+}
+
+/// How often policy asks for something that recurs.
+fn every_days(obligation: &Obligation, policy: &Policy) -> u32 {
+    match obligation {
+        Obligation::Acknowledgement(_) => policy.acknowledgement_days,
+        Obligation::Contacts(_) | Obligation::Mailbox(_) | Obligation::Phone(_) => {
+            policy.contacts_days
+        }
+        _ => policy.check_days,
+    }
+}
+
+/// The day of a time, in UTC.
+pub fn day_of(time: Time) -> NaiveDate {
+    time.moment().date_naive()
+}
+
+/// Whose obligations are looked at anew after an event.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Subject {
+    Keys,
+    Custodians,
+    Account(Handle),
+    Runbooks,
+    Drill(Handle),
+    Secrets,
+    Compartments,
+}
+
+/// Going through a log.
+#[derive(Default)]
+struct Walk {
+    state: State,
+    tracks: BTreeMap<Obligation, Vec<Tracked>>,
+    /// What is owed now, by whom or what it is about.
+    open: BTreeMap<Subject, BTreeSet<Obligation>>,
+    policies: Vec<(u64, Policy)>,
+    paces: BTreeMap<Handle, Vec<(u64, u32)>>,
+    deferrals: BTreeMap<Obligation, Vec<(u64, Time)>>,
+    due: BTreeMap<Handle, Time>,
+}
+
+impl Walk {
+    fn take(&mut self, number: u64, entry: Admitted<'_>) -> Result<(), Rejection> {
+        let at = Stamp { entry: number, time: entry.time };
+        let (mut touched, mut anew, mut done) = (BTreeSet::new(), Vec::new(), Vec::new());
+        for event in entry.events {
+            self.restarts(event, &mut anew);
+            self.state.apply(event, at, entry.signers)?;
+            self.touch(event, &mut touched);
+            self.note(number, event);
+            done.extend(self.fulfils(event));
+        }
+        for signer in entry.signers {
+            self.state.note_signature(signer, at);
+            done.push(Obligation::KeyCheck(signer.clone()));
+        }
+        self.state.note_time(entry.time);
+        for obligation in anew {
+            self.end(&obligation, number);
+            self.begin(&obligation, number);
+        }
+        for subject in touched {
+            self.look_at(subject, number);
+        }
+        done.sort();
+        done.dedup();
+        for obligation in done {
+            let span = self.tracks.get_mut(&obligation).and_then(|spans| spans.last_mut());
+            if let Some(span) = span.filter(|span| span.ended.is_none()) {
+                span.done.push(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// What an event undoes: what was tried of another address or number tells nothing, and new
+    /// duties are acknowledged anew.
+    fn restarts(&self, event: &Event, anew: &mut Vec<Obligation>) {
+        match event {
+            Event::RootUserChanged(change) => {
+                let Some(known) = self.state.accounts().get(&change.account) else { return };
+                let account = || change.account.clone();
+                let other = |new: bool, was: bool, is: Obligation| (new && was).then_some(is);
+                let email = change.email.is_some() && change.email != known.root.email;
+                let phone = change.phone.is_some() && change.phone != known.root.phone;
+                anew.extend(other(
+                    email,
+                    known.root.email.is_some(),
+                    Obligation::Mailbox(account()),
+                ));
+                anew.extend(other(phone, known.root.phone.is_some(), Obligation::Phone(account())));
+            }
+            Event::PolicyChanged(change) => {
+                let policy = self.state.policy();
+                if change.duties.as_ref().is_some_and(|duties| *duties != policy.duties) {
+                    let all = self.state.custodians().keys().cloned();
+                    anew.extend(all.map(Obligation::Acknowledgement));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn touch(&self, event: &Event, touched: &mut BTreeSet<Subject>) {
+        let accounts = |named: &[Handle]| named.iter().cloned().map(Subject::Account).collect();
+        let mut more: Vec<Subject> = match event {
+            Event::VaultCreated(_)
+            | Event::CustodianAdded(_)
+            | Event::CustodianLeft(_)
+            | Event::ReaderAdded(_)
+            | Event::ReaderRemoved(_)
+            | Event::KeyEnrolled(_)
+            | Event::KeyLost(_)
+            | Event::KeyCompromised(_)
+            | Event::KeyRestored(_)
+            | Event::KeyRetired(_)
+            | Event::RecipientChanged(_)
+            | Event::MembersChosen(_)
+            | Event::IdentitySealed(_)
+            | Event::CompartmentSealed(_) => {
+                vec![Subject::Keys, Subject::Custodians, Subject::Secrets, Subject::Compartments]
+            }
+            Event::KeyHandedOver(_) => vec![Subject::Keys],
+            Event::AccountAdded(added) => accounts(std::slice::from_ref(&added.account)),
+            Event::RootUserChanged(change) => accounts(std::slice::from_ref(&change.account)),
+            Event::AccountRemoved(removed) => accounts(std::slice::from_ref(&removed.account)),
+            Event::DeviceLinked(linked) => accounts(&linked.accounts),
+            Event::DeviceUnlinked(unlinked) => accounts(&unlinked.accounts),
+            Event::SecretStored(_) | Event::SecretReplaced(_) if self.secrets_matter() => {
+                vec![Subject::Secrets]
+            }
+            Event::RunbookAdopted(_) | Event::RunbookWithdrawn(_) => vec![Subject::Runbooks],
+            Event::DrillStarted(event) => vec![Subject::Drill(event.drill.clone())],
+            Event::DrillFinished(event) => vec![Subject::Drill(event.drill.clone())],
+            Event::DrillAbandoned(event) => vec![Subject::Drill(event.drill.clone())],
+            Event::DrillReviewed(event) => vec![Subject::Drill(event.drill.clone())],
+            _ => Vec::new(),
+        };
+        // A key that may not sign any more, or may again, matters to the accounts that have it.
+        let registered_with = |keys: &mut dyn Iterator<Item = &KeyName>| -> Vec<Subject> {
+            let devices: Vec<DeviceName> = keys.map(|key| DeviceName::Key(key.clone())).collect();
+            let has = |device: &DeviceName| {
+                self.state.accounts_with(device).cloned().map(Subject::Account).collect::<Vec<_>>()
+            };
+            devices.iter().flat_map(has).collect()
+        };
+        match event {
+            Event::KeyLost(report) | Event::KeyCompromised(report) => {
+                more.extend(registered_with(&mut std::iter::once(&report.key)));
+            }
+            Event::KeyRestored(event) => {
+                more.extend(registered_with(&mut std::iter::once(&event.key)));
+            }
+            Event::KeyRetired(event) => {
+                more.extend(registered_with(&mut std::iter::once(&event.key)));
+            }
+            Event::CustodianLeft(event) => {
+                let own = self.state.keys().keys().filter(|key| key.owner == event.custodian);
+                more.extend(registered_with(&mut own.into_iter()));
+            }
+            _ => {}
+        }
+        touched.extend(more);
+    }
+
+    /// Whether a new value of a secret can change what is owed: a log of thousands of secrets would
+    /// be looked at thousands of times.
+    fn secrets_matter(&self) -> bool {
+        let is_outdated = |name: &Handle| self.state.is_outdated(name);
+        self.open.get(&Subject::Secrets).is_some_and(|open| !open.is_empty())
+            || self.state.compartments().keys().any(is_outdated)
+    }
+
+    /// What an event changes beside obligations themselves.
+    fn note(&mut self, number: u64, event: &Event) {
+        match event {
+            Event::VaultCreated(_) | Event::PolicyChanged(_) => {
+                self.policies.push((number, self.state.policy().clone()));
+            }
+            Event::RunbookAdopted(adopted) => {
+                if let Some(days) = adopted.every_days {
+                    let paces = self.paces.entry(adopted.runbook.clone()).or_default();
+                    paces.push((number, days.get()));
+                }
+            }
+            Event::WaiverGiven(waiver) => {
+                // Those of a time when anything could be named mean nothing here.
+                if let Ok(obligation) = waiver.obligation.as_str().parse::<Obligation>() {
+                    let given = self.deferrals.entry(obligation).or_default();
+                    given.push((number, waiver.until));
+                }
+            }
+            Event::ActionOpened(action) => {
+                self.due.insert(action.action.clone(), action.due);
+                self.begin(&Obligation::Action(action.action.clone()), number);
+            }
+            Event::ActionClosed(action) => {
+                self.end(&Obligation::Action(action.action.clone()), number);
+            }
+            _ => {}
+        }
+    }
+
+    /// What an event shows to be done. What failed is not.
+    fn fulfils(&self, event: &Event) -> Vec<Obligation> {
+        let tried = |tried: &AccountsTried, of: fn(Handle) -> Obligation| {
+            let passed = tried.outcome == Outcome::Passed;
+            tried.accounts.iter().filter(|_| passed).cloned().map(of).collect()
+        };
+        match event {
+            Event::DutiesAcknowledged(event) => {
+                vec![Obligation::Acknowledgement(event.custodian.clone())]
+            }
+            Event::ContactsReviewed(event) => tried(event, Obligation::Contacts),
+            Event::MailboxTested(event) => tried(event, Obligation::Mailbox),
+            Event::PhoneTested(event) => tried(event, Obligation::Phone),
+            Event::SignInProven(event) if event.outcome == Outcome::Passed => {
+                let Some(device) = &event.device else { return Vec::new() };
+                let with = |account: &Handle| Obligation::SignIn(account.clone(), device.clone());
+                event.accounts.iter().map(with).collect()
+            }
+            Event::TotpChecked(event) if event.outcome == Outcome::Passed => {
+                vec![Obligation::Totp(event.account.clone(), event.token.clone())]
+            }
+            Event::DrillFinished(event) if event.outcome == Outcome::Passed => {
+                let run = self.state.drills().get(&event.drill);
+                run.map(|run| Obligation::Runbook(run.start.runbook.clone())).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Begins what is owed now and wasn't, and ends what was and isn't any more.
+    fn look_at(&mut self, subject: Subject, number: u64) {
+        let state = &self.state;
+        let now = match &subject {
+            Subject::Keys => obligation::of_keys(state),
+            Subject::Custodians => obligation::of_custodians(state),
+            Subject::Account(account) => obligation::of_account(state, account),
+            Subject::Runbooks => obligation::of_runbooks(state),
+            Subject::Drill(drill) => obligation::of_drill(state, drill),
+            Subject::Secrets => obligation::of_secrets(state),
+            Subject::Compartments => obligation::of_compartments(state),
+        };
+        let before = self.open.insert(subject, now.clone()).unwrap_or_default();
+        before.difference(&now).for_each(|obligation| self.end(obligation, number));
+        now.difference(&before).for_each(|obligation| self.begin(obligation, number));
+    }
+
+    fn begin(&mut self, obligation: &Obligation, number: u64) {
+        let spans = self.tracks.entry(obligation.clone()).or_default();
+        spans.push(Tracked { begun: number, ended: None, done: Vec::new() });
+    }
+
+    fn end(&mut self, obligation: &Obligation, number: u64) {
+        let span = self.tracks.get_mut(obligation).and_then(|spans| spans.last_mut());
+        if let Some(span) = span.filter(|span| span.ended.is_none()) {
+            span.ended = Some(number);
+        }
+    }
+}
