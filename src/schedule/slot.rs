@@ -208,7 +208,8 @@ fn walk(
             Happens::Acts => {
                 let waits = |given: &Deferral| given.covers(slot.due, day) && given.until >= day;
                 let late = day > slot.due && !deferrals.iter().any(waits);
-                let long = (day - slot.opened).num_days() * 2 >= i64::from(rule.every);
+                let time = (slot.due - slot.opened).num_days().min(rule.every.into());
+                let long = (day - slot.opened).num_days() * 2 >= time;
                 if day >= slot.due || long {
                     slot.fate = match (late, day < slot.announced()) {
                         (true, _) => Fate::Late(day),

@@ -128,7 +128,9 @@ impl Duty {
             }
             if self.done.contains(&day) {
                 let every = self.rule_on(day)[0];
-                if day < now.due && (day - now.opened) * 2 < every {
+                // In the first half of its time, which the rule may have made shorter or longer.
+                let half_of = every.min(now.due - now.opened);
+                if day < now.due && (day - now.opened) * 2 < half_of {
                     now = Present { due: day + every, runs_since: day, at_latest: None, ..now };
                     continue;
                 }
