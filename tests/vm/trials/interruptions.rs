@@ -171,7 +171,10 @@ impl Wait<'_> {
     #[track_caller]
     fn interrupt(&self, key: &mut VirtualKey, way: Interruption) -> (i32, Option<u64>) {
         let wait = format!("{}, {way:?}", self.name);
-        let before = files(&self.vault);
+        // What one that ended like a kill has left of a founding is in no later founding's way.
+        let is_left = |path: &PathBuf| path.iter().any(|part| part == ".keymuster-init");
+        let mut before = files(&self.vault);
+        before.retain(|path, _| !is_left(path));
         let mut terminal = terminal_with(&format!("exec {}", self.command));
         (self.reach)(&mut terminal, key);
         let blinked = key.blinks();
@@ -208,8 +211,7 @@ impl Wait<'_> {
         }
         let mut now = files(&self.vault);
         if way == TwiceCtrlC {
-            // It ends like a kill. What it leaves of a founding is in no later founding's way.
-            now.retain(|path, _| !path.iter().any(|part| part == ".keymuster-init"));
+            now.retain(|path, _| !is_left(path));
         }
         assert!(now == before, "{wait}: the vault has changed");
         let ended = key.events("command").pop().and_then(|command| command["at"].as_u64());
