@@ -41,6 +41,7 @@ mod qr;
 mod reader;
 mod reading;
 mod runbook;
+mod schedule;
 mod secret;
 mod secret_file;
 mod seed;
@@ -56,7 +57,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::hardening::{keep_memory_private, leaving_no_trace, may_be_swapped};
 use context::{Context, Globals};
@@ -118,6 +119,9 @@ enum Command {
     /// Going through a runbook, two people at a time
     #[command(subcommand)]
     Drill(Box<drill::Command>),
+    /// What is due, what is overdue, and what became of all that ever was
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     /// The signed log
     #[command(subcommand)]
     Log(log::Command),
@@ -133,6 +137,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Help and version are answers, anything else is a wrong command line.
             let printed = error.print();
+            if error.use_stderr() && is_for_monitoring(&arguments) {
+                let failure = Failure::new(exit::USAGE, "the command line is wrong");
+                return schedule::tell_unknown(&failure, false);
+            }
             if error.use_stderr() {
                 if arguments.iter().any(|argument| argument == "--json") {
                     let text = error.to_string();
@@ -148,6 +156,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let json = cli.globals.json;
+    let monitoring = match &cli.command {
+        Command::Schedule(command) => command.check().map(|check| json || check.is_json()),
+        _ => None,
+    };
     let private = keep_memory_private().map_err(|error| {
         Failure::because(exit::FAILED, "couldn't keep this process's memory private", &error)
     });
@@ -166,7 +178,24 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let ran = ran
         .and_then(|answer| delivered(print(&answer, json), answer.recorded).map(|()| answer.exit));
-    ended(ran, json)
+    match (ran, monitoring) {
+        (Err(failure), Some(json)) => {
+            tell(&failure, false);
+            schedule::tell_unknown(&failure, json)
+        }
+        (ran, _) => ended(ran, json),
+    }
+}
+
+/// Whether a command line that is wrong is for a monitoring system, as far as it can be read.
+fn is_for_monitoring(arguments: &[OsString]) -> bool {
+    let read = Cli::command().ignore_errors(true).try_get_matches_from(arguments);
+    let command = read.ok().and_then(|read| {
+        let (name, command) = read.subcommand()?;
+        Some((name.to_owned(), command.subcommand_name()?.to_owned()))
+    });
+    command
+        .is_some_and(|(name, command)| (name.as_str(), command.as_str()) == ("schedule", "check"))
 }
 
 fn ended(ran: Result<u8, Failure>, json: bool) -> ExitCode {
@@ -207,6 +236,7 @@ fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Totp(command) => totp::run(context, *command),
         Command::Runbook(command) => runbook::run(context, command),
         Command::Drill(command) => drill::run(context, *command),
+        Command::Schedule(command) => schedule::run(context, command),
         Command::Log(command) => log::run(context, command),
         Command::Demo(demo) => demo::run(context, demo, perform),
     }

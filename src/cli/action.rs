@@ -11,9 +11,11 @@ use super::cosigners::Signers;
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, table};
+use super::schedule::history;
 use super::session::Session;
 use super::signing::record_events;
 use crate::record::{Action, ActionClosed, ActionOpened, Event, Handle, Line, Time, WaiverGiven};
+use crate::schedule::{Obligation, Phase};
 
 /// `keymuster action …`
 #[derive(Debug, Subcommand)]
@@ -91,8 +93,8 @@ pub struct List {
     after_help = "Example:\n  keymuster waiver add \"key-check bob/blue\" --until 2026-12-31 --reason \"bob is at sea\""
 )]
 pub struct AddWaiver {
-    /// What is waived
-    obligation: Line,
+    /// What is waived, as keymuster schedule list names it
+    obligation: Obligation,
     /// Until when
     #[arg(long, value_name = "DATE")]
     until: Day,
@@ -129,9 +131,18 @@ pub fn run_waiver(context: &Context, command: WaiverCommand) -> Result<Answer, F
     let WaiverCommand::Add(add) = command;
     record_events(context, &add.signers, |session, _| {
         let taken = session.state().waivers().keys().collect();
+        let standing = history(&session.vault, context.now()?, None)?.standing(&add.obligation);
+        if standing.is_none_or(|standing| standing.phase == Phase::Over) {
+            let message = format!("there is nothing to be done called {}", add.obligation);
+            return Err(Failure::new(exit::USAGE, message)
+                .hint("keymuster schedule list names all there is"));
+        }
+        let obligation = add.obligation.to_string().parse().map_err(|error| {
+            Failure::because(exit::FAILED, "couldn't name what is waived", &error)
+        })?;
         Ok(vec![Event::WaiverGiven(WaiverGiven {
             waiver: id_or_next(add.id.as_ref(), "waiver", &taken)?,
-            obligation: add.obligation.clone(),
+            obligation,
             until: add.until.0,
             reason: add.reason.clone(),
         })])

@@ -34,6 +34,7 @@ pub struct History {
     /// The days of the entries, as far as they can be vouched for; entry n is at n - 1.
     days: Vec<NaiveDate>,
     today: NaiveDate,
+    state: State,
     tracks: BTreeMap<Obligation, Vec<Tracked>>,
     /// Policies, with the entries since which they hold.
     policies: Vec<(u64, Policy)>,
@@ -59,27 +60,34 @@ impl History {
         entries: impl IntoIterator<Item = Admitted<'e>>,
         now: Time,
     ) -> Result<Self, Rejection> {
-        let mut walk = Walk::default();
-        let mut times = Vec::new();
-        for (number, entry) in (1..).zip(entries) {
-            walk.take(number, entry)?;
-            times.push(entry.time);
-        }
+        Self::on(entries, now, day_of(now))
+    }
+
+    /// The same as of the end of another day: what happened later isn't taken into account, and of
+    /// what is still to come nothing is done.
+    pub fn on<'e>(
+        entries: impl IntoIterator<Item = Admitted<'e>>,
+        now: Time,
+        today: NaiveDate,
+    ) -> Result<Self, Rejection> {
+        let entries: Vec<Admitted<'e>> = entries.into_iter().collect();
         let mut earliest = now;
-        for time in times.iter_mut().rev() {
-            earliest = earliest.min(*time);
-            *time = earliest;
+        let mut days: Vec<NaiveDate> = entries
+            .iter()
+            .rev()
+            .map(|entry| {
+                earliest = earliest.min(entry.time);
+                day_of(earliest)
+            })
+            .collect();
+        days.reverse();
+        days.retain(|day| *day <= today);
+        let mut walk = Walk::default();
+        for (number, entry) in (1..).zip(entries.iter().take(days.len())) {
+            walk.take(number, *entry)?;
         }
-        let Walk { tracks, policies, paces, deferrals, due, .. } = walk;
-        Ok(Self {
-            days: times.into_iter().map(day_of).collect(),
-            today: day_of(now),
-            tracks,
-            policies,
-            paces,
-            deferrals,
-            due,
-        })
+        let Walk { state, tracks, policies, paces, deferrals, due, .. } = walk;
+        Ok(Self { days, today, state, tracks, policies, paces, deferrals, due })
     }
 
     /// All that was ever owed.
@@ -131,6 +139,11 @@ impl History {
             until: day_of(*until),
         };
         self.deferrals.get(obligation).into_iter().flatten().map(deferral).collect()
+    }
+
+    /// What was so at the end of that day.
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// The day that this was made for.

@@ -148,13 +148,16 @@ impl Obligation {
         }
     }
 
-    /// The accounts that it is about.
+    /// The accounts that it is about; of a key those that it is registered with.
     pub fn accounts(&self, state: &State) -> BTreeSet<Handle> {
         let of_drill = |drill: &Handle| {
             let run = state.drills().get(drill);
             run.map(|run| run.start.accounts.iter().cloned().collect()).unwrap_or_default()
         };
         match self {
+            Self::KeyCheck(key) | Self::TakeBack(key) => {
+                state.accounts_with(&DeviceName::Key(key.clone())).cloned().collect()
+            }
             Self::Contacts(account)
             | Self::Mailbox(account)
             | Self::Phone(account)
@@ -166,11 +169,9 @@ impl Obligation {
                 let account = state.secrets().get(secret).and_then(|secret| secret.account.clone());
                 account.into_iter().collect()
             }
-            Self::KeyCheck(_)
-            | Self::Acknowledgement(_)
+            Self::Acknowledgement(_)
             | Self::Runbook(_)
             | Self::Action(_)
-            | Self::TakeBack(_)
             | Self::Rekey(_)
             | Self::NewIdentity(_) => BTreeSet::new(),
         }
