@@ -139,7 +139,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let printed = error.print();
             if error.use_stderr() && is_for_monitoring(&arguments) {
                 let failure = Failure::new(exit::USAGE, "the command line is wrong");
-                return schedule::tell_unknown(&failure, false);
+                return schedule::tell_unknown(failure, false);
             }
             if error.use_stderr() {
                 if arguments.iter().any(|argument| argument == "--json") {
@@ -181,7 +181,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match (ran, monitoring) {
         (Err(failure), Some(json)) => {
             tell(&failure, false);
-            schedule::tell_unknown(&failure, json)
+            schedule::tell_unknown(failure, json)
         }
         (ran, _) => ended(ran, json),
     }

@@ -44,9 +44,10 @@ pub struct Deferral {
 }
 
 impl Deferral {
-    /// Whether it covers what was due on a day, and could be done until another.
-    fn covers(&self, due: NaiveDate, last: NaiveDate) -> bool {
-        self.given <= last && self.until >= due
+    /// Whether it covers what was due on a day, and could be done until another. What may wait until
+    /// the day on which it is due needn't wait.
+    pub(super) fn covers(&self, due: NaiveDate, last: NaiveDate) -> bool {
+        self.given <= last && self.until > due
     }
 }
 
@@ -180,18 +181,20 @@ fn walk(
     today: NaiveDate,
     all: &mut Told,
 ) {
-    let at_first = rules.iter().rev().find(|(since, _)| *since <= span.begun).or(rules.first());
-    let Some(&(_, mut rule)) = at_first else { return };
+    // Rules of the first day may be older or younger: each of them may have put it off.
+    let older = rules.iter().take_while(|(since, _)| *since < span.begun).count();
+    let (before, changes) = rules.split_at(older.max(1).min(rules.len()));
+    let Some(&(_, mut rule)) = before.last() else { return };
     let mut slot = Slot::open(all.next(), span.begun, after(span.begun, rule.every), rule);
     if span.at_once {
         (slot.due, slot.by) = (span.begun, Some(span.begun));
     }
-    let changes = rules.iter().filter(|(since, _)| *since > span.begun);
-    let changes = changes.map(|(since, rule)| (*since, Happens::Changes(*rule)));
+    let changes = changes.iter().map(|(since, rule)| (*since, Happens::Changes(*rule)));
     let acts = span.done.iter().map(|day| (*day, Happens::Acts));
     let mut happens: Vec<(NaiveDate, Happens)> = changes.chain(acts).collect();
     // Stable: what changes on a day stands before what is done on it.
     happens.sort_by_key(|(day, _)| *day);
+    let mut changed = None;
     let end = span.ended.map_or(today, |ended| ended.min(today));
     for (day, what) in happens.into_iter().take_while(|(day, _)| *day <= end) {
         judge(&mut slot, rule, deferrals, day, all);
@@ -203,7 +206,7 @@ fn walk(
                     slot.put_to(slot.by.map_or(due, |by| due.min(by)));
                     (slot.warn, slot.grace) = (to.warn, to.grace);
                 }
-                rule = to;
+                (rule, changed) = (to, Some(day));
             }
             Happens::Acts => {
                 let waits = |given: &Deferral| given.covers(slot.due, day) && given.until >= day;
@@ -218,6 +221,8 @@ fn walk(
                     };
                     all.push(slot);
                     slot = Slot::open(all.next(), day, after(day, rule.every), rule);
+                    // It may have been another day before the rule changed.
+                    slot.moves = u32::from(changed == Some(day));
                 } else {
                     (slot.repeated, slot.by) = (Some(day), None);
                     slot.put_to(after(day, rule.every));
@@ -241,9 +246,8 @@ fn judge(slot: &mut Slot, rule: Rule, deferrals: &[Deferral], day: NaiveDate, al
         all.push(*slot);
         let due = after(slot.due, rule.every);
         // Once it may wait no longer, it is due.
-        let by = until.map(|until| until.max(after(slot.due, 1)));
-        let due = by.map_or(due, |by| due.min(by));
-        *slot = Slot { by, ..Slot::open(all.next(), slot.due, due, rule) };
+        let due = until.map_or(due, |until| due.min(until));
+        *slot = Slot { by: until, ..Slot::open(all.next(), slot.due, due, rule) };
     }
 }
 

@@ -69,8 +69,8 @@ impl Standing {
             (None, due) if today >= slot.announced() => (Phase::Due, due),
             (None, due) => (Phase::Later, due),
         };
-        let given = deferrals.iter().filter(|given| given.given <= today && given.until >= today);
-        let given = given.filter(|given| phase >= Phase::Due && given.until >= due);
+        let given = deferrals.iter().filter(|given| given.covers(due, today));
+        let given = given.filter(|given| phase >= Phase::Due && given.until >= today);
         let before = match before.last().map(|slot| slot.fate) {
             Some(Fate::Waived(until)) if slot.repeated.is_none() && until >= today => Some(until),
             _ => None,

@@ -176,7 +176,7 @@ fn every_command_in_the_readme_exists() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 79);
+    assert_eq!(tried, 82);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod people;
 #[path = "../support/pseudo_terminal.rs"]
 mod pseudo_terminal;
 mod runbooks;
+mod schedule;
 mod stock_tools;
 mod tampering;
 mod terminal;

@@ -226,7 +226,7 @@ pub const LINES: &[Line] = &[
     deciding("policy change", &["--check-days", "60", "ON_VAULT"], Some("It is so already.")),
     deciding(
         "waiver add",
-        &["contacts", "--until", "2099-12-31", "--reason", "winter", "ON_VAULT"],
+        &["key-check bob/primary", "--until", "2099-12-31", "--reason", "winter", "ON_VAULT"],
         None,
     ),
     deciding("runbook adopt", &["quarterly", "ON_VAULT"], Some("It is so already.")),
@@ -416,6 +416,10 @@ pub const LINES: &[Line] = &[
     Line { budget: 6, ..reading("reader list", &["AS_READER"]) },
     Line { budget: 6, ..reading("policy show", &["AS_READER"]) },
     Line { budget: 6, ..reading("action list", &["AS_READER"]) },
+    Line { budget: 6, ..reading("schedule list", &["AS_READER"]) },
+    Line { budget: 4, ..reading("schedule ics", &["AS_READER"]) },
+    // Nothing of a key of hers is due.
+    Line { budget: 6, ..reading("schedule check", &["--custodian", "carol", "AS_READER"]) },
     Line { budget: 4, ..reading("account list", &["AS_READER"]) },
     Line { budget: 4, world: World::people, ..reading("account show", &["prod", "AS_READER"]) },
     Line {

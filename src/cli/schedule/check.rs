@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, failure_json};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, locate};
 use crate::schedule::Phase;
 
 /// What monitoring systems take the exit codes of plugins for.
@@ -59,6 +59,7 @@ struct CheckView {
 
 pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
     // Nobody is there who would touch a key.
+    locate(context)?;
     let session = Session::open_without_key(context)?.ok_or_else(|| {
         Failure::new(exit::ABSENT, "no reader's identity opens this vault here")
             .hint("name the file that holds one: --identity FILE")
@@ -128,9 +129,10 @@ fn line(view: &CheckView) -> String {
 }
 
 /// Tells a monitoring system of a failure, for it reads nothing but standard output.
-pub fn tell_unknown(failure: &Failure, json: bool) -> ExitCode {
+pub fn tell_unknown(failure: Failure, json: bool) -> ExitCode {
+    let failure = Failure { exit: UNKNOWN, ..failure };
     let told = if json {
-        failure_json(failure)
+        failure_json(&failure)
     } else {
         let message = failure.message.replace(['|', '\n'], "/");
         format!("KEYMUSTER {} - {message}\n", word(UNKNOWN))

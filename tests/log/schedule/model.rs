@@ -81,13 +81,13 @@ struct Present {
 
 impl Duty {
     fn rule_on(&self, day: i64) -> Rule {
-        let held = self.rules.iter().filter(|(since, _)| *since <= day);
-        held.last().unwrap_or(&self.rules[0]).1
+        let mut held = self.rules.iter().filter(|(since, _)| *since <= day);
+        held.next_back().unwrap_or(&self.rules[0]).1
     }
 
     /// The longest that it may wait, of all that was allowed by a day for what is due on another.
     fn may_wait(&self, due: i64, by: i64) -> Option<i64> {
-        let given = self.waivers.iter().filter(|[given, until]| *given <= by && *until >= due);
+        let given = self.waivers.iter().filter(|[given, until]| *given <= by && *until > due);
         given.map(|[_, until]| *until).max()
     }
 
@@ -114,9 +114,9 @@ impl Duty {
                 times.push(Time { opened: now.opened, due: now.due, fate });
                 // Another rule holds from the morning on, and this was the evening before.
                 let rule = self.rule_on(day - 1);
-                let at_latest = waited.map(|until| until.max(now.due + 1));
-                let due = (now.due + rule[0]).min(at_latest.unwrap_or(i64::MAX));
-                now = Present { opened: now.due, due, rule, runs_since: now.due, at_latest };
+                let due = (now.due + rule[0]).min(waited.unwrap_or(i64::MAX));
+                let (opened, runs_since) = (now.due, now.due);
+                now = Present { opened, due, rule, runs_since, at_latest: waited };
             }
             if day > self.begun
                 && self.rules.iter().any(|(since, _)| *since == day)
