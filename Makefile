@@ -13,20 +13,22 @@ TESTS := env --default-signal=HUP,INT,QUIT $(CARGO) test --workspace
 DEMO := target/demo
 # What judges the CloudFormation templates: a Python program, in an environment of its own.
 CFN_LINT := target/cfn-lint
+# What reads the calendars of the schedule: another Python program, in an environment of its own.
+CALENDAR := target/calendar
 
 BUILD_PACKAGES := gcc libc6-dev libudev-dev pkg-config
 TEST_PACKAGES := age busybox-static cpio faketime fido2-tools oathtool openssh-client python3-venv qemu-system-x86 qrencode strace xz-utils
 
-.PHONY: demo test test-long format lint templates unit docs setup-build setup-test clean
+.PHONY: demo test test-long format lint templates calendar unit docs setup-build setup-test clean
 
 demo: setup-build
 	$(CARGO) build --quiet
 	rm -rf $(DEMO)
 	target/debug/keymuster demo $(DEMO)
 
-test: setup-build setup-test format lint templates docs unit
+test: setup-build setup-test format lint templates calendar docs unit
 
-test-long: setup-build setup-test format lint templates docs
+test-long: setup-build setup-test format lint templates calendar docs
 	PROPTEST_CASES=5000 KEYMUSTER_TEST_LONG=1 $(TESTS)
 
 format:
@@ -42,6 +44,18 @@ $(CFN_LINT)/ready: tests/cfn-lint.txt
 	rm -rf $(CFN_LINT)
 	python3 -m venv $(CFN_LINT)
 	$(CFN_LINT)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+calendar: setup-build setup-test $(CALENDAR)/ready
+	$(CARGO) build --quiet
+	rm -rf $(CALENDAR)/demo
+	target/debug/keymuster demo $(CALENDAR)/demo > $(CALENDAR)/demo.txt
+	$(CALENDAR)/bin/python tests/calendar/judge.py target/debug/keymuster $(CALENDAR)/demo
+
+$(CALENDAR)/ready: tests/calendar/requirements.txt
+	rm -rf $(CALENDAR)
+	python3 -m venv $(CALENDAR)
+	$(CALENDAR)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
 unit:

@@ -124,6 +124,7 @@ impl World {
         let original = ORIGINAL.get_or_init(|| {
             let demo = Demo::people();
             demo.run(&["account", "add", "prod", "--id", "123456789012"]).exits(0);
+            demo.run(&["account", "add", "test", "--id", "210987654321"]).exits(0);
             demo.run(&["runbook", "adopt", "quarterly"]).exits(0);
             begin_and_kill(&demo);
             let abandon = ["drill", "abandon", "quarterly-1", "--reason", "the fire alarm"];
