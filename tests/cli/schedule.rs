@@ -166,7 +166,9 @@ fn what_cannot_be_told_is_unknown() {
     // Without a reader's identity no key is asked for.
     let demo = Demo::people();
     let ran = demo.run(&["schedule", "check"]).exits(3);
-    assert_eq!(ran.stdout, "KEYMUSTER UNKNOWN - no reader's identity opens this vault here\n");
+    let unknown = "KEYMUSTER UNKNOWN - no reader's identity opens this vault here; name the file that \
+                   holds one: --identity FILE\n";
+    assert_eq!(ran.stdout, unknown);
 }
 
 /// The events of a calendar, by their UID: their lines, unfolded.

@@ -134,7 +134,8 @@ pub fn tell_unknown(failure: Failure, json: bool) -> ExitCode {
     let told = if json {
         failure_json(&failure)
     } else {
-        let message = failure.message.replace(['|', '\n'], "/");
+        let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        let message = format!("{}{hint}", failure.message).replace(['|', '\n'], "/");
         format!("KEYMUSTER {} - {message}\n", word(UNKNOWN))
     };
     // Where nobody reads it, the exit code tells.

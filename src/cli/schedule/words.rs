@@ -39,7 +39,7 @@ pub fn how(obligation: &Obligation, state: &State) -> String {
         Obligation::Mailbox(account) => format!("account mailbox-tested {account}"),
         Obligation::Phone(account) => format!("account phone-tested {account}"),
         Obligation::SignIn(account, device) => {
-            format!("account sign-in-proven {account} --device {device}")
+            format!("account sign-in-proven {account} --with {device}")
         }
         Obligation::Totp(account, token) => {
             let several = state.accounts().get(account).is_some_and(|known| {
@@ -67,4 +67,56 @@ pub fn how(obligation: &Obligation, state: &State) -> String {
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a Handle>) -> String {
     let names: Vec<&str> = names.into_iter().map(Handle::as_str).collect();
     if names.is_empty() { "-".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn each_obligation_is_met_by_a_command_that_there_is() {
+        let state = State::default();
+        let all = [
+            "key-check bob/blue",
+            "acknowledgement bob",
+            "contacts prod",
+            "mailbox prod",
+            "phone prod",
+            "sign-in prod bob/blue",
+            "sign-in prod phone",
+            "totp prod phone",
+            "runbook quarterly",
+            "drill quarterly-1",
+            "review quarterly-1",
+            "action action-1",
+            "deregister bob/blue prod",
+            "take-back bob/blue",
+            "replace prod-seed",
+            "rekey records",
+            "new-identity bob",
+        ];
+        for name in all {
+            let obligation: Obligation = name.parse().unwrap();
+            assert_eq!(obligation.to_string(), name);
+            let command = how(&obligation, &state);
+            // Whom it takes to a drill, and where a value comes from, depends.
+            let more = match obligation {
+                Obligation::Runbook(_) => " --as operator=alice",
+                Obligation::Replace(_) => " --file value",
+                Obligation::Review(_) => " passed well",
+                _ => "",
+            };
+            let line = format!("{command}{more}");
+            let parsed = Cli::try_parse_from(line.split(' '));
+            let parsed = parsed.unwrap_or_else(|error| panic!("{name}: {command}: {error}"));
+            if let (Obligation::SignIn(..), Command::Account(account)) =
+                (obligation, parsed.command)
+            {
+                assert!(format!("{account:?}").contains("with: Some"), "{account:?}");
+            }
+        }
+    }
 }
