@@ -109,7 +109,7 @@ mod tests {
                 Obligation::Review(_) => " passed well",
                 _ => "",
             };
-            let line = format!("{command}{more}").replace("WHOM", "carol");
+            let line = format!("{command}{more}").replace("WHOM", "carol").replace("LABEL", "new");
             let parsed = Cli::try_parse_from(line.split(' '));
             let parsed = parsed.unwrap_or_else(|error| panic!("{name}: {command}: {error}"));
             if let (Obligation::SignIn(..), Command::Account(account)) =

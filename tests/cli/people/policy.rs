@@ -119,7 +119,12 @@ fn a_waiver_is_given_by_two_and_ends() {
     refused(&demo, &add("2099-02-30", "x"), 2, &["a day is written as 2026-12-31"]);
     let again = [&add("2099-12-31", "x")[..], &["--id", "waiver-1"]].concat();
     refused(&demo, &again, 1, &["waiver waiver-1 is taken"]);
-    refused(&demo, &["waiver", "add", "x", "--until", "2099-12-31"], 2, &["--reason <TEXT>"]);
+    refused(
+        &demo,
+        &["waiver", "add", "contacts x", "--until", "2099-12-31"],
+        2,
+        &["--reason <TEXT>"],
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{recorded, refused, touches};
 
 /// A change that any two custodians sign.
 const CHANGE: [&str; 7] =
-    ["waiver", "add", "contacts", "--until", "2099-12-31", "--reason", "winter"];
+    ["waiver", "add", "key-check bob/primary", "--until", "2099-12-31", "--reason", "winter"];
 
 #[test]
 fn by_says_whose_key_signs_and_the_first_opens_the_vault() {
