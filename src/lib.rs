@@ -13,6 +13,7 @@
 //! - [`runbook`]: steps out of Markdown, and whether they lead anywhere.
 //! - [`drill`]: people who go through a runbook, step by step.
 //! - [`schedule`]: what is due, and what became of all that was.
+//! - [`recovery`]: the ways into each account, and what a loss would do to them.
 //! - [`sshsig`]: an assertion as an SSH signature, and back, and its verification.
 //! - [`log`]: entries, the chain, the replay.
 //! - [`totp`]: seeds, their codes, and what codes say of a seed.
@@ -30,6 +31,7 @@ pub mod key;
 pub mod log;
 pub mod picture;
 pub mod record;
+pub mod recovery;
 pub mod runbook;
 pub mod schedule;
 pub mod sshsig;

@@ -41,6 +41,9 @@ pub struct Account {
     /// Who reads the mailbox of the root user's address; sorted. Custodians, or others by a
     /// name that stays theirs.
     pub mailbox_readers: Vec<Handle>,
+    /// The accounts without which that mailbox can't be read, since its mail service or its domain
+    /// is run in them; sorted. The account itself may be one of them.
+    pub mailbox_through: Vec<Handle>,
     /// Who answers the root user's telephone; sorted.
     pub phone_answerers: Vec<Handle>,
     /// Whom the provider writes to about bills.
@@ -305,6 +308,7 @@ impl AccountAdded {
                 phone: self.root_phone.clone(),
             },
             mailbox_readers: self.mailbox_readers.clone(),
+            mailbox_through: Vec::new(),
             phone_answerers: self.phone_answerers.clone(),
             billing_contact: self.billing_contact.clone(),
             operations_contact: self.operations_contact.clone(),
@@ -334,6 +338,8 @@ pub enum AccountField {
     Tags,
     /// Who reads the mailbox.
     MailboxReaders,
+    /// Which accounts that takes.
+    MailboxThrough,
     /// Who answers the telephone.
     PhoneAnswerers,
     /// Whom the provider writes to about bills.
@@ -361,6 +367,9 @@ pub struct AccountChanged {
     /// Who reads the mailbox of the root user's address; sorted, and not empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mailbox_readers: Vec<Handle>,
+    /// The accounts without which the mailbox can't be read; sorted, and not empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mailbox_through: Vec<Handle>,
     /// Who answers the root user's telephone; sorted, and not empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phone_answerers: Vec<Handle>,
@@ -389,6 +398,7 @@ impl AccountChanged {
             name: None,
             tags: Vec::new(),
             mailbox_readers: Vec::new(),
+            mailbox_through: Vec::new(),
             phone_answerers: Vec::new(),
             billing_contact: None,
             operations_contact: None,
@@ -404,6 +414,7 @@ impl AccountChanged {
             (AccountField::Name, self.name.is_some()),
             (AccountField::Tags, !self.tags.is_empty()),
             (AccountField::MailboxReaders, !self.mailbox_readers.is_empty()),
+            (AccountField::MailboxThrough, !self.mailbox_through.is_empty()),
             (AccountField::PhoneAnswerers, !self.phone_answerers.is_empty()),
             (AccountField::BillingContact, self.billing_contact.is_some()),
             (AccountField::OperationsContact, self.operations_contact.is_some()),
@@ -420,6 +431,10 @@ impl AccountChanged {
         }
         in_order(&self.tags, "tags")?;
         in_order(&self.mailbox_readers, "readers of a mailbox")?;
+        in_order(&self.mailbox_through, "accounts that it takes to read a mailbox")?;
+        for needed in &self.mailbox_through {
+            state.accounts.known(needed)?;
+        }
         in_order(&self.phone_answerers, "people who answer a telephone")?;
         in_order(&self.forgotten, "forgotten fields")?;
         if self.forgotten.iter().any(|field| sets.contains(field)) {
@@ -431,6 +446,7 @@ impl AccountChanged {
                 AccountField::Name => account.name = None,
                 AccountField::Tags => account.tags.clear(),
                 AccountField::MailboxReaders => account.mailbox_readers.clear(),
+                AccountField::MailboxThrough => account.mailbox_through.clear(),
                 AccountField::PhoneAnswerers => account.phone_answerers.clear(),
                 AccountField::BillingContact => account.billing_contact = None,
                 AccountField::OperationsContact => account.operations_contact = None,
@@ -441,6 +457,7 @@ impl AccountChanged {
         set(&mut account.name, self.name.as_ref());
         set_list(&mut account.tags, &self.tags);
         set_list(&mut account.mailbox_readers, &self.mailbox_readers);
+        set_list(&mut account.mailbox_through, &self.mailbox_through);
         set_list(&mut account.phone_answerers, &self.phone_answerers);
         set(&mut account.billing_contact, self.billing_contact.as_ref());
         set(&mut account.operations_contact, self.operations_contact.as_ref());

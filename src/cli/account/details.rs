@@ -89,7 +89,7 @@ pub struct Add {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true, args = [
     "name", "email", "mailbox_reader", "phone", "phone_answerer", "billing", "operations",
-    "security", "password_at", "tag", "root_credentials", "forget",
+    "security", "password_at", "tag", "root_credentials", "mailbox_through", "forget",
 ])]
 #[command(after_help = "What isn't named stays; lists are replaced as a whole.\n\n\
     Example:\n  keymuster account change prod --phone \"+44 20 7946 0000\" --phone-answerer bob")]
@@ -99,6 +99,10 @@ pub struct Change {
     /// Whether the root user has a password and MFA devices
     #[arg(long, value_name = "yes|no", value_parser = PossibleValuesParser::new(["yes", "no"]))]
     root_credentials: Option<String>,
+    /// An account without which the root mailbox can't be read, as its mail service or domain is
+    /// run there: this one or another, by handle or id; may be repeated
+    #[arg(long, value_name = "ACCOUNT")]
+    mailbox_through: Vec<String>,
     /// Forget a detail; may be repeated
     #[arg(long, value_name = "DETAIL", value_parser = PossibleValuesParser::new(FORGETTABLE.map(|(word, _)| word)))]
     forget: Vec<String>,
@@ -109,10 +113,11 @@ pub struct Change {
 }
 
 /// What can be forgotten, by the flag that sets it.
-const FORGETTABLE: [(&str, AccountField); 8] = [
+const FORGETTABLE: [(&str, AccountField); 9] = [
     ("name", AccountField::Name),
     ("tags", AccountField::Tags),
     ("mailbox-readers", AccountField::MailboxReaders),
+    ("mailbox-through", AccountField::MailboxThrough),
     ("phone-answerers", AccountField::PhoneAnswerers),
     ("billing", AccountField::BillingContact),
     ("operations", AccountField::OperationsContact),
@@ -169,10 +174,12 @@ pub fn add(context: &Context, add: &Add) -> Result<Answer, Failure> {
 pub fn change(context: &Context, change: &Change) -> Result<Answer, Failure> {
     let events = |state: &State| {
         let handle = named(state, &change.account)?;
+        let through = change.mailbox_through.iter().map(|account| named(state, account));
+        let through: Vec<Handle> = through.collect::<Result<_, Failure>>()?;
         let known = state.accounts().get(&handle).map(AsRef::as_ref);
         let changed = known.map(|known| {
             let root = root_changed(change, handle.clone(), known);
-            root.into_iter().chain(details_changed(change, &handle, known)).collect()
+            root.into_iter().chain(details_changed(change, &handle, known, &through)).collect()
         });
         Ok(changed.unwrap_or_default())
     };
@@ -207,7 +214,12 @@ fn root_changed(change: &Change, account: Handle, known: &Account) -> Option<Eve
 }
 
 /// What else changes, if anything does.
-fn details_changed(change: &Change, account: &Handle, known: &Account) -> Option<Event> {
+fn details_changed(
+    change: &Change,
+    account: &Handle,
+    known: &Account,
+    through: &[Handle],
+) -> Option<Event> {
     fn other<T: Clone + PartialEq>(given: &Option<T>, known: &Option<T>) -> Option<T> {
         given.clone().filter(|given| known.as_ref() != Some(given))
     }
@@ -220,6 +232,7 @@ fn details_changed(change: &Change, account: &Handle, known: &Account) -> Option
         AccountField::Name => known.name.is_some(),
         AccountField::Tags => !known.tags.is_empty(),
         AccountField::MailboxReaders => !known.mailbox_readers.is_empty(),
+        AccountField::MailboxThrough => !known.mailbox_through.is_empty(),
         AccountField::PhoneAnswerers => !known.phone_answerers.is_empty(),
         AccountField::BillingContact => known.billing_contact.is_some(),
         AccountField::OperationsContact => known.operations_contact.is_some(),
@@ -233,6 +246,7 @@ fn details_changed(change: &Change, account: &Handle, known: &Account) -> Option
         name: other(&details.name, &known.name),
         tags: others(&details.tag, &known.tags),
         mailbox_readers: others(&details.mailbox_reader, &known.mailbox_readers),
+        mailbox_through: others(through, &known.mailbox_through),
         phone_answerers: others(&details.phone_answerer, &known.phone_answerers),
         billing_contact: other(&details.billing, &known.billing_contact),
         operations_contact: other(&details.operations, &known.operations_contact),

@@ -31,6 +31,7 @@ pub struct AccountView {
     root_credentials: bool,
     root_email: Option<String>,
     mailbox_readers: Vec<String>,
+    mailbox_through: Vec<String>,
     root_phone: Option<String>,
     phone_answerers: Vec<String>,
     billing_contact: Option<String>,
@@ -94,6 +95,7 @@ impl AccountView {
             root_credentials: account.root.credentials,
             root_email: text(account.root.email.as_ref()),
             mailbox_readers: texts(&account.mailbox_readers),
+            mailbox_through: texts(&account.mailbox_through),
             root_phone: text(account.root.phone.as_ref()),
             phone_answerers: texts(&account.phone_answerers),
             billing_contact: contact(ContactRole::Billing),
@@ -218,6 +220,9 @@ fn described(view: &AccountView, account: &Account, state: &State) -> String {
     }
     lines.push(("root user", root.to_owned()));
     lines.push(("e-mail", by(&view.root_email, &view.mailbox_readers, "read by")));
+    if !view.mailbox_through.is_empty() {
+        lines.push(("", format!("can't be read without {}", view.mailbox_through.join(", "))));
+    }
     if view.root_credentials || view.root_phone.is_some() {
         lines.push(("telephone", by(&view.root_phone, &view.phone_answerers, "answered by")));
     }

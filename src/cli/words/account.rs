@@ -106,11 +106,15 @@ pub fn changed(event: &AccountChanged) -> String {
         (&event.mailbox_readers, &event.phone_answerers),
         [&event.billing_contact, &event.operations_contact, &event.security_contact],
     );
+    let through = &event.mailbox_through;
+    let through = (!through.is_empty())
+        .then(|| format!("the root mailbox can't be read without {}", joined(through, ", ")));
     let place = event.password_place.as_ref().map(kept);
     let forgotten = event.forgotten.iter().map(|field| match field {
         AccountField::Name => "its name",
         AccountField::Tags => "its tags",
         AccountField::MailboxReaders => "who reads the root mailbox",
+        AccountField::MailboxThrough => "which accounts the root mailbox needs",
         AccountField::PhoneAnswerers => "who answers the root telephone",
         AccountField::BillingContact => "its billing contact",
         AccountField::OperationsContact => "its operations contact",
@@ -119,8 +123,8 @@ pub fn changed(event: &AccountChanged) -> String {
     });
     let forgotten: Vec<&str> = forgotten.collect();
     let forgotten = (!forgotten.is_empty()).then(|| format!("forgotten: {}", forgotten.join(", ")));
-    let what = name.into_iter().chain(details).chain(place).chain(tagged(&event.tags));
-    let what: Vec<String> = what.chain(forgotten).collect();
+    let what = name.into_iter().chain(details).chain(through).chain(place);
+    let what: Vec<String> = what.chain(tagged(&event.tags)).chain(forgotten).collect();
     format!("of the account {}: {}", event.account, what.join("; "))
 }
 

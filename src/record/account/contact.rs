@@ -121,10 +121,16 @@ impl Email {
         self.0.rsplit('@').next().unwrap_or_default().to_ascii_lowercase()
     }
 
+    /// The mailbox that it reaches, as far as the address tells: without an address extension, in
+    /// lower case.
+    pub fn without_extension(&self) -> String {
+        format!("{}@{}", self.mailbox(), self.domain())
+    }
+
     /// Whether both reach the same mailbox, as far as the address tells: case and an address
     /// extension make no difference.
     pub fn reaches_the_same(&self, other: &Self) -> bool {
-        (self.mailbox(), self.domain()) == (other.mailbox(), other.domain())
+        self.without_extension() == other.without_extension()
     }
 
     /// Whether it looks like one person's mailbox: at a provider of private mailboxes, or named
@@ -215,6 +221,13 @@ as_text!(Email);
 /// between them where people want some.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Phone(String);
+
+impl Phone {
+    /// The number without blanks, by which two spellings of it are the same.
+    pub fn digits(&self) -> String {
+        self.0.replace(' ', "")
+    }
+}
 
 impl fmt::Display for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
