@@ -40,6 +40,7 @@ mod proof;
 mod qr;
 mod reader;
 mod reading;
+mod recovery;
 mod runbook;
 mod schedule;
 mod secret;
@@ -48,6 +49,7 @@ mod seed;
 mod session;
 mod signals;
 mod signing;
+mod status;
 mod totp;
 mod unlock;
 mod vault;
@@ -122,6 +124,11 @@ enum Command {
     /// What is due, what is overdue, and what became of all that ever was
     #[command(subcommand)]
     Schedule(schedule::Command),
+    /// The ways into each account, and what a loss would do to them
+    #[command(subcommand)]
+    Recovery(recovery::Command),
+    /// Could we get into root tonight? And what is to be done? Exit 3 if it looks bad
+    Status(status::Status),
     /// The signed log
     #[command(subcommand)]
     Log(log::Command),
@@ -237,6 +244,8 @@ fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Runbook(command) => runbook::run(context, command),
         Command::Drill(command) => drill::run(context, *command),
         Command::Schedule(command) => schedule::run(context, command),
+        Command::Recovery(command) => recovery::run(context, command),
+        Command::Status(status) => status::run(context, &status),
         Command::Log(command) => log::run(context, command),
         Command::Demo(demo) => demo::run(context, demo, perform),
     }

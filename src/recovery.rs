@@ -19,7 +19,7 @@ mod way;
 
 pub use cuts::Cuts;
 pub use element::{Element, ElementId, Elements};
-pub use formula::{Formula, Join, NodeId, TargetId, Worth};
+pub use formula::{Formula, Join, NodeId, Solution, TargetId, Worth};
 pub use losses::{Loss, Losses};
 pub use model::{Access, Basis, Recovery, Shown, Target};
 pub use way::{Gap, Tried, WayKind, What};

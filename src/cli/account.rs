@@ -9,7 +9,7 @@ mod list;
 mod show;
 mod trial;
 
-pub use chosen::named;
+pub use chosen::{About, named};
 pub use concerns::in_words as concern_in_words;
 
 use std::cell::RefCell;

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use super::output::count;
+use super::output::{count, few};
 use crate::record::{
     Action, DeviceName, Handle, Key, KeyName, KeyState, RECORDS, SEEDS, State, Time,
 };
@@ -133,7 +133,7 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
         let accounts: Vec<String> = state.accounts_with(&device).map(Handle::to_string).collect();
         if !accounts.is_empty() {
             let word = key.state.word();
-            let (which, named) = (few(&accounts), accounts.join(" "));
+            let (which, named) = (few(&accounts, MAX_NAMED), accounts.join(" "));
             let named = if accounts.len() > MAX_NAMED { "ACCOUNT…" } else { &named };
             all.push(format!(
                 "{name} is {word}, and registered with the root user of {which} still: remove it \
@@ -177,15 +177,6 @@ fn care_due(state: &State, now: Time) -> Vec<String> {
         ));
     }
     all
-}
-
-/// The first of several names, and how many more there are.
-fn few(names: &[String]) -> String {
-    let shown = names.get(..MAX_NAMED).unwrap_or(names).join(", ");
-    match names.len().saturating_sub(MAX_NAMED) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 /// What is said where too few can sign.

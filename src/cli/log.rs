@@ -54,7 +54,7 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
 }
 
 /// The entries that are sound: those from a fault on are not shown as if they counted.
-fn sound(vault: &OpenVault) -> &[Entry] {
+pub fn sound(vault: &OpenVault) -> &[Entry] {
     let number = usize::try_from(vault.head().number).unwrap_or(usize::MAX);
     vault.entries().get(..number).unwrap_or(vault.entries())
 }

@@ -123,6 +123,30 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// How wide a screen is taken to be.
+const WIDTH: usize = 80;
+
+/// A text of one line or more, none wider than a screen, those behind the first with something
+/// before them. No word is broken. Ends with a line break.
+pub fn wrapped(text: &str, before: &str) -> String {
+    format!("{}\n", textwrap::fill(text, whole_words(WIDTH).subsequent_indent(before)))
+}
+
+/// Commands and addresses are copied, so words stay whole, however long.
+pub fn whole_words(width: usize) -> textwrap::Options<'static> {
+    let whole = textwrap::WordSplitter::NoHyphenation;
+    textwrap::Options::new(width).break_words(false).word_splitter(whole)
+}
+
+/// The first of several names, and how many more there are.
+pub fn few(names: &[String], most: usize) -> String {
+    let shown = names.get(..most).unwrap_or(names).join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// Whether signatures must show a PIN or fingerprint, in one word.
 pub fn verification_word(rule: UserVerification) -> &'static str {
     match rule {

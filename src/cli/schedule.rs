@@ -5,21 +5,21 @@ mod check;
 mod list;
 mod words;
 
-use std::collections::BTreeSet;
-
 use clap::{Args, Subcommand};
 
 pub use check::tell_unknown;
+pub use words::{how, title};
 
-use super::account::named;
+use super::account::About;
 use super::action::Day;
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
+use super::log::sound;
 use super::output::Answer;
 use super::session::Session;
 use crate::log::Entry;
-use crate::record::{Handle, Tag, Time};
+use crate::record::{Handle, Time};
 use crate::schedule::{Admitted, History, Obligation, Standing, day_of};
 use crate::vault::OpenVault;
 
@@ -55,15 +55,11 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
 /// What is asked about.
 #[derive(Debug, Args)]
 pub struct Wanted {
-    /// What is about this account only, by handle or id; may be repeated
-    #[arg(long = "account", value_name = "ACCOUNT")]
-    accounts: Vec<String>,
+    #[command(flatten)]
+    about: About,
     /// What this custodian sees to only; may be repeated
     #[arg(long = "custodian", value_name = "HANDLE")]
     custodians: Vec<Handle>,
-    /// What is about accounts with this tag only; may be repeated
-    #[arg(long = "tag", visible_alias = "tagged", value_name = "TAG")]
-    tags: Vec<Tag>,
 }
 
 /// An obligation, and how it stands.
@@ -76,16 +72,7 @@ impl Wanted {
     /// What stands of it: first what is due first, and last what is over.
     fn among(&self, history: &History) -> Result<Vec<Stands>, Failure> {
         let state = history.state();
-        let chosen = self.accounts.iter().map(|account| named(state, account));
-        let mut accounts = chosen.collect::<Result<BTreeSet<Handle>, Failure>>()?;
-        for tag in &self.tags {
-            let tagged = state.accounts().iter().filter(|(_, a)| a.tags.contains(tag));
-            let tagged: Vec<Handle> = tagged.map(|(handle, _)| handle.clone()).collect();
-            if tagged.is_empty() {
-                return Err(Failure::new(exit::USAGE, format!("no account has the tag {tag}")));
-            }
-            accounts.extend(tagged);
-        }
+        let accounts = self.about.handles(state)?;
         let known = |who: &&Handle| {
             state.custodians().contains_key(*who) || state.former_custodians().contains_key(*who)
         };
@@ -94,10 +81,9 @@ impl Wanted {
             return Err(Failure::new(exit::USAGE, message)
                 .hint("keymuster custodian list names those there are"));
         }
-        let every_account = self.accounts.is_empty() && self.tags.is_empty();
         let everybody = self.custodians.is_empty();
         let takes = |obligation: &Obligation| {
-            (every_account || !obligation.accounts(state).is_disjoint(&accounts))
+            accounts.as_ref().is_none_or(|them| !obligation.accounts(state).is_disjoint(them))
                 && (everybody
                     || obligation.people(state).iter().any(|who| self.custodians.contains(who)))
         };
@@ -130,7 +116,7 @@ impl Stands {
 
 /// The history of what was to be done, as of a day or of now.
 pub fn history(vault: &OpenVault, now: Time, on: Option<Day>) -> Result<History, Failure> {
-    let entries = vault.entries().iter().map(Entry::document).map(|document| Admitted {
+    let entries = sound(vault).iter().map(Entry::document).map(|document| Admitted {
         time: document.time,
         signers: &document.signers,
         events: &document.events,

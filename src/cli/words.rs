@@ -249,7 +249,7 @@ fn remarked(remark: Option<&Line>) -> String {
 
 /// Somebody's own words, which must not pass for ours: in quotes that they can't end, and with
 /// no run of blanks that could look like the start of another line.
-fn quoted(line: &impl Display) -> String {
+pub fn quoted(line: &impl Display) -> String {
     let line = line.to_string();
     let words: Vec<&str> = line.split_whitespace().collect();
     format!("\u{201c}{}\u{201d}", words.join(" ").replace(['\u{201c}', '\u{201d}'], "'"))

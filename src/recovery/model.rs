@@ -14,6 +14,10 @@ use crate::record::{
     Trial, TrialKind,
 };
 
+/// Of how many accounts whose mailboxes stand in circles the ways are told apart: each costs a
+/// solution of its own.
+const MAX_CIRCLED: usize = 256;
+
 /// What counts as a way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Basis {
@@ -43,6 +47,14 @@ pub struct Access {
     pub ways: Vec<(WayKind, NodeId)>,
     /// The accounts of a circle that its mailbox is in: this one first.
     pub circle: Vec<Handle>,
+}
+
+impl Access {
+    /// The ways that there are, by a solution.
+    fn there(&self, solution: &Solution<bool>) -> Vec<WayKind> {
+        let there = self.ways.iter().filter(|(_, way)| solution.of(*way));
+        there.map(|(kind, _)| *kind).collect()
+    }
 }
 
 /// When a part was last proven, from the worst to the best.
@@ -170,6 +182,47 @@ impl Recovery {
     pub fn without(&self, basis: Basis, lost: &BTreeSet<ElementId>) -> Solution<bool> {
         let element = |id| !lost.contains(&id);
         self.formula.solve(element, |node, there| there && self.counts(node, basis))
+    }
+
+    /// The ways into each account that there are once some elements are lost. A way that takes
+    /// being in the account already is none.
+    pub fn ways(
+        &self,
+        basis: Basis,
+        lost: &BTreeSet<ElementId>,
+    ) -> BTreeMap<&Handle, Vec<WayKind>> {
+        let all = self.without(basis, lost);
+        let circled = self.accounts.iter().filter(|(_, access)| !access.circle.is_empty());
+        let looked_at: BTreeSet<&Handle> =
+            circled.map(|(handle, _)| handle).take(MAX_CIRCLED).collect();
+        let mut ways = BTreeMap::new();
+        for (handle, access) in &self.accounts {
+            let there = match (access.circle.is_empty(), looked_at.contains(handle)) {
+                (true, _) => access.there(&all),
+                (false, true) => access.there(&self.from_outside(basis, lost, handle)),
+                // Of more circles than people make, the ways that take a mailbox aren't counted.
+                (false, false) => {
+                    let mut there = access.there(&all);
+                    there.retain(|kind| *kind == WayKind::SignIn);
+                    there
+                }
+            };
+            ways.insert(handle, there);
+        }
+        ways
+    }
+
+    /// What there is, once some elements are lost, to somebody who isn't in an account yet.
+    pub fn from_outside(
+        &self,
+        basis: Basis,
+        lost: &BTreeSet<ElementId>,
+        account: &Handle,
+    ) -> Solution<bool> {
+        let is_through = |node| matches!(self.what(node), Some(What::Through(to)) if to == account);
+        let element = |id| !lost.contains(&id);
+        let own = |node, there| there && self.counts(node, basis) && !is_through(node);
+        self.formula.solve(element, own)
     }
 
     /// What undoes each node, of one loss and of two.

@@ -25,17 +25,42 @@ pub struct Chosen {
 impl Chosen {
     /// Their handles, sorted, each once.
     pub fn handles(&self, state: &State) -> Result<Vec<Handle>, Failure> {
-        let named = self.accounts.iter().map(|account| named(state, account));
-        let mut chosen = named.collect::<Result<BTreeSet<Handle>, Failure>>()?;
-        for tag in &self.tagged {
-            let tagged = state.accounts().iter().filter(|(_, a)| a.tags.contains(tag));
-            let tagged: Vec<Handle> = tagged.map(|(handle, _)| handle.clone()).collect();
-            if tagged.is_empty() {
-                return Err(Failure::new(exit::USAGE, format!("no account has the tag {tag}")));
-            }
-            chosen.extend(tagged);
+        Ok(chosen(state, &self.accounts, &self.tagged)?.into_iter().collect())
+    }
+}
+
+fn chosen(state: &State, accounts: &[String], tags: &[Tag]) -> Result<BTreeSet<Handle>, Failure> {
+    let named = accounts.iter().map(|account| named(state, account));
+    let mut chosen = named.collect::<Result<BTreeSet<Handle>, Failure>>()?;
+    for tag in tags {
+        let tagged = state.accounts().iter().filter(|(_, a)| a.tags.contains(tag));
+        let tagged: Vec<Handle> = tagged.map(|(handle, _)| handle.clone()).collect();
+        if tagged.is_empty() {
+            return Err(Failure::new(exit::USAGE, format!("no account has the tag {tag}")));
         }
-        Ok(chosen.into_iter().collect())
+        chosen.extend(tagged);
+    }
+    Ok(chosen)
+}
+
+/// What is about some accounts only, or about all.
+#[derive(Debug, Args)]
+pub struct About {
+    /// What is about this account only, by handle or id; may be repeated
+    #[arg(long = "account", value_name = "ACCOUNT")]
+    accounts: Vec<String>,
+    /// What is about accounts with this tag only; may be repeated
+    #[arg(long = "tag", visible_alias = "tagged", value_name = "TAG")]
+    tags: Vec<Tag>,
+}
+
+impl About {
+    /// Their handles; nothing where all are meant.
+    pub fn handles(&self, state: &State) -> Result<Option<BTreeSet<Handle>>, Failure> {
+        if self.accounts.is_empty() && self.tags.is_empty() {
+            return Ok(None);
+        }
+        chosen(state, &self.accounts, &self.tags).map(Some)
     }
 }
 

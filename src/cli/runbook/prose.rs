@@ -4,8 +4,8 @@
 //! stands behind its words.
 
 use pulldown_cmark::{Event, Tag, TagEnd};
-use textwrap::{Options, WordSplitter};
 
+use crate::cli::output::whole_words;
 use crate::runbook::markdown;
 
 /// Renders Markdown for a screen of this many columns. Ends with a line break, unless empty.
@@ -21,11 +21,6 @@ pub fn plain(text: &str, width: usize) -> String {
 /// A sentence or two, on lines of this width.
 pub fn wrapped(words: &str, width: usize) -> String {
     textwrap::fill(words, whole_words(width))
-}
-
-/// Commands and addresses are copied, so words stay whole, however long.
-fn whole_words(width: usize) -> Options<'static> {
-    Options::new(width).break_words(false).word_splitter(WordSplitter::NoHyphenation)
 }
 
 #[derive(Default)]
