@@ -1,6 +1,7 @@
 # make demo       the main job with software keys; needs no hardware
 # make test       everything that guards main (under 20 minutes on two cores)
 # make test-long  the same tests with larger numbers
+# make bench      what takes longest, as ratios against what it stands on
 #
 # Each does its own set-up: Debian packages that are missing are named, then installed
 # with apt-get (with sudo where not root).
@@ -19,7 +20,7 @@ CALENDAR := target/calendar
 BUILD_PACKAGES := gcc libc6-dev libudev-dev pkg-config
 TEST_PACKAGES := age busybox-static cpio faketime fido2-tools oathtool openssh-client python3-venv qemu-system-x86 qrencode strace xz-utils
 
-.PHONY: demo test test-long format lint templates calendar unit docs setup-build setup-test clean
+.PHONY: demo test test-long bench format lint templates calendar unit docs setup-build setup-test clean
 
 demo: setup-build
 	$(CARGO) build --quiet
@@ -30,6 +31,9 @@ test: setup-build setup-test format lint templates calendar docs unit
 
 test-long: setup-build setup-test format lint templates calendar docs
 	PROPTEST_CASES=5000 KEYMUSTER_TEST_LONG=1 $(TESTS)
+
+bench: setup-build
+	$(CARGO) bench
 
 format:
 	$(CARGO) fmt --all --check

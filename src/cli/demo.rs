@@ -321,6 +321,12 @@ fn steps(
                 "aws-prod@example.com",
                 "--phone",
                 "+1 555 0100",
+                "--mailbox-reader",
+                "alice",
+                "--mailbox-reader",
+                "bob",
+                "--phone-answerer",
+                "bob",
             ])),
             for_real: Some("keymuster account import FILE takes a list of many"),
         },
@@ -367,6 +373,21 @@ fn steps(
         Step {
             why: "What is known of the account, and what is missing?",
             arguments: as_reader(line(&["account", "show", "prod"])),
+            for_real: None,
+        },
+        Step {
+            why: "Could they get into root tonight?",
+            arguments: as_reader(line(&["status"])),
+            for_real: None,
+        },
+        Step {
+            why: "Which way, and what shows that it works?",
+            arguments: as_reader(line(&["recovery", "show", "prod"])),
+            for_real: None,
+        },
+        Step {
+            why: "And what may they lose?",
+            arguments: as_reader(line(&["recovery", "losses", "--pairs"])),
             for_real: None,
         },
         Step {

@@ -47,7 +47,10 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
     match command {
         Command::List => Ok(list(&session)),
         Command::Show(show) => show_entry(&session, show.number),
-        Command::Head => Ok(head(&session)),
+        Command::Head => {
+            session.note_given_out();
+            Ok(head(&session))
+        }
         Command::Verify => verify(context, &session),
         Command::Export(export) => export_bundle(&session, &export.dir),
     }

@@ -22,7 +22,7 @@ pub enum Command {
     Show(show::Show),
     /// Tell what would be out of reach without some people, keys, places, mailboxes, telephones
     Without(without::Without),
-    /// Tell every loss of one thing, or of two, that would leave no way in; exit 3 if one thing does
+    /// Tell every loss of one thing, or of two, that leaves no way in; exit 3 if one thing alone does
     Losses(losses::ListLosses),
 }
 

@@ -5,6 +5,8 @@ mod check;
 mod list;
 mod words;
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 
 pub use check::tell_unknown;
@@ -19,8 +21,8 @@ use super::log::sound;
 use super::output::Answer;
 use super::session::Session;
 use crate::log::Entry;
-use crate::record::{Handle, Time};
-use crate::schedule::{Admitted, History, Obligation, Standing, day_of};
+use crate::record::{Handle, KeyName, Time};
+use crate::schedule::{Admitted, History, Obligation, Phase, Standing, day_of};
 use crate::vault::OpenVault;
 
 /// `keymuster schedule …`
@@ -106,7 +108,7 @@ pub fn standings(history: &History, takes: impl Fn(&Obligation) -> bool) -> Vec<
 
 impl Stands {
     fn is_over(&self) -> bool {
-        self.standing.phase == crate::schedule::Phase::Over
+        self.standing.phase == Phase::Over
     }
 
     fn order(&self) -> (bool, chrono::NaiveDate, &Obligation) {
@@ -125,6 +127,20 @@ pub fn history(vault: &OpenVault, now: Time, on: Option<Day>) -> Result<History,
     History::on(entries, now, day).map_err(|rejection| {
         Failure::because(exit::FAILED, "couldn't go through the log again", &rejection)
     })
+}
+
+/// The keys that are to be checked: due soon, today or since a while, and not waived.
+pub fn keys_due(session: &Session<'_>) -> Result<BTreeSet<KeyName>, Failure> {
+    let history = opened(session, None)?;
+    let is_check = |obligation: &Obligation| matches!(obligation, Obligation::KeyCheck(_));
+    let due = standings(&history, is_check).into_iter().filter_map(|stands| {
+        let is_due = matches!(stands.standing.phase, Phase::Due | Phase::Late | Phase::Overdue);
+        match stands.obligation {
+            Obligation::KeyCheck(key) if is_due => Some(key),
+            _ => None,
+        }
+    });
+    Ok(due.collect())
 }
 
 /// The history as of now, or of another day.

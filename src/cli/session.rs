@@ -42,6 +42,8 @@ pub struct Session<'a> {
 
 /// How many copies of identities are passed over: each costs a touch.
 const MAX_PASSED_OVER: usize = 4;
+/// The memory of the heads that were given out.
+const GIVEN_OUT: &str = "given-out";
 /// How many damaged files are named before anything else is said.
 const MAX_DAMAGE_TOLD: usize = 10;
 
@@ -424,6 +426,30 @@ impl<'a> Session<'a> {
         self.try_to_remember(|why| {
             format!("The entry is recorded, but this machine couldn't remember its head: {why}.")
         });
+    }
+
+    /// Notes that the head is given out, to be kept elsewhere: what comes after it is what nobody
+    /// else could miss.
+    pub fn note_given_out(&self) {
+        if self.vault.fault().is_some() {
+            return;
+        }
+        let noted = self.context.memory_of(GIVEN_OUT).and_then(|memory| {
+            memory.remember(&self.vault.location().id, self.vault.links()).map_err(Failure::from)
+        });
+        if let Err(failure) = noted {
+            let why = failure.sentence();
+            let said = format!("This machine couldn't note that the head was given out: {why}.");
+            self.context.terminal.say(&said);
+        }
+    }
+
+    /// The number of the last head that was given out from this machine, as far as that is known.
+    pub fn given_out(&self) -> Option<u64> {
+        let memory = self.context.memory_of(GIVEN_OUT).ok()?;
+        let known = memory.recall(&self.vault.location().id).ok().flatten();
+        let contained = Remembered::of(known, self.vault.links()) == Remembered::Contained;
+        known.filter(|_| contained).map(|known| known.head.number)
     }
 
     /// Remembers the head, or says why it couldn't.

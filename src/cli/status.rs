@@ -59,6 +59,8 @@ struct StatusView {
     circles: Vec<String>,
     keys: KeysView,
     signers: usize,
+    /// The last head that was given out from this machine, by its number.
+    head_given_out: Option<u64>,
     overdue: Vec<DueView>,
     late: Vec<DueView>,
     due: Vec<DueView>,
@@ -141,19 +143,23 @@ pub fn run(context: &Context, status: &Status) -> Result<Answer, Failure> {
     let history = history(&session.vault, now, None)?;
     let standings = standings(&history, |_| true);
     let sound = session.exit() == exit::DONE;
-    let view = view_of(state, &standings, now, (session.vault.head().number, sound));
+    let log = Log { entry: session.vault.head().number, sound, given_out: session.given_out() };
+    let view = view_of(state, &standings, now, log);
     let is_bad = view.locked_out > 0 || !view.overdue.is_empty();
     let human = screen::shown(&view, status.all);
     let code = if is_bad { exit::NO } else { session.exit() };
     Ok(Answer::new("status", &view, human).exiting(code))
 }
 
-fn view_of(
-    state: &State,
-    standings: &[Stands],
-    now: Time,
-    (entry, sound): (u64, bool),
-) -> StatusView {
+/// What is told of the log.
+struct Log {
+    /// The number of the last sound entry.
+    entry: u64,
+    sound: bool,
+    given_out: Option<u64>,
+}
+
+fn view_of(state: &State, standings: &[Stands], now: Time, log: Log) -> StatusView {
     let recovery = Recovery::of(state, now);
     let accounts = accounts(&recovery);
     let (signing, custody) = of_vault(&recovery);
@@ -173,8 +179,8 @@ fn view_of(
         vault: state.name().map(Line::to_string),
         demo: state.realm() == Realm::Demo,
         on: now.moment().date_naive(),
-        entry,
-        sound,
+        entry: log.entry,
+        sound: log.sound,
         proven: many(&|account| account.ways_proven > 0),
         on_paper: many(&|account| account.ways > 0 && account.ways_proven == 0),
         locked_out: many(&|account| account.ways == 0),
@@ -185,6 +191,7 @@ fn view_of(
         accounts,
         keys: keys(state, standings),
         signers: state.able_custodians(),
+        head_given_out: log.given_out,
         overdue: in_phase(Phase::Overdue),
         late: in_phase(Phase::Late),
         due: in_phase(Phase::Due),

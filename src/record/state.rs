@@ -270,15 +270,6 @@ impl State {
         &self.keys
     }
 
-    /// The keys that may sign and are due to be checked: last seen so long ago that the policy's
-    /// period ends within its days of warning.
-    pub fn keys_due(&self, now: Time) -> BTreeSet<KeyName> {
-        let days = i64::from(self.policy.check_days.saturating_sub(self.policy.warn_days));
-        let age = |key: &Key| (now.moment() - key.last_seen.time.moment()).num_days();
-        let due = self.keys.iter().filter(|(_, key)| key.is_active() && age(key) >= days);
-        due.map(|(name, _)| name.clone()).collect()
-    }
-
     /// A key that may sign.
     pub fn active_key(&self, name: &KeyName) -> Option<&Key> {
         self.keys.get(name).filter(|key| key.is_active())

@@ -7,6 +7,9 @@ use super::formula::{Formula, Join, NodeId};
 use super::way::{Gap, Tried, What};
 use crate::record::{Handle, KeyName, Line, PAPER, State};
 
+/// How many places around a place are told apart.
+const MAX_LEVELS: usize = 4;
+
 /// A formula that is being made, with what each node is.
 pub(super) struct Parts<'s> {
     pub state: &'s State,
@@ -14,6 +17,8 @@ pub(super) struct Parts<'s> {
     pub elements: Elements,
     /// What each node is, and when it was tried, where it has to be to count as proven.
     pub told: Vec<(What, Option<Tried>)>,
+    anybody: Option<NodeId>,
+    places: BTreeMap<Line, NodeId>,
     keys: BTreeMap<KeyName, NodeId>,
     compartments: BTreeMap<Handle, NodeId>,
 }
@@ -21,8 +26,16 @@ pub(super) struct Parts<'s> {
 impl<'s> Parts<'s> {
     pub fn new(state: &'s State) -> Self {
         let (formula, elements) = (Formula::default(), Elements::default());
-        let (keys, compartments) = (BTreeMap::new(), BTreeMap::new());
-        Self { state, formula, elements, told: Vec::new(), keys, compartments }
+        Self {
+            state,
+            formula,
+            elements,
+            told: Vec::new(),
+            anybody: None,
+            places: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            compartments: BTreeMap::new(),
+        }
     }
 
     pub fn push(&mut self, what: What, join: Join, tried: Option<Tried>) -> NodeId {
@@ -63,8 +76,36 @@ impl<'s> Parts<'s> {
         self.element(What::Person(who.clone()), Element::Person(who.clone()), None)
     }
 
+    /// A place, with a custodian who goes there, and what it is in: `safe 2, Leeds` is lost with
+    /// Leeds.
     pub fn place(&mut self, place: &Line) -> NodeId {
-        self.element(What::Place(place.clone()), Element::place(place), Some(place))
+        if let Some(known) = self.places.get(place) {
+            return *known;
+        }
+        let mut parts = vec![self.anybody()];
+        let mut rest = Some(place.as_str());
+        while let Some(level) = rest.filter(|_| parts.len() <= MAX_LEVELS) {
+            rest = level.split_once(',').map(|(_, around)| around.trim_start());
+            if let Ok(line) = level.parse::<Line>() {
+                let called = Some(&line as &dyn std::fmt::Display);
+                parts.push(self.element(What::Itself, Element::place(&line), called));
+            }
+        }
+        let node = self.all(What::Place(place.clone()), parts);
+        self.places.insert(place.clone(), node);
+        node
+    }
+
+    /// Any of the custodians.
+    fn anybody(&mut self) -> NodeId {
+        if let Some(known) = self.anybody {
+            return known;
+        }
+        let state = self.state;
+        let all = state.custodians().keys().map(|who| self.person(who)).collect();
+        let node = self.push(What::Anybody, Join::Any(all), None);
+        self.anybody = Some(node);
+        node
     }
 
     /// A key in somebody's hand who knows its PIN: whoever has it, or its place; and its owner, or
@@ -124,9 +165,10 @@ impl<'s> Parts<'s> {
         if !is_present || self.state.paper_report(&slot).is_some() {
             return None;
         }
-        let id = self.elements.id_of(Element::Paper(who.clone()), None);
+        let itself = self.element(What::Itself, Element::Paper(who.clone()), None);
+        let parts = vec![itself, self.anybody()];
         let tried = Tried { passed: None, days: self.state.policy().check_days };
-        Some(self.push(What::Paper(who.clone()), Join::Element(id), Some(tried)))
+        Some(self.push(What::Paper(who.clone()), Join::All(parts), Some(tried)))
     }
 
     /// That as many custodians can sign as must: two of them, once there were two.

@@ -67,6 +67,8 @@ pub enum What {
     Paper(Handle),
     /// A person.
     Person(Handle),
+    /// Any of the custodians.
+    Anybody,
     /// A place.
     Place(Line),
     /// The thing itself that a node is about.

@@ -18,8 +18,10 @@ mod people;
 #[allow(dead_code, reason = "the tests in the virtual machine use more of it")]
 #[path = "../support/pseudo_terminal.rs"]
 mod pseudo_terminal;
+mod recovery;
 mod runbooks;
 mod schedule;
+mod status;
 mod stock_tools;
 mod tampering;
 mod terminal;

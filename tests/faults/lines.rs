@@ -424,6 +424,19 @@ pub const LINES: &[Line] = &[
         world: World::drilling,
         ..reading("schedule check", &["--account", "test", "AS_READER"])
     },
+    Line { budget: 6, ..reading("status", &["AS_READER"]) },
+    Line { budget: 4, world: World::people, ..reading("recovery show", &["prod", "AS_READER"]) },
+    // The account has other ways in.
+    Line {
+        budget: 4,
+        world: World::people,
+        ..reading("recovery without", &["alice/primary", "AS_READER"])
+    },
+    Line {
+        budget: 4,
+        world: World::people,
+        ..reading("recovery losses", &["--pairs", "AS_READER"])
+    },
     Line { budget: 4, ..reading("account list", &["AS_READER"]) },
     Line { budget: 4, world: World::people, ..reading("account show", &["prod", "AS_READER"]) },
     Line {

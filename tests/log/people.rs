@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use keymuster::log::{Fault, FindingKind, Rule};
+use keymuster::log::{Entry, Fault, FindingKind, Rule};
 use keymuster::record::{
     ActionClosed, ActionOpened, BagOpened, BagSealed, CustodianChanged, CustodianLeft,
-    DutiesAcknowledged, Event, KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired,
-    KeyState, Line, PolicyChanged, ReaderRemoved, RecipientChanged, State,
+    DutiesAcknowledged, Event, KeyHandedOver, KeyMoved, KeyName, KeyReported, KeyRestored,
+    KeyRetired, KeyState, Line, PolicyChanged, ReaderRemoved, RecipientChanged, State, Time,
     UserVerification as Policy, WaiverGiven,
 };
+use keymuster::schedule::{Admitted, History, Obligation, Phase};
 
 use super::fixture::{TestKey, TestLog, compartment, created, custodian, handle, name, recipient};
 
@@ -26,6 +27,25 @@ impl People {
         let events = people.founding(keys);
         people.does(keys, events);
         people
+    }
+
+    /// The keys that are to be checked at a time, by the schedule.
+    pub fn keys_due(&self, now: Time) -> Vec<KeyName> {
+        let entries = self.log.entries.iter().map(Entry::document).map(|document| Admitted {
+            time: document.time,
+            signers: &document.signers,
+            events: &document.events,
+        });
+        let history = History::of(entries, now).unwrap();
+        let is_due = |obligation: &&Obligation| {
+            let standing = history.standing(obligation);
+            standing.is_some_and(|standing| standing.phase >= Phase::Due)
+        };
+        let due = history.obligations().filter(is_due).filter_map(|obligation| match obligation {
+            Obligation::KeyCheck(key) => Some(key.clone()),
+            _ => None,
+        });
+        due.collect()
     }
 
     /// The same with nothing in its log yet.

@@ -43,7 +43,7 @@ pub struct Details {
     /// Security contact
     #[arg(long, value_name = "CONTACT")]
     security: Option<Contact>,
-    /// Where the root password is kept
+    /// Where the root password is kept, from the inside out, such as "envelope 7, safe 2, Leeds"
     #[arg(long, value_name = "PLACE")]
     password_at: Option<Line>,
     /// What the account can be found by, such as env=prod; may be repeated
@@ -63,7 +63,7 @@ impl Details {
 #[command(after_help = "Example:\n  \
     keymuster account add prod --id 123456789012 --name \"Production\" \\\n    \
     --email aws-root@example.com --mailbox-reader alice --mailbox-reader bob \\\n    \
-    --security soc@example.com --password-at \"safe 2, sealed envelope\" --mfa alice/primary")]
+    --security soc@example.com --password-at \"envelope 7, safe 2\" --mfa alice/primary")]
 pub struct Add {
     /// Its handle: 1 to 32 characters of a-z, 0-9 and -
     account: Handle,

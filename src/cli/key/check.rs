@@ -12,6 +12,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::proof::{impostor, wont_say};
+use crate::cli::schedule::keys_due;
 use crate::cli::session::Session;
 use crate::cli::unlock::{Opener, couldnt_ask, stranger_text};
 use crate::key::Device;
@@ -56,8 +57,7 @@ fn open<'a>(context: &'a Context, key: Option<&KeyName>) -> Result<Session<'a>, 
 
 /// Has every key that is plugged in and due sign one entry.
 fn check_due(mut session: Session<'_>) -> Result<Answer, Failure> {
-    let now = session.context.now()?;
-    let mut absent = session.state().keys_due(now);
+    let mut absent = keys_due(&session)?;
     let mut due: Vec<KeyName> = Vec::new();
     for device in session.keys.devices()? {
         match session.identify(&device) {

@@ -12,7 +12,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, count, few, wrapped};
 use crate::cli::session::Session;
-use crate::recovery::{Loss, Recovery, Target};
+use crate::recovery::{ElementId, Loss, Recovery, Target};
 
 /// How many losses are told to people, unless they ask for all.
 const MAX_TOLD: usize = 30;
@@ -23,7 +23,7 @@ const MAX_NAMED: usize = 5;
 #[derive(Debug, Args)]
 #[command(
     after_help = "A loss is told where no part of it does the same. Exit 3 if one thing alone \
-    does it, or if there is no way in as it is.\n\n\
+    leaves no way into an account, or there is none as it is.\n\n\
     Examples:\n  keymuster recovery losses --pairs --account prod\n  \
     keymuster recovery losses --proven"
 )]
@@ -59,6 +59,13 @@ struct LossView {
     out_of_reach: Vec<String>,
 }
 
+/// What is lost: people first, then keys, and so on.
+fn in_order(recovery: &Recovery, loss: Loss) -> Vec<ElementId> {
+    let mut lost = loss.elements();
+    lost.sort_by_key(|id| recovery.elements().get(*id));
+    lost
+}
+
 pub fn run(context: &Context, list: &ListLosses) -> Result<Answer, Failure> {
     let session = Session::open(context)?;
     let state = session.state();
@@ -73,9 +80,9 @@ pub fn run(context: &Context, list: &ListLosses) -> Result<Answer, Failure> {
     // What does most first; of those, what is one thing.
     by.sort_by_cached_key(|(loss, targets)| {
         let accounts = targets.iter().filter(|t| matches!(t, Target::Account(_))).count();
-        let elements = loss.elements();
-        let kinds: Vec<_> = elements.iter().map(|id| recovery.elements().get(*id)).collect();
-        (std::cmp::Reverse((accounts, targets.len())), elements.len(), kinds)
+        let lost = in_order(&recovery, *loss);
+        let lost: Vec<_> = lost.iter().map(|id| recovery.elements().get(*id)).collect();
+        (std::cmp::Reverse((accounts, targets.len())), lost.len(), lost)
     });
     let texts = |all: &[Target]| all.iter().map(target).collect::<Vec<String>>();
     let circles = recovery.accounts().iter().filter(|(account, access)| {
@@ -90,7 +97,10 @@ pub fn run(context: &Context, list: &ListLosses) -> Result<Answer, Failure> {
         losses: by
             .iter()
             .map(|(loss, targets)| LossView {
-                lost: loss.elements().iter().map(|id| LostView::new(&recovery, *id)).collect(),
+                lost: in_order(&recovery, *loss)
+                    .into_iter()
+                    .map(|id| LostView::new(&recovery, id))
+                    .collect(),
                 out_of_reach: texts(targets),
             })
             .collect(),
@@ -103,7 +113,8 @@ pub fn run(context: &Context, list: &ListLosses) -> Result<Answer, Failure> {
     }
     let most = if list.all { usize::MAX } else { MAX_TOLD };
     for ((loss, _), told) in by.iter().zip(&view.losses).take(most) {
-        let lost: Vec<String> = loss.elements().iter().map(|id| element(&recovery, *id)).collect();
+        let lost = in_order(&recovery, *loss);
+        let lost: Vec<String> = lost.into_iter().map(|id| element(&recovery, id)).collect();
         let which = few(&told.out_of_reach, MAX_NAMED);
         human.push_str(&wrapped(&format!("{}: {which}", lost.join(" + ")), "    "));
     }
@@ -132,7 +143,11 @@ pub fn run(context: &Context, list: &ListLosses) -> Result<Answer, Failure> {
         let does = if twos == 1 { "does" } else { "do" };
         human.push_str(&format!("{} of two {does}.\n", count(twos, "loss", "losses")));
     }
-    let bad = ones > 0 || !view.out_of_reach.is_empty();
-    let code = if bad { exit::NO } else { session.exit() };
+    let is_account = |target: &Target| matches!(target, Target::Account(_));
+    let one_does = by
+        .iter()
+        .any(|(loss, targets)| matches!(loss, Loss::One(_)) && targets.iter().any(is_account));
+    let is_bad = one_does || losses.gone.iter().any(is_account);
+    let code = if is_bad { exit::NO } else { session.exit() };
     Ok(Answer::new("recovery-losses", &view, human).exiting(code))
 }

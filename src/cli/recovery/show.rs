@@ -156,6 +156,7 @@ impl Solved<'_> {
             What::Token(token) => format!("the token {token}"),
             What::Paper(who) => format!("the paper copy of {who}"),
             What::Person(who) => who.to_string(),
+            What::Anybody => "any custodian".to_owned(),
             What::Place(place) => quoted(place),
             What::Itself => "the thing itself".to_owned(),
             What::Compartment(name) => format!("what is in {name}"),

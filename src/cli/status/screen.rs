@@ -180,6 +180,15 @@ fn foot(view: &StatusView) -> String {
         };
         text.push_str(&wrapped(&format!("{:<9}{said}", ""), &" ".repeat(9)));
     }
+    let head = match view.head_given_out.map(|given| view.entry.saturating_sub(given)) {
+        None => "never given out from here: keymuster log head".to_owned(),
+        Some(0) => "given out, as it is".to_owned(),
+        Some(more) => {
+            let more = usize::try_from(more).unwrap_or(usize::MAX);
+            format!("{} more than was last given out from here", count(more, "entry", "entries"))
+        }
+    };
+    text.push_str(&format!("head     {head}\n"));
     for next in view.next.iter().chain(&view.next_drill) {
         text.push_str(&due("next", next));
     }

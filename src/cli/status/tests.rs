@@ -136,7 +136,15 @@ impl World {
         let history = History::of(admitted, now).unwrap();
         let standings = standings(&history, |_| true);
         let entry = u64::try_from(self.entries.len()).unwrap();
-        screen::shown(&view_of(&self.state, &standings, now, (entry, true)), false)
+        screen::shown(
+            &view_of(
+                &self.state,
+                &standings,
+                now,
+                Log { entry, sound: true, given_out: Some(entry - 1) },
+            ),
+            false,
+        )
     }
 }
 
@@ -321,7 +329,8 @@ fn the_keys_of_a_page_are_those_that_scripts_read() {
         events,
     });
     let standings = standings(&History::of(admitted, now).unwrap(), |_| true);
-    let view = view_of(&world.state, &standings, now, (7, true));
+    let view =
+        view_of(&world.state, &standings, now, Log { entry: 7, sound: true, given_out: None });
     let json = serde_json::to_value(&view).unwrap();
     assert_eq!(json["locked_out"], 1);
     assert_eq!(json["accounts"][0]["account"], "payments");
