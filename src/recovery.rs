@@ -18,8 +18,11 @@ mod parts;
 mod way;
 
 pub use cuts::Cuts;
-pub use element::{Element, ElementId, Elements};
+pub use element::{Element, ElementId, Elements, plain};
 pub use formula::{Formula, Join, NodeId, Solution, TargetId, Worth};
 pub use losses::{Loss, Losses};
 pub use model::{Access, Basis, Recovery, Shown, Target};
 pub use way::{Gap, Tried, WayKind, What};
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ pub enum Element {
     TokenOf(Handle, Handle),
     /// A token that is kept in a place: the account and its name.
     Token(Handle, Handle),
-    /// A place, in lower case with single blanks.
+    /// A place, in lower case with single blanks, and one behind each comma.
     Place(String),
     /// A mailbox: the address in lower case, without an extension.
     Mailbox(String),
@@ -32,8 +32,7 @@ pub enum Element {
 impl Element {
     /// A place where things are kept.
     pub fn place(place: &Line) -> Self {
-        let words: Vec<&str> = place.as_str().split_whitespace().collect();
-        Self::Place(words.join(" ").to_lowercase())
+        Self::Place(plain(place.as_str()))
     }
 
     /// The mailbox of an address.
@@ -66,12 +65,19 @@ impl Element {
             Self::Person(who) => who.to_string(),
             Self::Key(key) => key.to_string(),
             Self::Paper(who) => format!("{who}/paper"),
-            Self::TokenOf(one, token) | Self::Token(one, token) => format!("{one}/{token}"),
+            Self::TokenOf(who, token) => format!("{who}/{token}"),
+            Self::Token(account, token) => format!("{token} of {account}"),
             Self::Place(text) | Self::Mailbox(text) | Self::Domain(text) | Self::Phone(text) => {
                 text.clone()
             }
         }
     }
+}
+
+/// A text in lower case, with single blanks and one behind each comma: two spellings of it are the same.
+pub fn plain(text: &str) -> String {
+    let words = |level: &str| level.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.split(',').map(words).collect::<Vec<_>>().join(", ").to_lowercase()
 }
 
 /// `key:alice/primary`, `place:safe 2`: what is the same element has the same text.

@@ -439,11 +439,12 @@ impl Into<'_, '_> {
                 || (present.fingerprint.is_some() && check.fingerprint == present.fingerprint)
         };
         let mut passed = None;
-        let mut failed = false;
+        let (mut makes, mut failed) = (false, false);
         for (device, known) in tokens {
             let last = known.checks.iter().rev().find(|check| same(check));
             failed |= last.is_some_and(|check| check.found.is_none());
             let made = last.filter(|check| check.found.is_some()).map(|check| check.at);
+            makes |= made.is_some();
             // That the token signs in shows that it is the one that is registered.
             let sign_in = self.account.trials.get(&TrialKind::SignIn(Some(device.clone())));
             let sign_in = sign_in.filter(|trial| trial.outcome == Outcome::Passed);
@@ -451,10 +452,9 @@ impl Into<'_, '_> {
             passed = passed.max(both.map(|(made, signed_in)| made.min(signed_in)));
         }
         let opens = self.parts.compartment(&present.compartment);
-        let tried = match passed {
-            None if failed => Err(Gap::SeedFailed),
-            passed => Ok(Tried { passed, days }),
-        };
+        // It is the seed of one token: that it makes no codes of another's tells nothing then.
+        let tried =
+            if failed && !makes { Err(Gap::SeedFailed) } else { Ok(Tried { passed, days }) };
         Some(self.proven(what, vec![opens], tried))
     }
 

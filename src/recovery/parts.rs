@@ -8,7 +8,7 @@ use super::way::{Gap, Tried, What};
 use crate::record::{Handle, KeyName, Line, PAPER, State};
 
 /// How many places around a place are told apart.
-const MAX_LEVELS: usize = 4;
+const MAX_LEVELS: usize = 16;
 
 /// A formula that is being made, with what each node is.
 pub(super) struct Parts<'s> {
@@ -133,6 +133,14 @@ impl<'s> Parts<'s> {
         node
     }
 
+    /// A key that opens or signs: that it can is shown by whatever it signed last.
+    fn key_in_use(&mut self, name: &KeyName) -> NodeId {
+        let (node, days) = (self.key(name), self.state.policy().check_days);
+        let passed = self.state.keys().get(name).map(|known| known.last_seen);
+        let what = What::KeyInUse(name.clone());
+        self.push(what, Join::All(vec![node]), Some(Tried { passed, days }))
+    }
+
     /// Whoever opens a compartment: with a key that holds their present identity, or with its
     /// paper copy, by stock age.
     pub fn compartment(&mut self, name: &Handle) -> NodeId {
@@ -143,10 +151,7 @@ impl<'s> Parts<'s> {
         let mut openers = Vec::new();
         for who in state.openers_of(name) {
             for key in state.working_keys(&who) {
-                let (node, days) = (self.key(key), state.policy().check_days);
-                let passed = state.keys().get(key).map(|known| known.last_seen);
-                let tried = Some(Tried { passed, days });
-                openers.push(self.push(What::Opener(key.clone()), Join::All(vec![node]), tried));
+                openers.push(self.key_in_use(key));
             }
             openers.extend(self.paper(&who));
         }
@@ -178,12 +183,12 @@ impl<'s> Parts<'s> {
         for who in state.custodians().keys() {
             let own =
                 state.keys().iter().filter(|(name, key)| name.owner == *who && key.is_active());
-            let own: Vec<NodeId> = own.map(|(name, _)| name).map(|name| self.key(name)).collect();
+            let own: Vec<NodeId> = own.map(|(name, _)| self.key_in_use(name)).collect();
             if own.is_empty() {
                 continue;
             }
             let person = self.person(who);
-            let keys = self.push(What::Devices, Join::Any(own), None);
+            let keys = self.push(What::Keys, Join::Any(own), None);
             able.push(self.all(What::Signer(who.clone()), vec![person, keys]));
         }
         if state.quorum() < 2 {

@@ -57,8 +57,10 @@ pub enum What {
     Answerers,
     /// A security key that can be used: it, where it is, its PIN.
     Key(KeyName),
-    /// The same, to open the vault.
-    Opener(KeyName),
+    /// The same, to open the vault or sign for it.
+    KeyInUse(KeyName),
+    /// Any of somebody's keys.
+    Keys,
     /// The PIN of a key.
     Pin(KeyName),
     /// A token that can be used.

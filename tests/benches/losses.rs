@@ -164,7 +164,8 @@ fn account(number: usize, dice: &mut Dice) -> Vec<Event> {
         mailbox_readers: dice.people(3),
         root_phone: Some(format!("+4420794{:05}", dice.roll(100)).parse().unwrap()),
         phone_answerers: dice.people(2),
-        password_place: (!in_custody).then(|| place(dice.roll(PLACES))),
+        // Of some it isn't on record.
+        password_place: (!in_custody && dice.roll(20) > 0).then(|| place(dice.roll(PLACES))),
         ..AccountAdded::of(
             handle.clone(),
             "aws".parse().unwrap(),

@@ -13,6 +13,7 @@ mod fixture;
 mod joining;
 mod laws;
 mod people;
+mod recovery;
 mod reports;
 mod rules;
 mod schedule;

@@ -88,9 +88,10 @@ impl People {
 
     /// What replay says to an entry with genuine signatures. It isn't kept.
     pub fn try_out(&mut self, signers: &[&str], events: Vec<Event>) -> Result<(), Fault> {
-        let replay = self.log.replay.clone();
+        let (replay, entries) = (self.log.replay.clone(), self.log.entries.len());
         let outcome = self.appends(signers, events);
         self.log.replay = replay;
+        self.log.entries.truncate(entries);
         outcome
     }
 
@@ -98,7 +99,9 @@ impl People {
     pub fn appends(&mut self, signers: &[&str], events: Vec<Event>) -> Result<(), Fault> {
         let signers: Vec<&TestKey> = signers.iter().map(|signer| &self.keys[*signer]).collect();
         let entry = self.log.entry(&signers, events);
-        self.log.replay.admit(&entry)
+        self.log.replay.admit(&entry)?;
+        self.log.entries.push(entry);
+        Ok(())
     }
 
     /// Appends an entry, which must be sound.

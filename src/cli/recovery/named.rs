@@ -2,7 +2,7 @@
 
 use crate::cli::exit;
 use crate::cli::failure::Failure;
-use crate::recovery::{Element, ElementId, Recovery};
+use crate::recovery::{Element, ElementId, Recovery, plain};
 use crate::text::sanitise;
 
 /// The most candidates that are listed.
@@ -11,10 +11,6 @@ const MAX_LISTED: usize = 20;
 /// The element that somebody means: `bob`, `alice/blue`, `"Safe 2"`, `aws@example.com`,
 /// `@example.com`, `"+44 20 7946 0000"`, or with its kind before it, `place:safe 2`.
 pub fn named(recovery: &Recovery, given: &str) -> Result<ElementId, Failure> {
-    let plain = |text: &str| {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        words.join(" ").to_lowercase()
-    };
     let asked = plain(given);
     let spelt = |element: &Element| match element {
         Element::Domain(domain) => vec![format!("@{domain}"), domain.clone()],
