@@ -19,6 +19,7 @@ mod compartment;
 mod context;
 mod cosigners;
 mod custodian;
+mod day;
 mod demo;
 mod device;
 mod drill;

@@ -9,6 +9,8 @@
 //! A way that rests on something unknown is no way: who reads a mailbox isn't guessed. This module
 //! knows no file, clock or terminal, and says nothing to people.
 
+mod account;
+mod circle;
 mod cuts;
 mod element;
 mod formula;
@@ -21,8 +23,8 @@ pub use cuts::Cuts;
 pub use element::{Element, ElementId, Elements, plain};
 pub use formula::{Formula, Join, NodeId, Solution, TargetId, Worth};
 pub use losses::{Loss, Losses};
-pub use model::{Access, Basis, Recovery, Shown, Target};
-pub use way::{Gap, Tried, WayKind, What};
+pub use model::{Basis, Recovery, Shown, Target};
+pub use way::{Access, Gap, Tried, WayKind, What};
 
 #[cfg(test)]
 mod tests;

@@ -1,20 +1,20 @@
 //! `keymuster action` and `keymuster waiver`: what is to be put right, and what may wait.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::context::Context;
 use super::cosigners::Signers;
+use super::day::Day;
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, table};
 use super::schedule::history;
 use super::session::Session;
 use super::signing::record_events;
-use crate::record::{Action, ActionClosed, ActionOpened, Event, Handle, Line, Time, WaiverGiven};
+use crate::record::{Action, ActionClosed, ActionOpened, Event, Handle, Line, WaiverGiven};
 use crate::schedule::{Obligation, Phase};
 
 /// `keymuster action …`
@@ -33,18 +33,6 @@ pub enum Command {
 pub enum WaiverCommand {
     /// Record that an obligation may wait until some day, which two custodians sign
     Add(AddWaiver),
-}
-
-/// The end of a day in UTC, given as a date.
-#[derive(Debug, Clone, Copy)]
-pub struct Day(pub Time);
-
-impl FromStr for Day {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let end = format!("{text}T23:59:59Z");
-        end.parse().map(Self).map_err(|_| "a day is written as 2026-12-31")
-    }
 }
 
 /// `keymuster action open`

@@ -13,8 +13,8 @@ pub use check::tell_unknown;
 pub use words::{how, title};
 
 use super::account::About;
-use super::action::Day;
 use super::context::Context;
+use super::day::Day;
 use super::exit;
 use super::failure::Failure;
 use super::log::sound;

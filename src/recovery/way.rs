@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 
+use super::formula::{NodeId, Solution};
 use crate::record::{DeviceName, Email, Handle, KeyName, Line, Phone, Stamp, Time, TrialKind};
 
 /// A way into a root user.
@@ -23,6 +24,25 @@ impl WayKind {
             Self::PasswordReset => "password-reset",
             Self::LostMfa => "lost-mfa",
         }
+    }
+}
+
+/// The ways into an account.
+#[derive(Debug)]
+pub struct Access {
+    /// Any of them.
+    pub node: NodeId,
+    /// Each of them.
+    pub ways: Vec<(WayKind, NodeId)>,
+    /// The accounts of a circle that its mailbox is in: this one first.
+    pub circle: Vec<Handle>,
+}
+
+impl Access {
+    /// The ways that there are, by a solution.
+    pub(super) fn there(&self, solution: &Solution<bool>) -> Vec<WayKind> {
+        let there = self.ways.iter().filter(|(_, way)| solution.of(*way));
+        there.map(|(kind, _)| *kind).collect()
     }
 }
 

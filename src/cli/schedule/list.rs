@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::words::{how, listed, title};
 use super::{Stands, Wanted, opened};
-use crate::cli::action::Day;
 use crate::cli::context::Context;
+use crate::cli::day::Day;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, count, table};
 use crate::cli::session::Session;
