@@ -51,13 +51,13 @@ pub fn named(recovery: &Recovery, given: &str) -> Result<ElementId, Failure> {
             );
             Err(match all.is_empty() {
                 true => failure.hint("keymuster recovery show ACCOUNT tells what each needs"),
-                false => failure.hint(format!("there are: {}", all.join(", "))),
+                false => failure.hint(format!("there are: {}", all.join("; "))),
             })
         }
         several => {
             let all: Vec<String> = several.iter().map(|(element, _)| element.to_string()).collect();
             Err(Failure::new(exit::USAGE, format!("{shown} is several things"))
-                .hint(format!("name one of them: {}", all.join(", "))))
+                .hint(format!("name one of them: {}", all.join("; "))))
         }
     }
 }
