@@ -28,6 +28,7 @@ mod enrolment;
 mod epochs;
 pub mod exit;
 mod failure;
+mod html;
 mod key;
 mod log;
 mod machine;

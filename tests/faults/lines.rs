@@ -400,6 +400,7 @@ pub const LINES: &[Line] = &[
         )
     },
     reading("vault show", &["AS_READER"]),
+    Line { budget: 4, world: World::people, ..reading("vault card", &["AS_READER"]) },
     Line { budget: 4, ..reading("runbook list", &[]) },
     Line { budget: 4, ..reading("runbook show", &["quarterly"]) },
     Line { budget: 4, ..reading("runbook lint", &["quarterly"]) },

@@ -1,13 +1,12 @@
 //! A runbook as a page for paper: what to do on the left, and on the right boxes for the time
 //! and the initials of whoever did it and whoever saw it.
-//!
-//! The page stands for itself: no script, no picture, no request to anywhere.
 
 use std::fmt::Write as _;
 
 use pulldown_cmark::{Event, LinkType, Tag, TagEnd, html::push_html};
 
 use super::words::{asked, scope, ways};
+use crate::cli::html::{document, escaped};
 use crate::record::{Digest, DrillScope, WITNESS};
 use crate::runbook::{Runbook, Step, Task, markdown};
 
@@ -16,14 +15,10 @@ const STYLE: &str = include_str!("page.css");
 
 /// Makes the page.
 pub fn page(runbook: &Runbook, sha256: &Digest) -> String {
-    let title = escaped(&runbook.title.to_string());
+    let title = runbook.title.to_string();
     let mut html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" \
-         content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n\
-         <h1>{title}</h1>\n<p>{}.</p>\n<p>For {}.</p>\n</header>\n",
+        "<header>\n<h1>{}</h1>\n<p>{}.</p>\n<p>For {}.</p>\n</header>\n",
+        escaped(&title),
         escaped(&runbook.about.to_string()),
         escaped(&scope(runbook)),
     );
@@ -36,8 +31,7 @@ pub fn page(runbook: &Runbook, sha256: &Digest) -> String {
     }
     html.push_str("</ol>\n</main>\n");
     html.push_str(&foot(runbook, sha256));
-    html.push_str("</body>\n</html>\n");
-    html
+    document(&title, STYLE, &html)
 }
 
 /// What is filled in before the first step: what it is done for, when, and by whom.
@@ -142,13 +136,6 @@ fn foot(runbook: &Runbook, sha256: &Digest) -> String {
         escaped(runbook.id.as_str()),
         runbook.version,
     );
-    html
-}
-
-/// Text in which nothing is markup.
-fn escaped(text: &str) -> String {
-    let mut html = String::new();
-    push_html(&mut html, std::iter::once(Event::Text(text.into())));
     html
 }
 
