@@ -13,7 +13,7 @@ use crate::record::{Account, Handle, Stamp, State, Time};
 
 /// Of how many accounts whose mailboxes stand in circles the ways are told apart: each costs a
 /// solution of its own.
-const MAX_CIRCLED: usize = 256;
+const MAX_CIRCLED: usize = 32;
 
 /// What counts as a way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
