@@ -28,6 +28,7 @@ mod enrolment;
 mod epochs;
 pub mod exit;
 mod failure;
+mod given_out;
 mod html;
 mod key;
 mod log;
@@ -66,6 +67,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::hardening::{keep_memory_private, leaving_no_trace, may_be_swapped};
 use context::{Context, Globals};
 use failure::Failure;
+use given_out::GivenOut;
 use output::{Answer, failure_json};
 
 /// Proves that each custodian's security key is the one that was enrolled, and keeps what
@@ -129,7 +131,7 @@ enum Command {
     /// The ways into each account, and what a loss would do to them
     #[command(subcommand)]
     Recovery(recovery::Command),
-    /// Could we get into root tonight? And what is to be done? Exit 3 if it looks bad
+    /// Could we get into root tonight? And what is to be done? Exit 3 if locked out or overdue
     Status(status::Status),
     /// The signed log
     #[command(subcommand)]
@@ -186,7 +188,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         );
     }
     let ran = ran
-        .and_then(|answer| delivered(print(&answer, json), answer.recorded).map(|()| answer.exit));
+        .and_then(|answer| delivered(print(&answer, json), answer.recorded).map(|()| answer))
+        .map(|answer| {
+            if let Some(unnoted) = answer.gives_out.as_ref().and_then(GivenOut::note) {
+                let _ = writeln!(anstream::stderr(), "{unnoted}");
+            }
+            answer.exit
+        });
     match (ran, monitoring) {
         (Err(failure), Some(json)) => {
             tell(&failure, false);

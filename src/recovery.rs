@@ -17,6 +17,7 @@ mod formula;
 mod losses;
 mod model;
 mod parts;
+mod shared;
 mod way;
 
 pub use cuts::Cuts;

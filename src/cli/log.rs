@@ -47,10 +47,7 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
     match command {
         Command::List => Ok(list(&session)),
         Command::Show(show) => show_entry(&session, show.number),
-        Command::Head => {
-            session.note_given_out();
-            Ok(head(&session))
-        }
+        Command::Head => Ok(head(&session).giving_out(session.giving_out())),
         Command::Verify => verify(context, &session),
         Command::Export(export) => export_bundle(&session, &export.dir),
     }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::exit;
 use super::failure::Failure;
+use super::given_out::GivenOut;
 use crate::log::Head;
 use crate::record::UserVerification;
 
@@ -22,6 +23,8 @@ pub struct Answer {
     pub exit: u8,
     /// The entry that was recorded, if one was: it stands even if the answer can't be given.
     pub recorded: Option<u64>,
+    /// The head that it bears, to be noted once it is given.
+    pub gives_out: Option<GivenOut>,
 }
 
 impl Answer {
@@ -37,7 +40,8 @@ impl Answer {
                 fields.insert("error".to_owned(), error.to_string().into());
             }
         }
-        Self { human, json: Value::Object(fields), exit: exit::DONE, recorded: None }
+        let exit = exit::DONE;
+        Self { human, json: Value::Object(fields), exit, recorded: None, gives_out: None }
     }
 
     /// The same, with another exit code.
@@ -50,6 +54,12 @@ impl Answer {
     #[must_use]
     pub fn recording(self, entry: u64) -> Self {
         Self { recorded: Some(entry), ..self }
+    }
+
+    /// The same, of one that bears the head.
+    #[must_use]
+    pub fn giving_out(self, head: Option<GivenOut>) -> Self {
+        Self { gives_out: head, ..self }
     }
 
     /// The words for people.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::exit;
 use super::failure::Failure;
+use super::given_out::GivenOut;
 use super::machine;
 use super::prompt::Question;
 use super::unlock::{Opener, Unlocked, name_of, supposed_realm, unlock};
@@ -428,20 +429,11 @@ impl<'a> Session<'a> {
         });
     }
 
-    /// Notes that the head is given out, to be kept elsewhere: what comes after it is what nobody
-    /// else could miss.
-    pub fn note_given_out(&self) {
-        if self.vault.fault().is_some() {
-            return;
-        }
-        let noted = self.context.memory_of(GIVEN_OUT).and_then(|memory| {
-            memory.remember(&self.vault.location().id, self.vault.links()).map_err(Failure::from)
-        });
-        if let Err(failure) = noted {
-            let why = failure.sentence();
-            let said = format!("This machine couldn't note that the head was given out: {why}.");
-            self.context.terminal.say(&said);
-        }
+    /// The head, to be given out and kept elsewhere; none of a log that is faulty.
+    pub fn giving_out(&self) -> Option<GivenOut> {
+        let memory = self.context.memory_of(GIVEN_OUT).ok()?;
+        let (vault, links) = (self.vault.location().id, self.vault.links().to_vec());
+        self.vault.fault().is_none().then_some(GivenOut::new(memory, vault, links))
     }
 
     /// The number of the last head that was given out from this machine, as far as that is known.

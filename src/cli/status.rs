@@ -145,7 +145,8 @@ pub fn run(context: &Context, status: &Status) -> Result<Answer, Failure> {
     let sound = session.exit() == exit::DONE;
     let log = Log { entry: session.vault.head().number, sound, given_out: session.given_out() };
     let view = view_of(state, &standings, now, log);
-    let is_bad = view.locked_out > 0 || !view.overdue.is_empty();
+    let is_locked = view.locked_out > 0 || view.signing.out_of_reach;
+    let is_bad = is_locked || !view.overdue.is_empty();
     let human = screen::shown(&view, status.all);
     let code = if is_bad { exit::NO } else { session.exit() };
     Ok(Answer::new("status", &view, human).exiting(code))
@@ -185,7 +186,7 @@ fn view_of(state: &State, standings: &[Stands], now: Time, log: Log) -> StatusVi
         on_paper: many(&|account| account.ways > 0 && account.ways_proven == 0),
         locked_out: many(&|account| account.ways == 0),
         central: recovery.central().len(),
-        circles: recovery.accounts().values().filter_map(|access| circle(&access.circle)).collect(),
+        circles: recovery.circles().filter_map(circle).collect(),
         signing,
         custody,
         accounts,

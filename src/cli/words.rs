@@ -274,12 +274,14 @@ pub fn all_of(words: &[String]) -> String {
 
 /// `alice`, `alice or bob`, `alice, bob or carol`.
 pub fn one_of(handles: &[&Handle]) -> String {
-    match handles {
+    any_of(&handles.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+/// The same of anything else.
+pub fn any_of(words: &[String]) -> String {
+    match words {
         [] => "nobody".to_owned(),
-        [one] => one.to_string(),
-        [few @ .., last] => {
-            let few: Vec<String> = few.iter().map(|handle| handle.to_string()).collect();
-            format!("{} or {last}", few.join(", "))
-        }
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} or {last}", before.join(", ")),
     }
 }

@@ -54,6 +54,11 @@ impl WaysInto<'_, '_> {
         }
     }
 
+    /// The same of what other accounts may have, too: it fails for all of them.
+    fn shared_trial(&self, kind: TrialKind, element: &Element, days: u32) -> Result<Tried, Gap> {
+        if self.parts.fails(element) { Err(Gap::Failed(kind)) } else { self.trial(&kind, days) }
+    }
+
     /// Something that counts as proven when a trial of it passed, of these parts.
     fn proven(&mut self, what: What, parts: Vec<NodeId>, tried: Result<Tried, Gap>) -> NodeId {
         match tried {
@@ -202,10 +207,12 @@ impl WaysInto<'_, '_> {
         let readers = self.people(&self.account.mailbox_readers);
         let readers = self.parts.any_or(What::Readers, readers, Gap::NobodyReads);
         let mut parts = vec![itself, domain, readers];
-        for other in &self.account.mailbox_through {
-            parts.push(self.through(other));
+        let element = Element::mailbox(email);
+        for other in self.parts.through(&element) {
+            parts.push(self.through(&other));
         }
-        let tried = self.trial(&TrialKind::Mailbox, self.parts.state.policy().contacts_days);
+        let days = self.parts.state.policy().contacts_days;
+        let tried = self.shared_trial(TrialKind::Mailbox, &element, days);
         self.proven(What::Mailbox(email.clone()), parts, tried)
     }
 
@@ -225,7 +232,8 @@ impl WaysInto<'_, '_> {
         let itself = self.parts.element(What::Itself, Element::phone(phone), Some(phone));
         let answerers = self.people(&self.account.phone_answerers);
         let answerers = self.parts.any_or(What::Answerers, answerers, Gap::NobodyAnswers);
-        let tried = self.trial(&TrialKind::Phone, self.parts.state.policy().contacts_days);
+        let days = self.parts.state.policy().contacts_days;
+        let tried = self.shared_trial(TrialKind::Phone, &Element::phone(phone), days);
         self.proven(What::Phone(phone.clone()), vec![itself, answerers], tried)
     }
 

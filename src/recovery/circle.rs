@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::shared::{Shared, mailbox_of};
 use crate::record::{Handle, State};
 
 /// How many steps are taken in all to find the shortest circles: enough for thousands of small ones.
@@ -14,9 +15,11 @@ type Through<'s> = BTreeMap<&'s Handle, BTreeSet<&'s Handle>>;
 /// that begins with it. Where there are more and longer ones than people make, the last ones are told
 /// as standing on themselves, which they do by way of others.
 pub(super) fn circles(state: &State) -> BTreeMap<Handle, Vec<Handle>> {
+    let shared = Shared::of(state);
     let mut through = Through::new();
     for (handle, account) in state.accounts() {
-        let known = account.mailbox_through.iter();
+        let mailbox = mailbox_of(account);
+        let known = mailbox.and_then(|mailbox| shared.through.get(&mailbox)).into_iter().flatten();
         let known = known.filter_map(|other| state.accounts().get_key_value(other));
         let rooted = known.filter(|(_, other)| other.root.credentials).map(|(other, _)| other);
         let rooted: BTreeSet<&Handle> = rooted.collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::record::{Email, Handle, KeyName, Line, Phone};
+use crate::record::{Email, Handle, KeyName, Phone};
 
 /// Something that can be lost. Whatever has the same spelling is the same, as far as spellings of
 /// one thing are known to differ: that is how a shared cause is seen.
@@ -30,11 +30,6 @@ pub enum Element {
 }
 
 impl Element {
-    /// A place where things are kept.
-    pub fn place(place: &Line) -> Self {
-        Self::Place(plain(place.as_str()))
-    }
-
     /// The mailbox of an address.
     pub fn mailbox(email: &Email) -> Self {
         Self::Mailbox(email.without_extension())
@@ -74,10 +69,16 @@ impl Element {
     }
 }
 
-/// A text in lower case, with single blanks and one behind each comma: two spellings of it are the same.
-pub fn plain(text: &str) -> String {
+/// The levels of a place, from the inside out, with single blanks: of `safe 2,  Leeds` they are
+/// `safe 2` and `Leeds`. None is empty.
+pub fn levels(place: &str) -> Vec<String> {
     let words = |level: &str| level.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.split(',').map(words).collect::<Vec<_>>().join(", ").to_lowercase()
+    place.split(',').map(words).filter(|level| !level.is_empty()).collect()
+}
+
+/// A text as it is compared: two spellings of the same place are the same text.
+pub fn plain(text: &str) -> String {
+    levels(text).join(", ").to_lowercase()
 }
 
 /// `key:alice/primary`, `place:safe 2`: what is the same element has the same text.

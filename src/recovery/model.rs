@@ -110,6 +110,13 @@ impl Recovery {
         &self.accounts
     }
 
+    /// The circles that mailboxes are in, each once: as it begins with its first account by name.
+    pub fn circles(&self) -> impl Iterator<Item = &[Handle]> {
+        let circles = self.accounts.values().map(|access| access.circle.as_slice());
+        circles
+            .filter(|circle| circle.iter().min().is_some_and(|least| circle.first() == Some(least)))
+    }
+
     /// The accounts without root credentials, which their organisation gets into.
     pub fn central(&self) -> &BTreeSet<Handle> {
         &self.central

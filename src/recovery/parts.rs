@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::element::{Element, Elements};
+use super::element::{Element, Elements, levels, plain};
 use super::formula::{Formula, Join, NodeId};
+use super::shared::Shared;
 use super::way::{Gap, Tried, What};
 use crate::record::{Handle, KeyName, Line, PAPER, State};
 
@@ -17,6 +18,8 @@ pub(super) struct Parts<'s> {
     pub elements: Elements,
     /// What each node is, and when it was tried, where it has to be to count as proven.
     pub told: Vec<(What, Option<Tried>)>,
+    /// What is known of each mailbox and telephone by way of any account that has it.
+    shared: Shared,
     anybody: Option<NodeId>,
     places: BTreeMap<Line, NodeId>,
     keys: BTreeMap<KeyName, NodeId>,
@@ -31,11 +34,22 @@ impl<'s> Parts<'s> {
             formula,
             elements,
             told: Vec::new(),
+            shared: Shared::of(state),
             anybody: None,
             places: BTreeMap::new(),
             keys: BTreeMap::new(),
             compartments: BTreeMap::new(),
         }
+    }
+
+    /// Whether a mailbox or telephone failed when it was last tried for any account.
+    pub fn fails(&self, element: &Element) -> bool {
+        self.shared.failing.contains(element)
+    }
+
+    /// The accounts without which a mailbox can't be read, by way of any account that has it.
+    pub fn through(&self, mailbox: &Element) -> Vec<Handle> {
+        self.shared.through.get(mailbox).into_iter().flatten().cloned().collect()
     }
 
     pub fn push(&mut self, what: What, join: Join, tried: Option<Tried>) -> NodeId {
@@ -83,13 +97,11 @@ impl<'s> Parts<'s> {
             return *known;
         }
         let mut parts = vec![self.anybody()];
-        let mut rest = Some(place.as_str());
-        while let Some(level) = rest.filter(|_| parts.len() <= MAX_LEVELS) {
-            rest = level.split_once(',').map(|(_, around)| around.trim_start());
-            if let Ok(line) = level.parse::<Line>() {
-                let called = Some(&line as &dyn std::fmt::Display);
-                parts.push(self.element(What::Itself, Element::place(&line), called));
-            }
+        let levels = levels(place.as_str());
+        for inner in 0..levels.len().clamp(1, MAX_LEVELS) {
+            let called = levels.get(inner..).unwrap_or_default().join(", ");
+            let element = Element::Place(plain(&called));
+            parts.push(self.element(What::Itself, element, Some(&called)));
         }
         let node = self.all(What::Place(place.clone()), parts);
         self.places.insert(place.clone(), node);

@@ -177,8 +177,15 @@ impl Obligation {
         }
     }
 
-    /// Who sees to it, where that follows from what is on record; else any custodian may.
+    /// Who sees to it, where that follows from what is on record; else any custodian may. Those who
+    /// have left don't.
     pub fn people(&self, state: &State) -> BTreeSet<Handle> {
+        let mut people = self.named(state);
+        people.retain(|who| !state.former_custodians().contains_key(who));
+        people
+    }
+
+    fn named(&self, state: &State) -> BTreeSet<Handle> {
         let account = |account: &Handle| state.accounts().get(account);
         let holder_of = |key: &KeyName| {
             let holder = state.keys().get(key).map(|key| key.holder.clone());

@@ -218,3 +218,37 @@ fn a_mailbox_that_needs_its_own_account_is_told() {
     let stranger = ["account", "change", "prod", "--mailbox-through", "nix"];
     demo.run(&stranger).exits(2).says(&["there is no account nix"]);
 }
+
+#[test]
+fn what_failed_for_one_account_is_missing_for_all_that_have_it() {
+    let demo = looked_after();
+    let other = ["account", "add", "dev", "--id", "333333333333", "--email", "aws+dev@example.com"];
+    let more =
+        ["--mailbox-reader", "alice", "--phone", "+442079460000", "--phone-answerer", "alice"];
+    demo.run(&[&other[..], &more].concat()).exits(0);
+    demo.run(&["account", "mailbox-tested", "dev"]).exits(0);
+    demo.run(&["account", "phone-tested", "dev"]).exits(0);
+    demo.read(&["recovery", "show", "dev"])
+        .exits(0)
+        .answers(&["dev: 1 way in on record, 1 proven"]);
+    demo.run(&["account", "phone-tested", "prod", "--failed", "--remark", "dead"]).exits(0);
+    demo.read(&["recovery", "show", "dev"])
+        .exits(3)
+        .answers(&["dev: NO WAY IN", "nobody answered"]);
+    // It works again, whoever says so.
+    demo.run(&["account", "phone-tested", "dev"]).exits(0);
+    demo.read(&["recovery", "show", "dev"]).exits(0);
+}
+
+#[test]
+fn a_place_is_named_without_what_it_is_in() {
+    let demo = looked_after();
+    demo.run(&["account", "change", "test", "--password-at", ",, Box  7,,Safe 9 , York,"]).exits(0);
+    let without = |place: &str| demo.read(&["recovery", "without", place, "--account", "test"]);
+    for place in
+        ["box 7", "Box 7, Safe 9, York", "box 7,safe 9,york", "safe 9", "york", "place:Safe 9"]
+    {
+        without(place).exits(0).answers(&["fewer ways, these are left: test (password-reset)"]);
+    }
+    without(",").exits(2).says(&["nothing that an account needs is called ,"]);
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::{NaiveDate, Utc};
 use serde_json::Value;
 
-use super::demo_vault::{Demo, Ran, keymuster_in};
+use super::demo_vault::{Demo, Ran, command_in, keymuster_in};
 
 /// A page, with days as people count them from today, in the same width.
 fn counted(page: &str) -> String {
@@ -78,4 +78,31 @@ fn what_is_overdue_or_locked_out_exits_3() {
     // A faulty log is as bad.
     std::fs::remove_file(demo.path("vault/log/000002.age")).unwrap();
     demo.read(&["status"]).exits(3).answers(&["THE LOG IS FAULTY"]);
+}
+
+#[test]
+fn a_head_counts_as_given_out_once_it_has_reached_its_reader() {
+    let demo = Demo::people();
+    let never = "head     never given out from here: keymuster log head";
+    demo.read(&["status"]).exits(0).answers(&[never]);
+    let read = ["--vault", "demo/vault", "--identity", "demo/reader.identity"];
+    for command in [&["log", "head"][..], &["vault", "card"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let arguments = [command, &read[..]].concat();
+        let lost = command_in(demo.folder.path()).args(arguments).stdout(full).status().unwrap();
+        assert_eq!(lost.code(), Some(1), "{command:?}");
+        demo.read(&["status"]).exits(0).answers(&[never]);
+    }
+    demo.read(&["log", "head"]).exits(0);
+    demo.read(&["status"]).exits(0).answers(&["head     given out, as it is\n"]);
+    demo.run(&["custodian", "acknowledge", "--by", "bob"]).exits(0);
+    let more = "head     1 entry more than was last given out from here\n";
+    demo.read(&["status"]).exits(0).answers(&[more]);
+    demo.read(&["vault", "card", "--html"]).exits(0);
+    demo.read(&["status"]).exits(0).answers(&["head     given out, as it is\n"]);
+    // Where that can't be noted, it is said, and the answer stands.
+    let state = demo.folder.path().join("state/keymuster/given-out");
+    std::fs::remove_dir_all(&state).unwrap();
+    std::fs::write(&state, "").unwrap();
+    demo.read(&["log", "head"]).exits(0).says(&["couldn't note that the head was given out"]);
 }

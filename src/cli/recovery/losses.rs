@@ -12,6 +12,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, count, few, wrapped};
 use crate::cli::session::Session;
+use crate::record::Handle;
 use crate::recovery::{ElementId, Loss, Recovery, Target};
 
 /// How many losses are told to people, unless they ask for all.
@@ -75,7 +76,9 @@ pub fn run(context: &Context, list: &ListLosses) -> Result<Answer, Failure> {
         (Target::Account(account), Some(about)) => about.contains(account),
         (_, about) => about.is_none(),
     };
-    let losses = recovery.losses(basis(list.proven), list.pairs, takes);
+    let mut losses = recovery.losses(basis(list.proven), list.pairs, takes);
+    // What is the vault's isn't lost among many accounts.
+    losses.gone.sort_by_key(|target| matches!(target, Target::Account(_)));
     let mut by: Vec<(Loss, Vec<Target>)> = losses.by.into_iter().collect();
     // What does most first; of those, what is one thing.
     by.sort_by_cached_key(|(loss, targets)| {
@@ -85,10 +88,9 @@ pub fn run(context: &Context, list: &ListLosses) -> Result<Answer, Failure> {
         (std::cmp::Reverse((accounts, targets.len())), lost.len(), lost)
     });
     let texts = |all: &[Target]| all.iter().map(target).collect::<Vec<String>>();
-    let circles = recovery.accounts().iter().filter(|(account, access)| {
-        !access.circle.is_empty() && takes(&Target::Account((*account).clone()))
-    });
-    let circles: Vec<_> = circles.map(|(_, access)| access.circle.clone()).collect();
+    let is_asked =
+        |circle: &&[Handle]| circle.iter().any(|account| takes(&Target::Account(account.clone())));
+    let circles: Vec<&[Handle]> = recovery.circles().filter(is_asked).collect();
     let view = LossesView {
         proven: list.proven,
         pairs: list.pairs,
@@ -122,15 +124,16 @@ pub fn run(context: &Context, list: &ListLosses) -> Result<Answer, Failure> {
     if more > 0 {
         human.push_str(&format!("and {more} more, which do less or as much: --all tells them\n"));
     }
-    for circle in circles.iter().filter_map(|accounts| circle(accounts)) {
+    for circle in circles.iter().filter_map(|circled| circle(circled)) {
         human.push_str(&wrapped(&format!("circle: {circle}"), "  "));
     }
     let ones = by.iter().filter(|(loss, _)| matches!(loss, Loss::One(_))).count();
     let all = count(view.elements, "thing", "things");
+    let else_ = if view.out_of_reach.is_empty() { "" } else { " else" };
     let on = if list.proven { "what was proven" } else { "what is on record" };
     human.push_str(&wrapped(
         &match ones {
-            0 => format!("No loss of one of {all} leaves anything out of reach, by {on}."),
+            0 => format!("No loss of one of {all} leaves anything{else_} out of reach, by {on}."),
             1 => format!("One of {all} leaves something out of reach, lost alone, by {on}."),
             ones => {
                 format!("{ones} of {all} leave something out of reach, each lost alone, by {on}.")

@@ -30,8 +30,17 @@ pub fn named(recovery: &Recovery, given: &str) -> Result<ElementId, Failure> {
     };
     let fits =
         |element: &Element| kind.is_none_or(|kind| element.kind() == kind) && same(element, name);
-    let found: Vec<(&Element, ElementId)> =
+    let mut found: Vec<(&Element, ElementId)> =
         recovery.elements().iter().filter(|(element, _)| fits(element)).collect();
+    if found.is_empty() {
+        // A place can be named without what it is in, where one alone is called so.
+        let begins = |element: &Element| match element {
+            Element::Place(place) => place.split(", ").next() == Some(name),
+            _ => false,
+        };
+        let inner = recovery.elements().iter().filter(|(element, _)| begins(element));
+        found = inner.filter(|_| kind.is_none_or(|kind| kind == "place")).collect();
+    }
     let shown = sanitise(given, 80);
     match found.as_slice() {
         [(_, id)] => Ok(*id),

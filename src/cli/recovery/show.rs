@@ -13,7 +13,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, count, wrapped};
 use crate::cli::session::Session;
-use crate::cli::words::{one_of, quoted};
+use crate::cli::words::{any_of, one_of, quoted};
 use crate::record::{DeviceName, Handle, KeyName, State, Time};
 use crate::recovery::{Access, Basis, Gap, Join, NodeId, Recovery, Shown, What};
 
@@ -256,8 +256,8 @@ impl Solved<'_> {
             Some(What::Codes) => {
                 self.parts(node).into_iter().for_each(|part| self.tell(part, depth, text));
             }
-            Some(What::InCustody(secret, compartment)) => {
-                let openers = self.openers(compartment);
+            Some(What::InCustody(secret, _)) => {
+                let openers = self.openers(node);
                 line(format!("in custody as {secret}, opened by {openers}{standing}"));
             }
             Some(What::Device(name)) => {
@@ -323,13 +323,25 @@ impl Solved<'_> {
         if people.is_empty() { String::new() } else { format!(", {does} {}", one_of(&people)) }
     }
 
-    fn openers(&self, compartment: &Handle) -> String {
-        let openers = self.state.openers_of(compartment);
-        if openers.is_empty() {
-            "nobody".to_owned()
-        } else {
-            one_of(&openers.iter().collect::<Vec<_>>())
-        }
+    /// Who opens what is in custody: people with a key, and paper copies of others.
+    fn openers(&self, node: NodeId) -> String {
+        let compartment =
+            self.parts(node).first().map(|part| self.parts(*part)).unwrap_or_default();
+        let there = compartment.iter().filter(|part| self.on_record.of(**part));
+        let what: Vec<&What> = there.filter_map(|part| self.recovery.what(*part)).collect();
+        let with_key: BTreeSet<&Handle> = what
+            .iter()
+            .filter_map(|what| match what {
+                What::KeyInUse(key) => Some(&key.owner),
+                _ => None,
+            })
+            .collect();
+        let papers = what.iter().filter_map(|what| match what {
+            What::Paper(who) if !with_key.contains(who) => Some(format!("the paper copy of {who}")),
+            _ => None,
+        });
+        let all: Vec<String> = with_key.iter().map(ToString::to_string).chain(papers).collect();
+        any_of(&all)
     }
 
     fn whereabouts(&self, name: &DeviceName) -> String {

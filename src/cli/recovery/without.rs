@@ -91,6 +91,9 @@ pub fn run(context: &Context, without: &Without) -> Result<Answer, Failure> {
             (true, true) => {}
         }
     }
+    // What is the vault's isn't lost among many accounts.
+    gone.sort_by_key(|target| matches!(target, Target::Account(_)));
+    already.sort_by_key(|target| matches!(target, Target::Account(_)));
     let (ways_before, ways_left) =
         (recovery.ways(basis, &BTreeSet::new()), recovery.ways(basis, &lost));
     let mut accounts = Vec::new();

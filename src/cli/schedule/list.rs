@@ -6,14 +6,17 @@ use chrono::NaiveDate;
 use clap::Args;
 use serde::Serialize;
 
-use super::words::{how, listed, title};
+use super::words::{how, title};
 use super::{Stands, Wanted, opened};
 use crate::cli::context::Context;
 use crate::cli::day::Day;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Answer, count, table};
+use crate::cli::output::{Answer, count, few, table};
 use crate::cli::session::Session;
 use crate::schedule::{Fate, History, Phase, Slot};
+
+/// How many people are named beside an obligation.
+const MAX_WHO: usize = 3;
 
 /// `keymuster schedule list`
 #[derive(Debug, Args)]
@@ -178,6 +181,8 @@ fn row(stands: &Stands, history: &History) -> Vec<String> {
         (true, None) => "never".to_owned(),
         (false, _) => "-".to_owned(),
     };
-    let who = listed(&obligation.people(history.state()));
+    let who = obligation.people(history.state());
+    let who: Vec<String> = who.iter().map(ToString::to_string).collect();
+    let who = if who.is_empty() { "-".to_owned() } else { few(&who, MAX_WHO) };
     vec![standing.due.to_string(), phase, obligation.to_string(), who, done]
 }

@@ -40,15 +40,15 @@ pub struct Card {
 
 pub fn run(context: &Context, card: &Card) -> Result<Answer, Failure> {
     let session = Session::open(context)?;
-    // It bears the head, and is kept elsewhere.
-    session.note_given_out();
     let vault = &session.vault;
     let sound = session.exit() == exit::DONE;
     let source =
         Source::new(session.state(), vault.head(), vault.fingerprint(), sound, context.now()?);
     let (view, text) = fitted(&source);
     let human = if card.html { html::page(&view) } else { text };
-    Ok(Answer::new("vault-card", &view, human).exiting(session.exit()))
+    let answer = Answer::new("vault-card", &view, human).exiting(session.exit());
+    // It is kept elsewhere, and bears the head.
+    Ok(answer.giving_out(session.giving_out()))
 }
 
 /// As much as fits on a page.

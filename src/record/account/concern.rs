@@ -57,7 +57,7 @@ pub enum Concern {
     SameContact(ContactRole, ContactRole),
     /// An alternate contact is the mailbox of the root user.
     RootAsContact(ContactRole),
-    /// It isn't recorded where the password is.
+    /// It isn't recorded where the password is, and none is in custody.
     NoPasswordPlace,
     /// No MFA device is recorded that can be used.
     NoDevice,
@@ -166,7 +166,11 @@ impl Account {
             [one] => found.push(Concern::OneAnswers(one.clone())),
             _ => {}
         }
-        if self.password_place.is_none() {
+        let is_password = |name: &Handle| {
+            let kept = state.secrets().get(name);
+            kept.is_some_and(|secret| secret.kind == SecretKind::Password)
+        };
+        if self.password_place.is_none() && !self.secrets.iter().any(is_password) {
             found.push(Concern::NoPasswordPlace);
         }
         let usable = |device: &&DeviceName| match device {

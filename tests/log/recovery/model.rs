@@ -91,12 +91,16 @@ fn places(place: &Line) -> Vec<String> {
     let levels: Vec<String> = text
         .split(',')
         .map(|level| level.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
+        .filter(|level| !level.is_empty())
         .collect();
+    if levels.is_empty() {
+        return vec![String::new()];
+    }
     (0..levels.len()).map(|inner| levels[inner..].join(", ")).collect()
 }
 
 /// The mailbox and its domain: addresses are the same but for case and what follows a `+`.
-fn same_mailbox(email: &Email) -> (String, String) {
+pub fn same_mailbox(email: &Email) -> (String, String) {
     let text = email.as_str().to_lowercase();
     let (local, domain) = text.split_once('@').unwrap();
     let local = local.split_once('+').map_or(local, |(before, _)| before);
@@ -215,17 +219,41 @@ impl Night<'_> {
             let known = self.state.accounts().get(other);
             known.is_some_and(|known| !known.root.credentials || inside.contains(other.as_str()))
         };
-        self.has("mailbox", mailbox)
+        // One mailbox may be that of several accounts, and what is known of it by one is known.
+        let same = |other: &&Account| {
+            other.root.email.as_ref().is_some_and(|email| same_mailbox(email).0 == mailbox)
+        };
+        let same: Vec<&Account> = self.rooted().filter(same).collect();
+        self.has("mailbox", &mailbox)
             && self.has("domain", domain)
             && self.any_of(&account.mailbox_readers)
-            && account.mailbox_through.iter().all(reached)
+            && same.iter().flat_map(|other| &other.mailbox_through).all(reached)
+            && !self.failed_last(&same, &TrialKind::Mailbox)
             && self.works(account, &TrialKind::Mailbox, self.state.policy().contacts_days)
+    }
+
+    fn rooted(&self) -> impl Iterator<Item = &Account> {
+        let all = self.state.accounts().values().map(AsRef::as_ref);
+        all.filter(|account: &&Account| account.root.credentials)
+    }
+
+    /// Whether it failed in the last entry that tells of it.
+    fn failed_last(&self, accounts: &[&Account], kind: &TrialKind) -> bool {
+        let trials: Vec<_> = accounts.iter().filter_map(|a| a.trials.get(kind)).collect();
+        let last = trials.iter().map(|trial| trial.last).max();
+        trials.iter().any(|trial| Some(trial.last) == last && trial.outcome == Outcome::Failed)
     }
 
     fn phone(&self, account: &Account) -> bool {
         let Some(phone) = &account.root.phone else { return false };
-        self.has("phone", same_number(phone))
+        let number = same_number(phone);
+        let same = |other: &&Account| {
+            other.root.phone.as_ref().is_some_and(|phone| same_number(phone) == number)
+        };
+        let same: Vec<&Account> = self.rooted().filter(same).collect();
+        self.has("phone", number)
             && self.any_of(&account.phone_answerers)
+            && !self.failed_last(&same, &TrialKind::Phone)
             && self.works(account, &TrialKind::Phone, self.state.policy().contacts_days)
     }
 
