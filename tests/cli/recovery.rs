@@ -191,7 +191,10 @@ fn what_if_takes_whatever_can_be_lost_by_any_of_its_names() {
 #[test]
 fn a_mailbox_that_needs_its_own_account_is_told() {
     let demo = looked_after();
+    // What is known of a mailbox is known of all accounts that have it.
     demo.run(&["account", "change", "prod", "--mailbox-through", "prod"]).exits(0);
+    demo.read(&["recovery", "losses"]).exits(3).answers(&["“Leeds”: prod, test\n"]);
+    demo.run(&["account", "change", "test", "--email", "aws-test@example.com"]).exits(0);
     let page = demo.read(&["recovery", "show", "prod"]).exits(0).stdout;
     for part in [
         "prod: 1 way in, on paper only\n",
