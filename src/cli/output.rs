@@ -134,7 +134,7 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// How wide a screen is taken to be.
-const WIDTH: usize = 80;
+pub const WIDTH: usize = 80;
 
 /// A text of one line or more, none wider than a screen, those behind the first with something
 /// before them. No word is broken. Ends with a line break.

@@ -4,8 +4,6 @@
 //! set of two that undoes the whole is put together of sets of no more than two that undo parts, so
 //! that sets of three can be left out at every node, and the result is complete.
 
-use std::collections::BTreeSet;
-
 use super::element::ElementId;
 use super::formula::Worth;
 
@@ -90,12 +88,6 @@ impl Cuts {
         twos.extend(self.twos.iter().filter(|pair| undoes(other, pair)));
         twos.extend(other.twos.iter().filter(|pair| undoes(&self, pair)));
         Self::new(both, twos)
-    }
-
-    /// All that stands in it.
-    pub fn elements(&self) -> BTreeSet<ElementId> {
-        let twos = self.twos.iter().flat_map(|(one, other)| [*one, *other]);
-        self.ones.iter().copied().chain(twos).collect()
     }
 }
 

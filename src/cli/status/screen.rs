@@ -1,7 +1,7 @@
 //! The page of `keymuster status`, 80 columns wide.
 
 use super::{AccountView, DueView, StatusView, Verdict};
-use crate::cli::output::{count, few, whole_words, wrapped};
+use crate::cli::output::{WIDTH, count, few, whole_words, wrapped};
 use crate::cli::recovery::ago;
 
 /// How many accounts are shown, unless all are asked for.
@@ -10,8 +10,6 @@ const MAX_ACCOUNTS: usize = 12;
 const MAX_DUE: usize = 5;
 /// How many things are named whose loss locks out.
 const MAX_NAMED: usize = 3;
-/// How wide the screen is.
-const WIDTH: usize = 80;
 /// Room for a verdict beside an account; where there is less, it stands below.
 const ROOM: usize = 26;
 

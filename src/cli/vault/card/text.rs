@@ -6,9 +6,8 @@ use super::few::Few;
 use super::opening::{Commands, Opening, Paper, SecretView, Without};
 use super::people::Other;
 use super::view::CardView;
+use crate::cli::output::WIDTH;
 
-/// The columns of a page.
-const WIDTH: usize = 80;
 /// The widest label in a column of them.
 const LABEL: usize = 22;
 /// What is filled in by hand.
