@@ -78,7 +78,8 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
     let page = at("credentials-page.txt");
     export_file(&page, b"A picture of the page Security credentials would be here.\n")?;
     let unsaid = RefCell::default();
-    let people = Actors { context, quiet, token: &token, page: &page, unsaid };
+    let shown_codes = RefCell::default();
+    let people = Actors { context, quiet, token: &token, shown: shown_codes, page: &page, unsaid };
     for step in steps(&vault, &reader, &recipient, &paper_fds, (&token, &password), &bundle)? {
         context.check_interrupted()?;
         take(context, quiet, step, perform, &people)?;
@@ -148,6 +149,8 @@ struct Actors<'a> {
     context: &'a Context,
     quiet: bool,
     token: &'a Token<'a>,
+    /// The two codes that they read off it.
+    shown: RefCell<Option<[String; 2]>>,
     /// What they keep as evidence.
     page: &'a Path,
     /// Why something couldn't be said: who says it has nobody to tell.
@@ -163,9 +166,16 @@ impl Actors<'_> {
     fn answer(&self, asked: &Asked<'_>) -> Result<String, Failure> {
         let step = asked.step.map(Handle::as_str).unwrap_or_default();
         Ok(match asked.topic {
+            // Both are of one look at the token: between the questions it may come to show another.
             Topic::Code(which) => {
-                let ([before, now], _) = self.token.codes()?;
-                if which == 1 { before } else { now }
+                if which == 1 || self.shown.borrow().is_none() {
+                    let (codes, _) = self.token.codes()?;
+                    self.shown.replace(Some(codes));
+                }
+                let shown = self.shown.borrow();
+                let code =
+                    shown.as_ref().map(|[before, now]| if which == 1 { before } else { now });
+                code.cloned().unwrap_or_default()
             }
             Topic::File if step == "credentials" && asked.text.contains("another") => String::new(),
             Topic::File => self.page.to_string_lossy().into_owned(),
