@@ -132,11 +132,14 @@ impl CustodianLeft {
     pub(super) fn apply(&self, state: &mut State, at: Stamp) -> Result<(), Rejection> {
         state.present(&self.custodian)?;
         state.keep_floor(|key| key.owner == self.custodian)?;
-        for (name, key) in &mut state.keys {
-            let in_use = matches!(key.state, KeyState::Active | KeyState::Suspended(_));
-            if name.owner == self.custodian && in_use {
-                key.state = KeyState::Retired(at);
+        for (_, key) in state.keys.iter_mut().filter(|(name, _)| name.owner == self.custodian) {
+            match &key.state {
+                KeyState::Active => {}
+                // It stands, for others to judge.
+                KeyState::Suspended(report) => key.claims.push(report.clone()),
+                KeyState::Reported(_) | KeyState::Retired(_) => continue,
             }
+            key.state = KeyState::Retired(at);
         }
         for other in state.custodians.values_mut() {
             other.deputy = other.deputy.take().filter(|deputy| *deputy != self.custodian);

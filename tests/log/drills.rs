@@ -362,9 +362,25 @@ fn a_live_run_is_begun_and_ended_alone_and_then_looked_at_by_another() {
     assert!(people.state().drills()[&handle("flood")].awaits_review());
     let own = vec![reviewed("flood", "bob")];
     assert_eq!(people.refused(&["bob/primary"], own), Rule::Event, "he was in it");
-    // Without an operator nothing is live.
-    let nobody = vec![live("storm", &["witness=bob"])];
-    assert_eq!(people.refused(&["bob/primary"], nobody), Rule::Event);
+    // Without an operator nothing is live, in whichever order a runbook names its roles.
+    let turned = RunbookAdopted {
+        roles: ["witness", "operator"].map(handle).into(),
+        ..adoption("turned", 1)
+    };
+    people.does(WITH_BOB, vec![Event::RunbookAdopted(Box::new(turned.clone()))]);
+    for roster in [&["witness=bob"][..], &[]] {
+        let nobody = vec![live("storm", roster)];
+        assert_eq!(people.refused(&["bob/primary"], nobody), Rule::Event);
+        let nobody = vec![Event::DrillStarted(Box::new(DrillStarted {
+            runbook: turned.runbook.clone(),
+            sha256: turned.sha256,
+            purpose: DrillPurpose::Live,
+            task: Some(line("Close the account")),
+            approver: Some(line("The board")),
+            ..start("storm", roster)
+        }))];
+        assert_eq!(people.refused(&["bob/primary"], nobody), Rule::Event, "{roster:?}");
+    }
     // Who was replaced took part, too.
     people.does(ALICE_AND_BOB, vec![live("storm", BOTH)]);
     people.does(
@@ -382,5 +398,14 @@ fn a_live_run_is_begun_and_ended_alone_and_then_looked_at_by_another() {
         ],
     );
     assert!(!people.state().drills()[&handle("storm")].awaits_review());
+    // Whoever reviews one isn't said afterwards to have been in it.
+    people.does(ALICE_AND_BOB, vec![started("drill-1", BOTH)]);
+    let taken =
+        transcript("drill-1").into_iter().find(|event| event.kind() == "part-taken").unwrap();
+    let Event::PartTaken(taken) = taken else { panic!("{taken:?}") };
+    let by_her = Event::PartTaken(PartTaken { to: handle("mallory"), ..taken });
+    let all = ["alice/primary", "bob/primary", "mallory/primary"];
+    let turned = vec![finished("drill-1", BOTH), reviewed("drill-1", "mallory"), by_her];
+    assert_eq!(people.refused(&all, turned), Rule::Event);
     assert_eq!(people.refused(MALLORY, vec![reviewed("storm", "mallory")]), Rule::Event);
 }

@@ -336,6 +336,17 @@ fn a_retired_key_which_holds_an_identity_still_is_reported() {
 }
 
 #[test]
+fn a_report_on_a_leavers_key_stands_for_others_to_judge() {
+    let mut people = three();
+    people.does(MALLORY, vec![lost("alice/primary", "mallory")]);
+    assert_eq!(people.word("alice/primary"), "suspended");
+    people.does(&["mallory/primary", "bob/primary"], vec![left("alice")]);
+    assert_eq!(people.word("alice/primary"), "retired");
+    people.does(&["mallory/primary", "bob/primary"], vec![restored("alice/primary")]);
+    assert!(!overruled(&people, "mallory"), "she took it back herself");
+}
+
+#[test]
 fn a_restored_key_exposes_nothing() {
     let mut people = three();
     people.does(MALLORY, vec![compromised("alice/primary", "mallory")]);

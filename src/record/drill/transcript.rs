@@ -194,6 +194,10 @@ impl PartTaken {
     pub(in super::super) fn apply(&self, state: &mut State, at: Stamp) -> Result<(), Rejection> {
         check_ends_here(state, &self.drill, at)?;
         let run = state.drill_mut(&self.drill)?;
+        if run.review.is_some() {
+            // Else who reviewed it could be said to have taken part.
+            return Err(Rejection::Mismatch(format!("{} was reviewed", self.drill)));
+        }
         run.took_part.extend(self.from.iter().chain([&self.to]).cloned());
         Ok(())
     }
