@@ -186,10 +186,15 @@ impl State {
     /// The secrets whose present value opens to the copies of an identity, in a key or on paper,
     /// that were reported and that nobody restored.
     pub fn secrets_open_to_astray(&self, slot: &KeyName) -> Vec<&Handle> {
+        self.secrets_within(&self.epochs_astray(slot))
+    }
+
+    /// What opens to the copies of an identity in a slot that were reported.
+    fn epochs_astray(&self, slot: &KeyName) -> Epochs {
         let in_key = self.reach.astray_keys.get(slot).into_iter();
         let in_key = in_key.flat_map(|slot| self.reach.copied(slot, u32::MAX)).map(|(_, r)| r);
         let on_paper = self.reach.astray_papers.get(slot).into_iter().flat_map(BTreeMap::keys);
-        self.secrets_within(&self.reach.of(in_key.chain(on_paper)))
+        self.reach.of(in_key.chain(on_paper))
     }
 
     /// The slots with a copy of an identity that was reported.
@@ -200,6 +205,30 @@ impl State {
     /// Everybody who ever had a recipient.
     pub fn ever_members(&self) -> impl Iterator<Item = &Handle> {
         self.reach.recipients.keys()
+    }
+
+    /// Whether a secret's present value is open to somebody who has no business with it any more, as
+    /// [`State::secrets_kept_by`] and [`State::secrets_open_to_astray`] tell of all secrets. `alike` are
+    /// the secrets that ever had the same value: a seed may be in custody more than once.
+    pub fn is_open_to_others(&self, secret: &Handle, alike: &BTreeSet<Handle>) -> bool {
+        let Some(present) = self.secrets().get(secret).and_then(|secret| secret.present()) else {
+            return false;
+        };
+        let alike = alike.iter().filter_map(|name| self.secrets().get(name));
+        let alike = alike.flat_map(|secret| &secret.generations);
+        let same: Vec<&Generation> = alike
+            .filter(|other| other.fingerprint.is_some() && other.fingerprint == present.fingerprint)
+            .chain([present])
+            .collect();
+        let is_within = |open: &Epochs| {
+            same.iter().any(|generation| {
+                open.get(&generation.compartment).is_some_and(|newest| generation.epoch <= *newest)
+            })
+        };
+        let members = self.members_of(&present.compartment).unwrap_or_default();
+        let mut others = self.ever_members().filter(|who| !members.contains(who));
+        others.any(|who| is_within(&self.epochs_open_to(who)))
+            || self.astray_slots().into_iter().any(|slot| is_within(&self.epochs_astray(slot)))
     }
 
     /// The secrets whose present value can be opened by whoever opens these epochs. A seed that

@@ -13,8 +13,8 @@ use super::obligation::{self, Obligation};
 use super::slot::{Deferral, Rule, Slot, Span, slots, works};
 use super::standing::Standing;
 use crate::record::{
-    AccountsTried, DeviceName, Event, Handle, KeyName, Outcome, Policy, Rejection, Stamp, State,
-    Time,
+    AccountsTried, DeviceName, Event, Fingerprint, Handle, KeyName, Outcome, Policy, Rejection,
+    Stamp, State, Time,
 };
 
 /// An entry that was admitted to a log.
@@ -213,6 +213,8 @@ enum Subject {
     Runbooks,
     Drill(Handle),
     Secrets,
+    /// One of them.
+    Secret(Handle),
     Compartments,
 }
 
@@ -227,6 +229,8 @@ struct Walk {
     paces: BTreeMap<Handle, Vec<(u64, u32)>>,
     deferrals: BTreeMap<Obligation, Vec<(u64, Time)>>,
     due: BTreeMap<Handle, Time>,
+    /// The secrets that ever had a seed, by its fingerprint.
+    seeds: BTreeMap<Fingerprint, BTreeSet<Handle>>,
 }
 
 impl Walk {
@@ -236,8 +240,8 @@ impl Walk {
         for event in entry.events {
             self.restarts(event, &mut anew);
             self.state.apply(event, at, entry.signers)?;
-            self.touch(event, &mut touched);
             self.note(number, event);
+            self.touch(event, &mut touched);
             done.extend(self.fulfils(event));
         }
         for signer in entry.signers {
@@ -246,8 +250,11 @@ impl Walk {
         }
         self.state.note_time(entry.time);
         for obligation in anew {
-            self.end(&obligation, number);
-            self.begin(&obligation, number);
+            // What isn't owed yet begins below.
+            if self.is_open(&obligation) {
+                self.end(&obligation, number);
+                self.begin(&obligation, number);
+            }
         }
         for subject in touched {
             self.look_at(subject, number);
@@ -316,9 +323,8 @@ impl Walk {
             Event::AccountRemoved(removed) => accounts(std::slice::from_ref(&removed.account)),
             Event::DeviceLinked(linked) => accounts(&linked.accounts),
             Event::DeviceUnlinked(unlinked) => accounts(&unlinked.accounts),
-            Event::SecretStored(_) | Event::SecretReplaced(_) if self.secrets_matter() => {
-                vec![Subject::Secrets]
-            }
+            Event::SecretStored(stored) => self.secrets_like(&stored.secret),
+            Event::SecretReplaced(replaced) => self.secrets_like(&replaced.secret),
             Event::RunbookAdopted(_) | Event::RunbookWithdrawn(_) => vec![Subject::Runbooks],
             Event::DrillStarted(event) => vec![Subject::Drill(event.drill.clone())],
             Event::DrillFinished(event) => vec![Subject::Drill(event.drill.clone())],
@@ -353,12 +359,17 @@ impl Walk {
         touched.extend(more);
     }
 
-    /// Whether a new value of a secret can change what is owed: a log of thousands of secrets would
-    /// be looked at thousands of times.
-    fn secrets_matter(&self) -> bool {
-        let is_outdated = |name: &Handle| self.state.is_outdated(name);
-        self.open.get(&Subject::Secrets).is_some_and(|open| !open.is_empty())
-            || self.state.compartments().keys().any(is_outdated)
+    /// The secrets for which a new value of this one can change what is owed: those that ever had the same
+    /// value, and itself. All of thousands would be looked at thousands of times.
+    fn secrets_like(&self, secret: &Handle) -> Vec<Subject> {
+        let alike = self.alike(secret).into_iter().flatten().chain([secret]);
+        alike.cloned().map(Subject::Secret).collect()
+    }
+
+    /// The secrets that ever had the value that this one has now, where that can be told.
+    fn alike(&self, secret: &Handle) -> Option<&BTreeSet<Handle>> {
+        let present = self.state.secrets().get(secret)?.present()?;
+        self.seeds.get(present.fingerprint.as_ref()?)
     }
 
     /// What an event changes beside obligations themselves.
@@ -380,6 +391,10 @@ impl Walk {
                     given.push((number, waiver.until));
                 }
             }
+            Event::SecretStored(stored) => {
+                self.note_seed(&stored.secret, stored.fingerprint.as_ref())
+            }
+            Event::SecretReplaced(to) => self.note_seed(&to.secret, to.fingerprint.as_ref()),
             Event::ActionOpened(action) => {
                 self.due.insert(action.action.clone(), action.due);
                 self.begin(&Obligation::Action(action.action.clone()), number);
@@ -388,6 +403,12 @@ impl Walk {
                 self.end(&Obligation::Action(action.action.clone()), number);
             }
             _ => {}
+        }
+    }
+
+    fn note_seed(&mut self, secret: &Handle, fingerprint: Option<&Fingerprint>) {
+        if let Some(fingerprint) = fingerprint {
+            self.seeds.entry(fingerprint.clone()).or_default().insert(secret.clone());
         }
     }
 
@@ -424,6 +445,7 @@ impl Walk {
     fn look_at(&mut self, subject: Subject, number: u64) {
         let state = &self.state;
         let now = match &subject {
+            Subject::Secret(secret) => return self.look_at_secret(secret, number),
             Subject::Keys => obligation::of_keys(state),
             Subject::Custodians => obligation::of_custodians(state),
             Subject::Account(account) => obligation::of_account(state, account),
@@ -437,9 +459,29 @@ impl Walk {
         now.difference(&before).for_each(|obligation| self.begin(obligation, number));
     }
 
+    /// The same of one secret.
+    fn look_at_secret(&mut self, secret: &Handle, number: u64) {
+        let obligation = Obligation::Replace(secret.clone());
+        let none = BTreeSet::new();
+        let is_owed = self.state.is_open_to_others(secret, self.alike(secret).unwrap_or(&none));
+        let open = self.open.entry(Subject::Secrets).or_default();
+        let was_owed =
+            if is_owed { !open.insert(obligation.clone()) } else { open.remove(&obligation) };
+        match (was_owed, is_owed) {
+            (false, true) => self.begin(&obligation, number),
+            (true, false) => self.end(&obligation, number),
+            _ => {}
+        }
+    }
+
     fn begin(&mut self, obligation: &Obligation, number: u64) {
         let spans = self.tracks.entry(obligation.clone()).or_default();
         spans.push(Tracked { begun: number, ended: None, done: Vec::new() });
+    }
+
+    fn is_open(&self, obligation: &Obligation) -> bool {
+        let span = self.tracks.get(obligation).and_then(|spans| spans.last());
+        span.is_some_and(|span| span.ended.is_none())
     }
 
     fn end(&mut self, obligation: &Obligation, number: u64) {

@@ -29,14 +29,19 @@ impl People {
         people
     }
 
-    /// The keys that are to be checked at a time, by the schedule.
-    pub fn keys_due(&self, now: Time) -> Vec<KeyName> {
+    /// What was to be done, as of a time.
+    pub fn history(&self, now: Time) -> History {
         let entries = self.log.entries.iter().map(Entry::document).map(|document| Admitted {
             time: document.time,
             signers: &document.signers,
             events: &document.events,
         });
-        let history = History::of(entries, now).unwrap();
+        History::of(entries, now).unwrap()
+    }
+
+    /// The keys that are to be checked at a time, by the schedule.
+    pub fn keys_due(&self, now: Time) -> Vec<KeyName> {
+        let history = self.history(now);
         let is_due = |obligation: &&Obligation| {
             let standing = history.standing(obligation);
             standing.is_some_and(|standing| standing.phase >= Phase::Due)

@@ -2,4 +2,5 @@
 
 mod laws;
 mod model;
+mod work;
 mod year;
