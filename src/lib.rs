@@ -16,12 +16,14 @@
 //! - [`recovery`]: the ways into each account, and what a loss would do to them.
 //! - [`sshsig`]: an assertion as an SSH signature, and back, and its verification.
 //! - [`log`]: entries, the chain, the replay.
+//! - [`audit`]: verdicts on a log, and what auditors get.
 //! - [`totp`]: seeds, their codes, and what codes say of a seed.
 //! - [`picture`]: QR codes out of pictures, in a confined child. The only one that names image.
 //! - [`vault`]: the files. The only one that names age.
 //! - [`key`]: security keys. The only one that names hidapi and ctap-hid-fido2.
 //! - [`cli`]: the command line, and all that is said to people. Nothing imports it.
 
+pub mod audit;
 pub mod cli;
 pub mod confinement;
 pub mod drill;

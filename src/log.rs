@@ -15,4 +15,4 @@ mod replay;
 pub use chain::{Head, UnfitHead, first_link, next_link, sha256};
 pub use entry::{Document, Entry, FORMAT, MAX_ENTRY, MAX_SIGNERS, Malformed};
 pub use finding::{Finding, FindingKind};
-pub use replay::{Considered, Fault, Replay, Rule};
+pub use replay::{Considered, Fault, Replay, Rule, Signatures};

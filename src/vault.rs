@@ -29,7 +29,7 @@ mod store;
 
 pub use append::{AppendError, Committed, NewFile, Prepared};
 pub use attachment::{Attachment, AttachmentError};
-pub use bundle::Bundle;
+pub use bundle::{Bundle, read_from};
 pub use cipher::{AgeIdentity, AgeIdentityError, OpenError, Recipient, RecipientError, SealError};
 pub use compartment::{CompartmentError, CompartmentIdentity, CompartmentName, EpochOrder};
 pub use found::{FoundError, Founded, Staging};

@@ -45,6 +45,8 @@ pub struct Session<'a> {
 const MAX_PASSED_OVER: usize = 4;
 /// The memory of the heads that were given out.
 const GIVEN_OUT: &str = "given-out";
+/// The folder with the heads from elsewhere that this machine was told to remember.
+pub const TOLD: &str = "told";
 /// How many damaged files are named before anything else is said.
 const MAX_DAMAGE_TOLD: usize = 10;
 
@@ -285,6 +287,7 @@ impl<'a> Session<'a> {
     }
 
     fn compare_with_memory(&self, known: Option<Memory>) -> Result<(), Failure> {
+        self.compare_with_told()?;
         let met = |fingerprint| self.context.has_met(&fingerprint);
         let confirmed = self.compare_with_flag()? || self.vault.fingerprint().is_some_and(met);
         let beyond_fault =
@@ -343,6 +346,32 @@ impl<'a> Session<'a> {
             });
         }
         Ok(())
+    }
+
+    /// Holds the log against the head that this machine was told to remember, if any.
+    fn compare_with_told(&self) -> Result<(), Failure> {
+        let memory = self.context.memory_of(TOLD)?;
+        let told = memory.recall(&self.vault.location().id)?;
+        let own = self.vault.head().number;
+        let message = match Remembered::of(told, self.vault.links()) {
+            Remembered::Never | Remembered::Contained | Remembered::AnotherVault => return Ok(()),
+            Remembered::Shorter(_) if self.vault.fault().is_some() => return Ok(()),
+            Remembered::Shorter(head) => format!(
+                "this copy of the vault ends at entry {own}, and this machine was told to remember the \
+                 head of entry {}: its tail was cut off, or it is an old copy",
+                head.number
+            ),
+            Remembered::Different(head) => format!(
+                "entry {} of this copy isn't the one whose head this machine was told to remember: the \
+                 log was replaced, or two copies went separate ways",
+                head.number
+            ),
+        };
+        let file = memory.file(&self.vault.location().id);
+        Err(Failure::new(exit::NO, message).hint(format!(
+            "get the current copy (git pull, backup); if that head was wrong, remove {}",
+            file.display()
+        )))
     }
 
     /// First use on this machine: the fingerprint must come from somebody who knows it.

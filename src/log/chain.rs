@@ -51,10 +51,15 @@ impl Head {
 
     /// The head after one more document.
     pub fn after(&self, document: &[u8]) -> Self {
+        self.after_digest(&sha256(document))
+    }
+
+    /// The head after one more document, of which this is the digest.
+    pub fn after_digest(&self, document: &Digest) -> Self {
         Self {
             vault: self.vault,
             number: self.number.saturating_add(1),
-            link: next_link(&self.link, &sha256(document)),
+            link: next_link(&self.link, document),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! An entry: its document, byte for byte, and the signatures that follow it.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -81,6 +83,9 @@ pub enum Malformed {
         /// Signatures after it.
         carried: usize,
     },
+    /// More signers than an entry has.
+    #[error("it names more than {MAX_SIGNERS} signers")]
+    TooManySigners,
     /// It carries slips.
     #[error("it carries slips, which this version of keymuster doesn't read")]
     Slips,
@@ -121,6 +126,8 @@ pub struct Entry {
     text: String,
     document_length: usize,
     document: Document,
+    /// Where in the text each signature stands.
+    signatures: Vec<Range<usize>>,
 }
 
 impl Entry {
@@ -147,11 +154,37 @@ impl Entry {
         if !document.slips.is_empty() {
             return Err(Malformed::Slips);
         }
-        let carried = split_armor(tail).ok_or(Malformed::NotSignatures)?.len();
-        if carried != document.signers.len() || carried > MAX_SIGNERS {
-            return Err(Malformed::SignatureCount { named: document.signers.len(), carried });
+        let lengths = split_armor(tail).ok_or(Malformed::NotSignatures)?;
+        if lengths.len() != document.signers.len() || lengths.len() > MAX_SIGNERS {
+            let (named, carried) = (document.signers.len(), lengths.len());
+            return Err(Malformed::SignatureCount { named, carried });
         }
-        Ok(Self { text, document_length, document })
+        let signatures = laid_out(document_length, lengths);
+        Ok(Self { text, document_length, document, signatures })
+    }
+
+    /// An entry whose signatures lie apart from it, in the order of its signers. What they are is
+    /// seen when they are verified; one that is missing is empty.
+    pub fn from_parts(
+        document: Vec<u8>,
+        mut signature_of: impl FnMut(&KeyName) -> String,
+    ) -> Result<Self, Malformed> {
+        if document.len() > MAX_ENTRY {
+            return Err(Malformed::TooLarge);
+        }
+        let mut text = String::from_utf8(document).map_err(|_| Malformed::NotText)?;
+        let document_length = text.len();
+        let document = Document::from_canonical(&text)?;
+        if !document.slips.is_empty() {
+            return Err(Malformed::Slips);
+        }
+        if document.signers.len() > MAX_SIGNERS {
+            return Err(Malformed::TooManySigners);
+        }
+        let armors: Vec<String> = document.signers.iter().map(&mut signature_of).collect();
+        armors.iter().for_each(|armor| text.push_str(armor));
+        let signatures = laid_out(document_length, armors.iter().map(String::len));
+        Ok(Self { text, document_length, document, signatures })
     }
 
     /// What it says.
@@ -166,7 +199,8 @@ impl Entry {
 
     /// The armoured signatures, in the order of the document's signers.
     pub fn signatures(&self) -> Vec<&str> {
-        split_armor(self.text.get(self.document_length..).unwrap_or_default()).unwrap_or_default()
+        let at = |place: &Range<usize>| self.text.get(place.clone()).unwrap_or_default();
+        self.signatures.iter().map(at).collect()
     }
 
     /// The whole plaintext.
@@ -180,15 +214,27 @@ impl Entry {
     }
 }
 
-/// Splits text that is nothing but armoured signatures; `None` if it is anything else.
-fn split_armor(mut text: &str) -> Option<Vec<&str>> {
+/// The places of texts of these lengths, one after the other.
+fn laid_out(begin: usize, lengths: impl IntoIterator<Item = usize>) -> Vec<Range<usize>> {
+    let mut end = begin;
+    let mut next = |length| {
+        let begin = end;
+        end += length;
+        begin..end
+    };
+    lengths.into_iter().map(&mut next).collect()
+}
+
+/// The lengths of the armoured signatures in a text that is nothing but such; `None` if it is
+/// anything else.
+fn split_armor(mut text: &str) -> Option<Vec<usize>> {
     let mut found = Vec::new();
     while !text.is_empty() {
         if !text.starts_with(ARMOR_BEGIN) {
             return None;
         }
         let end = text.find(ARMOR_END)? + ARMOR_END.len();
-        found.push(text.get(..end)?);
+        found.push(end);
         text = text.get(end..)?;
     }
     Some(found)

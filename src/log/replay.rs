@@ -13,11 +13,11 @@ use thiserror::Error;
 use super::chain::Head;
 use super::entry::{Document, Entry};
 use super::finding::{Finding, FindingKind, odd_afterwards, odd_beforehand, odd_signers};
-use crate::record::authority::{judge, judge_founding, may_sign};
+use crate::record::authority::{judge, judge_founding, judge_in_extract, may_sign};
 use crate::record::{
-    Event, KeyEnrolled, KeyName, Realm, Stamp, State, Time, UserVerification, VaultId,
+    Digest, Event, KeyEnrolled, KeyName, Realm, Stamp, State, Time, UserVerification, VaultId,
 };
-use crate::sshsig::{PublicKey, Signature, UserVerificationRule};
+use crate::sshsig::{PublicKey, Signature, UserVerificationRule, Verified};
 use crate::webauthn::AuthenticatorData;
 
 /// What an entry broke.
@@ -68,10 +68,21 @@ pub struct Fault {
     pub reason: String,
 }
 
+/// The signatures that were verified.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Signatures {
+    /// All of them: each is a touch.
+    pub all: u64,
+    /// Those before which the key verified its user.
+    pub user_verified: u64,
+}
+
 /// A log under replay: what its entries come to so far.
 #[derive(Clone, Debug)]
 pub struct Replay {
     head: Head,
+    extent: Extent,
+    signatures: Signatures,
     state: State,
     findings: Vec<Finding>,
     keys: BTreeMap<KeyName, PublicKey>,
@@ -83,7 +94,21 @@ pub struct Replay {
 impl Replay {
     /// The empty log of a vault.
     pub fn new(vault: VaultId) -> Self {
+        Self::with(vault, Extent::Whole)
+    }
+
+    /// The empty log of a vault, of which an extract is to follow: of some entries the digest alone
+    /// ([`Replay::withhold`]). What such an extract always shows is all that is remembered, see
+    /// [`Event::bears_on_authority`]; whether anything else can happen is not judged, since that may rest
+    /// on what is withheld.
+    pub fn of_extract(vault: VaultId) -> Self {
+        Self::with(vault, Extent::Extract)
+    }
+
+    fn with(vault: VaultId, extent: Extent) -> Self {
         Self {
+            extent,
+            signatures: Signatures::default(),
             head: Head::empty(vault),
             state: State::default(),
             findings: Vec::new(),
@@ -101,6 +126,11 @@ impl Replay {
     /// What is so after the admitted entries.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// How many signatures were verified.
+    pub fn signatures(&self) -> Signatures {
+        self.signatures
     }
 
     /// What was odd, but for the times ahead of a clock: see [`Replay::ahead_of`].
@@ -128,15 +158,15 @@ impl Replay {
         let expected = self.expect(document)?;
         let head = self.head.after(entry.document_text().as_bytes());
         let fault = |(rule, reason)| Fault { entry: head.number, rule, reason };
-        let counters = self.verify(entry, &head, &expected).map_err(fault)?;
+        let verified = self.verify(entry, &head, &expected).map_err(fault)?;
         self.judge(document).map_err(fault)?;
         // An event happens or leaves the state as it was: only where several do, or the vault
         // begins, a copy is needed. Large logs take their time by this.
         let oddities = if document.events.len() == 1 && head.number > 1 {
-            happen(&mut self.state, document, head.number).map_err(fault)?
+            happen(&mut self.state, document, head.number, self.extent).map_err(fault)?
         } else {
             let mut state = self.state.clone();
-            let oddities = happen(&mut state, document, head.number).map_err(fault)?;
+            let oddities = happen(&mut state, document, head.number, self.extent).map_err(fault)?;
             self.state = state;
             oddities
         };
@@ -148,8 +178,13 @@ impl Replay {
         self.keys.extend(expected.enrolled);
         let oddities = oddities.into_iter();
         self.findings.extend(oddities.map(|kind| Finding { entry: head.number, kind }));
-        self.note_findings(document, counters, head.number);
+        self.note_findings(document, verified, head.number);
         Ok(())
+    }
+
+    /// Passes over the next entry of an extract, of which this is the digest.
+    pub fn withhold(&mut self, document: &Digest) {
+        self.head = self.head.after_digest(document);
     }
 
     /// The fault of a next entry that couldn't be read as one.
@@ -164,7 +199,7 @@ impl Replay {
         let fault = |(rule, reason)| Fault { entry: place, rule, reason };
         self.judge(document).map_err(fault)?;
         let mut state = self.state.clone();
-        let oddities = happen(&mut state, document, place).map_err(fault)?;
+        let oddities = happen(&mut state, document, place, self.extent).map_err(fault)?;
         Ok(Considered { state, enrolled, oddities, realm })
     }
 
@@ -183,6 +218,10 @@ impl Replay {
     fn judge(&self, document: &Document) -> Result<(), (Rule, String)> {
         let events = document.events.iter().filter(|_| self.head.number > 0);
         for event in events {
+            let judge = match self.extent {
+                Extent::Whole => judge,
+                Extent::Extract => judge_in_extract,
+            };
             judge(event, &self.state, &document.signers)
                 .map_err(|reason| (Rule::Authority, reason.to_string()))?;
         }
@@ -254,20 +293,20 @@ impl Replay {
         self.keys.get(signer).or_else(|| enrolled.get(signer))
     }
 
-    /// Verifies every signature, and returns the signers' counters.
+    /// Verifies every signature, and returns what they say.
     fn verify(
         &self,
         entry: &Entry,
         head: &Head,
         expected: &Expected,
-    ) -> Result<Vec<(KeyName, u32)>, (Rule, String)> {
+    ) -> Result<Vec<(KeyName, Verified)>, (Rule, String)> {
         let message = head.to_string();
         let namespace = expected.realm.head_namespace();
         let rule = match expected.verification {
             UserVerification::Required => UserVerificationRule::Required,
             UserVerification::Waived => UserVerificationRule::Waived,
         };
-        let mut counters = Vec::new();
+        let mut all = Vec::new();
         for (signer, armor) in entry.document().signers.iter().zip(entry.signatures()) {
             let wrong = |reason: String| (Rule::Signature, format!("that of {signer}: {reason}"));
             let key = self
@@ -278,14 +317,21 @@ impl Replay {
             let verified = signature
                 .verify(key, namespace, message.as_bytes(), rule)
                 .map_err(|reason| wrong(reason.to_string()))?;
-            counters.push((signer.clone(), verified.counter));
+            all.push((signer.clone(), verified));
         }
-        Ok(counters)
+        Ok(all)
     }
 
-    fn note_findings(&mut self, document: &Document, counters: Vec<(KeyName, u32)>, entry: u64) {
+    fn note_findings(
+        &mut self,
+        document: &Document,
+        verified: Vec<(KeyName, Verified)>,
+        entry: u64,
+    ) {
         let mut find = |kind| self.findings.push(Finding { entry, kind });
-        for (key, counter) in counters {
+        for (key, Verified { flags, counter }) in verified {
+            self.signatures.all += 1;
+            self.signatures.user_verified += u64::from(flags.uv());
             // A counter that is always 0 is a key that has none (WebAuthn, 6.1.1).
             let before = self.counters.insert(key.clone(), counter).unwrap_or(0);
             if counter <= before && (counter, before) != (0, 0) {
@@ -299,6 +345,15 @@ impl Replay {
             _ => self.latest = Some(Stamp { entry, time: document.time }),
         }
     }
+}
+
+/// How much of a log is replayed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Extent {
+    /// All of it.
+    Whole,
+    /// Some of its entries.
+    Extract,
 }
 
 /// What the signatures of a document must be made with.
@@ -315,10 +370,12 @@ fn happen(
     state: &mut State,
     document: &Document,
     place: u64,
+    extent: Extent,
 ) -> Result<Vec<FindingKind>, (Rule, String)> {
     let at = Stamp { entry: place, time: document.time };
     let mut oddities = odd_signers(document, state);
-    for event in &document.events {
+    let happens = |event: &&Event| extent == Extent::Whole || event.bears_on_authority();
+    for event in document.events.iter().filter(happens) {
         let odd = odd_beforehand(event, state);
         state
             .apply(event, at, &document.signers)

@@ -123,6 +123,64 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether it bears on who may sign what comes after it: what is told of custodians, readers, keys,
+    /// compartments, policy and runbooks. An extract of a log shows all of it.
+    pub fn bears_on_authority(&self) -> bool {
+        match self {
+            Self::VaultCreated(_)
+            | Self::PolicyChanged(_)
+            | Self::CustodianAdded(_)
+            | Self::CustodianChanged(_)
+            | Self::CustodianLeft(_)
+            | Self::DutiesAcknowledged(_)
+            | Self::RecipientChanged(_)
+            | Self::ReaderAdded(_)
+            | Self::ReaderRemoved(_)
+            | Self::KeyEnrolled(_)
+            | Self::KeyChecked(_)
+            | Self::KeyLost(_)
+            | Self::KeyCompromised(_)
+            | Self::KeyRestored(_)
+            | Self::KeyRetired(_)
+            | Self::KeyMoved(_)
+            | Self::KeyHandedOver(_)
+            | Self::BagSealed(_)
+            | Self::BagOpened(_)
+            | Self::IdentitySealed(_)
+            | Self::MembersChosen(_)
+            | Self::CompartmentSealed(_)
+            | Self::RunbookAdopted(_)
+            | Self::RunbookWithdrawn(_) => true,
+            Self::AccountAdded(_)
+            | Self::AccountChanged(_)
+            | Self::RootUserChanged(_)
+            | Self::AccountRemoved(_)
+            | Self::DeviceLinked(_)
+            | Self::DeviceUnlinked(_)
+            | Self::TokenMoved(_)
+            | Self::ContactsReviewed(_)
+            | Self::MailboxTested(_)
+            | Self::PhoneTested(_)
+            | Self::SignInProven(_)
+            | Self::TotpChecked(_)
+            | Self::SecretStored(_)
+            | Self::SecretReplaced(_)
+            | Self::SecretOpened(_)
+            | Self::DrillStarted(_)
+            | Self::DrillFinished(_)
+            | Self::DrillAbandoned(_)
+            | Self::DrillReviewed(_)
+            | Self::DrillStep(_)
+            | Self::DrillException(_)
+            | Self::DrillInterrupted(_)
+            | Self::PartTaken(_)
+            | Self::EvidenceKept(_)
+            | Self::WaiverGiven(_)
+            | Self::ActionOpened(_)
+            | Self::ActionClosed(_) => false,
+        }
+    }
+
     /// The tag, as it stands in a document.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -408,7 +408,7 @@ impl Walk {
 
     fn note_seed(&mut self, secret: &Handle, fingerprint: Option<&Fingerprint>) {
         if let Some(fingerprint) = fingerprint {
-            self.seeds.entry(fingerprint.clone()).or_default().insert(secret.clone());
+            self.seeds.entry(*fingerprint).or_default().insert(secret.clone());
         }
     }
 

@@ -8,8 +8,26 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::store::{
-    StoreError, failed, make_folder, rename_new, sync_folder, temporary_name, write_new,
+    StoreError, failed, make_folder, read_bounded, rename_new, sync_folder, temporary_name,
+    write_new,
 };
+
+/// Reads a plain file of a folder of which nothing is known, `FOLDER/NAME` or `FOLDER/FOLDER/NAME`, of at
+/// most `limit` bytes. No link below the folder is followed.
+pub fn read_from(folder: &Path, name: &str, limit: u64) -> Result<Vec<u8>, StoreError> {
+    let path = folder.join(name);
+    if let Some(parent) = path.parent().filter(|parent| *parent != folder) {
+        match parent.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(StoreError::NotAFolder(parent.to_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(StoreError::Missing(path));
+            }
+            Err(error) => return Err(failed("read", parent)(error)),
+        }
+    }
+    read_bounded(&path, limit)
+}
 
 /// A bundle that is being written. Dropping it leaves nothing behind.
 #[derive(Debug)]

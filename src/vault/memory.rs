@@ -84,14 +84,15 @@ impl HeadMemory {
         Self { folder: folder.to_owned() }
     }
 
-    fn path(&self, vault: &VaultId) -> PathBuf {
+    /// The file with what is remembered of a vault.
+    pub fn file(&self, vault: &VaultId) -> PathBuf {
         self.folder.join(vault.to_string())
     }
 
     /// What this machine has seen of a vault. The file holds the head, and a fourth line
     /// with the fingerprint.
     pub fn recall(&self, vault: &VaultId) -> Result<Option<Memory>, MemoryError> {
-        let path = self.path(vault);
+        let path = self.file(vault);
         let bytes = match read_bounded(&path, 1024) {
             Err(StoreError::Missing(_)) => return Ok(None),
             other => other?,
@@ -122,9 +123,25 @@ impl HeadMemory {
         if !self.is_news(&head, links)? {
             return Ok(());
         }
+        self.write(&head, fingerprint)
+    }
+
+    /// Remembers a head from elsewhere, of the vault with this fingerprint, unless a later one is
+    /// remembered.
+    pub fn remember_head(&self, head: &Head, fingerprint: &Digest) -> Result<(), MemoryError> {
+        fs::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
+        sync_folder(&self.folder)?;
+        let _lock = self.lock()?;
+        if self.recall(&head.vault)?.is_some_and(|known| known.head.number >= head.number) {
+            return Ok(());
+        }
+        self.write(head, fingerprint)
+    }
+
+    fn write(&self, head: &Head, fingerprint: &Digest) -> Result<(), MemoryError> {
         remove_leftovers(&self.folder);
         let text = format!("{head}{fingerprint}\n");
-        Ok(write_replacing(&self.path(vault), text.as_bytes())?)
+        Ok(write_replacing(&self.file(&head.vault), text.as_bytes())?)
     }
 
     /// Whether a log goes beyond what is remembered. One that doesn't contain that is left

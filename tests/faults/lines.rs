@@ -474,6 +474,8 @@ pub const LINES: &[Line] = &[
     reading("log show", &["2", "AS_READER"]),
     reading("log head", &["--vault", "demo/vault", "--fingerprint", "FINGERPRINT"]),
     reading("log verify", &["AS_READER", "--json"]),
+    Line { how: "a bundle", ..reading("log verify", &["demo/bundle", "--json"]) },
+    reading("log remember", &["demo/bundle/heads/000002.head", "AS_READER"]),
     reading("help", &[]),
 ];
 

@@ -1,0 +1,379 @@
+//! A bundle: what an auditor needs to verify a log without keymuster, or an extract of it.
+//!
+//! ```text
+//! README                     what is here, on one page
+//! verify.sh                  verifies it with sh, sha256sum and ssh-keygen
+//! entries.sha256             the digests of all entries' documents, in order
+//! entries/000042.toml        entry 42 as it was signed; not there if it is withheld
+//! entries/000042.alice.primary.sig
+//! heads/000042.head          what they signed
+//! allowed_signers            the keys that the entries enrol, for ssh-keygen
+//! attachments/<sha256>       what the entries name, where it was asked for
+//! rules/                     the rules of the log
+//! ```
+//!
+//! The same log makes the same bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::log::{Document, Entry, Fault, Head, MAX_ENTRY, Replay, sha256};
+use crate::record::{Digest, Event, KeyName, Realm, VaultId};
+
+/// The list of the entries' digests.
+const LIST: &str = "entries.sha256";
+/// The keys, for ssh-keygen.
+const SIGNERS: &str = "allowed_signers";
+/// The largest list that is read, and the largest file of keys, in bytes: 999,999 entries of a line of 86.
+const MAX_LIST: usize = 86 * MAX_ENTRIES;
+/// As many as have numbers of six digits.
+const MAX_ENTRIES: usize = 999_999;
+/// The largest signature's file that is read, in bytes.
+const MAX_SIGNATURE: usize = 4096;
+/// The largest attachment that is read, in bytes.
+const MAX_ATTACHMENT: usize = 32 << 20;
+
+const VERIFY: &str = include_str!("verify.sh");
+const RULES: [(&str, &str); 3] = [
+    ("rules/log-format.md", include_str!("../../docs/log-format.md")),
+    ("rules/events.md", include_str!("../../docs/events.md")),
+    ("rules/schedule.md", include_str!("../../docs/schedule.md")),
+];
+
+/// The folders of a bundle.
+pub const FOLDERS: [&str; 4] = ["entries", "heads", "attachments", "rules"];
+
+/// Writes the files of a bundle but its attachments, of these entries from the first on, of which
+/// some are shown.
+pub fn files<E>(
+    vault: VaultId,
+    entries: &[Entry],
+    shown: &BTreeSet<u64>,
+    mut write: impl FnMut(&str, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let documents = || entries.iter().map(Entry::document);
+    let (mut head, mut list) = (Head::empty(vault), String::new());
+    for entry in entries {
+        let digest = entry.digest();
+        head = head.after_digest(&digest);
+        let document = document_name(head.number);
+        list.push_str(&format!("{digest}  {document}\n"));
+        if !shown.contains(&head.number) {
+            continue;
+        }
+        write(&document, entry.document_text().as_bytes())?;
+        write(&format!("heads/{:06}.head", head.number), head.to_string().as_bytes())?;
+        for (signer, armor) in entry.document().signers.iter().zip(entry.signatures()) {
+            write(&signature_name(head.number, signer), armor.as_bytes())?;
+        }
+    }
+    write(LIST, list.as_bytes())?;
+    write(SIGNERS, allowed_signers(documents()).as_bytes())?;
+    write("verify.sh", VERIFY.as_bytes())?;
+    let withheld = entries.len().saturating_sub(shown.len());
+    write("README", readme(&head, namespace_of(documents()), withheld).as_bytes())?;
+    RULES.iter().try_for_each(|(name, text)| write(name, text.as_bytes()))
+}
+
+fn document_name(number: u64) -> String {
+    format!("entries/{number:06}.toml")
+}
+
+fn signature_name(number: u64, signer: &KeyName) -> String {
+    format!("entries/{number:06}.{}.{}.sig", signer.owner, signer.label)
+}
+
+/// Where in a bundle something attached lies.
+pub fn attachment_name(content: &Digest) -> String {
+    format!("attachments/{content}")
+}
+
+/// The namespace of the signatures, by the entry that founds the vault.
+fn namespace_of<'e>(mut documents: impl Iterator<Item = &'e Document>) -> &'static str {
+    let realm = documents.next().and_then(|first| match first.events.first() {
+        Some(Event::VaultCreated(created)) => Some(created.realm()),
+        _ => None,
+    });
+    realm.unwrap_or(Realm::Real).head_namespace()
+}
+
+/// The keys that entries enrol, in their order, as ssh-keygen reads them.
+fn allowed_signers<'e>(documents: impl Iterator<Item = &'e Document> + Clone) -> String {
+    let namespace = namespace_of(documents.clone());
+    let line = |event: &Event| match event {
+        Event::KeyEnrolled(it) => {
+            Some(format!("{} namespaces=\"{namespace}\" {}\n", it.key, it.public_key))
+        }
+        _ => None,
+    };
+    documents.flat_map(|document| &document.events).filter_map(line).collect()
+}
+
+/// Something that an entry names by its digest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Attached {
+    /// Digest of what it is.
+    pub content: Digest,
+    /// Digest of the vault's file that has it, encrypted.
+    pub file: Digest,
+}
+
+/// What documents name: runbooks as they were adopted, and evidence. Each content once.
+pub fn attachments<'e>(documents: impl Iterator<Item = &'e Document>) -> Vec<Attached> {
+    let named = documents.flat_map(|document| &document.events).filter_map(|event| match event {
+        Event::RunbookAdopted(event) => Some((event.sha256, event.file)),
+        Event::EvidenceKept(event) => Some((event.sha256, event.file)),
+        _ => None,
+    });
+    let once: BTreeMap<Digest, Digest> = named.collect();
+    once.into_iter().map(|(content, file)| Attached { content, file }).collect()
+}
+
+/// What lies under a name in a bundle.
+#[derive(Debug)]
+pub enum Found {
+    /// A file with these bytes.
+    File(Vec<u8>),
+    /// Nothing.
+    Nothing,
+    /// Something that is no plain file, or too large; in words.
+    Unfit(String),
+}
+
+/// Why something is no bundle.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoBundle {
+    /// There is no list of entries.
+    #[error("there is no {LIST} in it")]
+    NoList,
+    /// The list is no such list.
+    #[error("{LIST} isn't a list of entries' digests, from the first on: line {0}")]
+    BadList(usize),
+    /// It tells of no entry.
+    #[error("{LIST} is empty")]
+    Empty,
+    /// Without the first entry nothing is known of the vault.
+    #[error("entry 1 isn't shown, without which nothing is known of the vault")]
+    NoFirst,
+}
+
+/// A bundle that was read, and judged as far as its first fault.
+#[derive(Debug)]
+pub struct ReadBundle {
+    /// What its entries come to.
+    pub replay: Replay,
+    /// The entries that are sound and shown.
+    pub entries: Vec<Entry>,
+    /// How many of the sound ones are withheld.
+    pub withheld: u64,
+    /// The first fault.
+    pub fault: Option<Fault>,
+    /// Files that aren't what the entries say, in words.
+    pub damage: Vec<String>,
+    /// How many attachments are what the entries say.
+    pub attached: usize,
+    /// `links[n]` is that of entry n, of all that are listed.
+    pub links: Vec<Digest>,
+}
+
+/// Reads a bundle. `look` gives what lies under a name, if it has no more than so many bytes.
+pub fn read<E>(
+    mut look: impl FnMut(&str, usize) -> Result<Found, E>,
+) -> Result<Result<ReadBundle, NoBundle>, E> {
+    let list = match look(LIST, MAX_LIST)? {
+        Found::File(bytes) => bytes,
+        Found::Nothing => return Ok(Err(NoBundle::NoList)),
+        Found::Unfit(_) => return Ok(Err(NoBundle::BadList(1))),
+    };
+    let digests = match digests_of(&list) {
+        Ok(digests) => digests,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    let mut documents = BTreeSet::new();
+    for number in (1..).take(digests.len()) {
+        // Whether it is shown shows without reading it.
+        if !matches!(look(&document_name(number), 0)?, Found::Nothing) {
+            documents.insert(number);
+        }
+    }
+    let first = match first_document(&mut look)? {
+        Some(first) if documents.contains(&1) => first,
+        _ => return Ok(Err(NoBundle::NoFirst)),
+    };
+    let whole = documents.len() == digests.len();
+    let replay = if whole { Replay::new(first) } else { Replay::of_extract(first) };
+    let mut this = ReadBundle {
+        links: vec![replay.head().link],
+        replay,
+        entries: Vec::new(),
+        withheld: 0,
+        fault: None,
+        damage: Vec::new(),
+        attached: 0,
+    };
+    let mut head = this.replay.head();
+    for (number, digest) in (1..).zip(&digests) {
+        head = head.after_digest(digest);
+        this.links.push(head.link);
+        if this.fault.is_some() {
+            continue;
+        }
+        if !documents.contains(&number) {
+            this.replay.withhold(digest);
+            this.withheld += 1;
+            continue;
+        }
+        match read_entry(&mut look, number, digest)? {
+            Ok(entry) => match this.replay.admit(&entry) {
+                Ok(()) => this.entries.push(entry),
+                Err(fault) => this.fault = Some(fault),
+            },
+            Err(reason) => this.fault = Some(this.replay.unreadable(reason)),
+        }
+    }
+    if this.fault.is_none() {
+        this.look_at_the_rest(look)?;
+    }
+    Ok(Ok(this))
+}
+
+/// The digests of a list: line n is that of entry n.
+fn digests_of(list: &[u8]) -> Result<Vec<Digest>, NoBundle> {
+    let text = std::str::from_utf8(list).map_err(|_| NoBundle::BadList(1))?;
+    let digest = |(number, line): (u64, &str)| {
+        let digest = line.strip_suffix(&format!("  {}\n", document_name(number)));
+        let place = usize::try_from(number).unwrap_or(usize::MAX);
+        digest.and_then(|digest| digest.parse().ok()).ok_or(NoBundle::BadList(place))
+    };
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    match lines.len() {
+        0 => Err(NoBundle::Empty),
+        many if many > MAX_ENTRIES => Err(NoBundle::BadList(MAX_ENTRIES + 1)),
+        _ => (1..).zip(lines).map(digest).collect(),
+    }
+}
+
+/// The vault that the first document names, if it can be read so far.
+fn first_document<E>(
+    look: &mut impl FnMut(&str, usize) -> Result<Found, E>,
+) -> Result<Option<VaultId>, E> {
+    let Found::File(bytes) = look(&document_name(1), MAX_ENTRY)? else { return Ok(None) };
+    let line = bytes.split(|byte| *byte == b'\n').nth(1);
+    let line = line.and_then(|line| std::str::from_utf8(line).ok());
+    let vault = line.and_then(|line| line.strip_prefix("vault = \"")?.strip_suffix('"'));
+    Ok(vault.and_then(|vault| vault.parse().ok()))
+}
+
+/// An entry of a bundle, with whatever lies where its signatures should: those are verified later.
+fn read_entry<E>(
+    look: &mut impl FnMut(&str, usize) -> Result<Found, E>,
+    number: u64,
+    digest: &Digest,
+) -> Result<Result<Entry, String>, E> {
+    let name = document_name(number);
+    let bytes = match look(&name, MAX_ENTRY)? {
+        Found::File(bytes) => bytes,
+        Found::Nothing => return Ok(Err(format!("{name} is gone"))),
+        Found::Unfit(reason) => return Ok(Err(format!("{name} {reason}"))),
+    };
+    if sha256(&bytes) != *digest {
+        return Ok(Err(format!("{name} isn't the document that {LIST} lists")));
+    }
+    let mut failed = None;
+    let mut signature =
+        |signer: &KeyName| match look(&signature_name(number, signer), MAX_SIGNATURE) {
+            Ok(Found::File(bytes)) => String::from_utf8(bytes).unwrap_or_default(),
+            Ok(Found::Nothing | Found::Unfit(_)) => String::new(),
+            Err(error) => {
+                failed.get_or_insert(error);
+                String::new()
+            }
+        };
+    let entry = Entry::from_parts(bytes, &mut signature);
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(entry.map_err(|error| format!("{name}: {error}"))),
+    }
+}
+
+impl ReadBundle {
+    /// How many entries are sound: shown, or withheld before the first fault.
+    pub fn sound(&self) -> u64 {
+        self.replay.head().number
+    }
+
+    /// What isn't an entry: the keys for ssh-keygen, and attachments.
+    fn look_at_the_rest<E>(
+        &mut self,
+        mut look: impl FnMut(&str, usize) -> Result<Found, E>,
+    ) -> Result<(), E> {
+        let documents = || self.entries.iter().map(Entry::document);
+        let signers = allowed_signers(documents());
+        let is_theirs = match look(SIGNERS, MAX_LIST)? {
+            Found::File(bytes) => bytes == signers.as_bytes(),
+            Found::Nothing => true,
+            Found::Unfit(_) => false,
+        };
+        if !is_theirs {
+            self.damage.push(format!("{SIGNERS} doesn't hold the keys that the entries enrol"));
+        }
+        for Attached { content, .. } in attachments(documents()) {
+            let name = attachment_name(&content);
+            match look(&name, MAX_ATTACHMENT)? {
+                Found::File(bytes) if sha256(&bytes) == content => self.attached += 1,
+                Found::File(_) => self.damage.push(format!("{name} was changed or replaced")),
+                Found::Unfit(reason) => self.damage.push(format!("{name} {reason}")),
+                Found::Nothing => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn readme(head: &Head, namespace: &str, withheld: usize) -> String {
+    let extract = match withheld {
+        0 => String::new(),
+        _ => format!(
+            "\nThis is an extract: {withheld} of its entries are withheld, and of these there are\n\
+             only the digests, in entries.sha256. All that is told of custodians, keys,\n\
+             policy and runbooks is meant to be shown; whether it is can't be seen here.\n"
+        ),
+    };
+    format!(
+        "A keymuster log, to be verified with sha256sum and ssh-keygen alone.\n\
+         \n\
+         sh verify.sh               verifies it\n\
+         sh verify.sh --heads FILE  the same, and that the end wasn't cut off\n\
+         entries.sha256             the digests of all entries, in order\n\
+         entries/NNNNNN.toml        entry NNNNNN as it was signed\n\
+         entries/NNNNNN.*.*.sig     its signatures, by custodian and key\n\
+         heads/NNNNNN.head          what they sign: vault, number, link\n\
+         allowed_signers            the enrolled keys, for ssh-keygen\n\
+         attachments/SHA256         what entries name, if it was asked for\n\
+         rules/                     what a log must be, to the last byte\n\
+         {extract}\
+         \n\
+         By hand: the documents are those that are listed,\n\
+         \x20 sha256sum -c --quiet --ignore-missing entries.sha256\n\
+         each link is made of the one before and of a digest, from that of the vault on,\n\
+         \x20 link=$(echo keymuster/{vault} |\n\
+         \x20   sha256sum | cut -d' ' -f1)\n\
+         \x20 while read -r digest entry; do\n\
+         \x20   link=$(echo \"$link $digest\" | sha256sum | cut -d' ' -f1)\n\
+         \x20   echo \"$entry $link\"\n\
+         \x20 done < entries.sha256\n\
+         and each signer that an entry names has signed its head:\n\
+         \x20 for sig in entries/*.sig; do\n\
+         \x20   name=${{sig#entries/}} name=${{name%.sig}} key=${{name#*.}}\n\
+         \x20   ssh-keygen -Y verify -f allowed_signers -I \"${{key%.*}}/${{key##*.}}\" \\\n\
+         \x20     -n {namespace} -s $sig < heads/${{name%%.*}}.head\n\
+         \x20 done\n\
+         \n\
+         Stock ssh-keygen accepts a signature made without touch or PIN; verify.sh and\n\
+         keymuster don't. A script that comes with a bundle is as good as whoever sent\n\
+         it: take verify.sh from a release of keymuster. Whether those signed who had to,\n\
+         and whether what was due was done, keymuster log verify tells, or a verifier of\n\
+         your own, made by the rules. A tail that was cut off shows only against a head\n\
+         that somebody kept elsewhere. This bundle ends with the head\n\n{head}",
+        vault = head.vault,
+    )
+}

@@ -1,0 +1,429 @@
+#!/bin/sh
+# Verifies a bundle of a keymuster log, without keymuster.
+#
+# usage: sh verify.sh [--heads FILE]... [--from N] [--to N] [BUNDLE]
+#
+# BUNDLE is the folder of the bundle; without it, the folder that this script is in. Better than
+# that copy is one that didn't come with the bundle: keymuster's releases have the same file.
+# --heads names a file with one or more heads that somebody kept elsewhere, three lines each; it
+# may be repeated. --from and --to verify the signatures of some entries only, since each costs
+# ssh-keygen about 10 ms; everything else is verified for all.
+#
+# It needs ssh-keygen of OpenSSH 8.2 or later, and awk, base64, cat, cmp, grep, mktemp, od, rm, sed,
+# sha256sum, sort, tail, tr and wc, those of busybox being enough.
+# Exit: 0 nothing is wrong, as far as it was verified; 1 something is; 2 it couldn't be verified.
+#
+# What it takes from the bundle is a file's bytes and nothing else: no name of a file there is
+# ever made into a command, a path or output, but names that this script made up itself.
+# The rules are those of rules/log-format.md.
+
+set -u
+LC_ALL=C
+export LC_ALL
+umask 077
+unset CDPATH
+newline='
+'
+
+stop() {
+  printf 'verify.sh: %s\n' "$1" >&2
+  exit 2
+}
+
+usage() {
+  stop "usage: sh verify.sh [--heads FILE]... [--from N] [--to N] [BUNDLE]"
+}
+
+is_number() {
+  case $1 in '' | 0* | *[!0-9]*) return 1 ;; esac
+  [ "${#1}" -le 9 ]
+}
+
+for tool in awk base64 cat cmp grep mktemp od rm sed sha256sum sort ssh-keygen tail tr wc; do
+  command -v "$tool" >/dev/null 2>&1 || stop "there is no $tool here, which this needs"
+done
+
+work=$(mktemp -d) || stop "couldn't make a temporary folder"
+trap 'rm -rf "$work"' EXIT
+trap 'exit 2' HUP INT TERM
+: >"$work/outside"
+: >"$work/signers"
+: >"$work/links"
+: >"$work/digests"
+
+# ---- What was asked for ------------------------------------------------------------------------
+
+# The heads of a file: lines of `number link name`, after the vault's line was put aside.
+heads_of() {
+  { [ -f "$1" ] && [ "$(wc -c <"$1")" -le 1048576 ]; } || stop "$1 isn't a file with heads"
+  lines=0
+  while IFS= read -r vault_line && IFS= read -r number_line && IFS= read -r link_line; do
+    lines=$((lines + 3))
+    case $vault_line in keymuster/*) ;; *) stop "$1 isn't a file with heads" ;; esac
+    is_hash "${vault_line#keymuster/}" 32 || stop "$1 isn't a file with heads"
+    is_number "$number_line" || stop "$1 isn't a file with heads"
+    is_hash "$link_line" 64 || stop "$1 isn't a file with heads"
+    printf '%s %s %s %s\n' "${vault_line#keymuster/}" "$number_line" "$link_line" "$1" >>"$work/outside"
+  done <"$1"
+  { [ "$lines" -gt 0 ] && [ "$lines" -eq "$(wc -l <"$1")" ]; } || stop "$1 isn't a file with heads"
+}
+
+# Whether a text is that many lower-case hex digits.
+is_hash() {
+  case $1 in *[!0-9a-f]*) return 1 ;; esac
+  [ "${#1}" -eq "$2" ]
+}
+
+first=1
+last=999999
+bundle=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --heads)
+      [ $# -ge 2 ] || usage
+      case $2 in *"$newline"*) stop "the name of a file with heads has a line break" ;; esac
+      heads_of "$2"
+      shift
+      ;;
+    --from)
+      { [ $# -ge 2 ] && is_number "$2"; } || usage
+      first=$2
+      shift
+      ;;
+    --to)
+      { [ $# -ge 2 ] && is_number "$2"; } || usage
+      last=$2
+      shift
+      ;;
+    -*) usage ;;
+    *)
+      [ -z "$bundle" ] || usage
+      bundle=$1
+      ;;
+  esac
+  shift
+done
+if [ -z "$bundle" ]; then
+  bundle=${0%/*}
+  [ "$bundle" != "$0" ] || bundle=.
+fi
+case $bundle in /*) ;; *) bundle=./$bundle ;; esac
+cd "$bundle" 2>/dev/null || stop "the bundle can't be entered"
+
+# ---- Verdicts ----------------------------------------------------------------------------------
+
+number=0
+shown=0
+withheld=0
+signatures=0
+skipped=0
+attached=0
+
+# What is wrong, of which verdict, and the end: what comes after a fault counts for nothing.
+fault() {
+  printf 'FAULT in entry %s: %s\n' "$number" "$2"
+  before=$((number - 1))
+  for verdict in integrity authorship authority; do
+    if [ "$verdict" = "$1" ]; then
+      say "$verdict" NO "see the fault above"
+    else
+      say "$verdict" UNJUDGED "beyond entry $before"
+    fi
+  done
+  say completeness UNJUDGED "the entries come first"
+  say coverage UNJUDGED "the entries come first"
+  exit 1
+}
+
+# Something that isn't about an entry.
+damage() {
+  printf 'DAMAGE: %s\n' "$1"
+  say integrity NO "see the damage above"
+  exit 1
+}
+
+say() {
+  printf '%-13s %-12s %s\n' "$1" "$2" "$3"
+}
+
+# A file of the bundle, and no link, pipe or device.
+is_plain() {
+  [ -f "$1" ] && [ ! -L "$1" ]
+}
+
+is_there() {
+  [ -e "$1" ] || [ -L "$1" ]
+}
+
+sha256_of() {
+  sum=$(sha256sum) || stop "sha256sum failed"
+  printf '%s' "${sum%% *}"
+}
+
+# ---- Documents ---------------------------------------------------------------------------------
+
+string='"([^"\\]|\\["\\])*"'
+value="($string|-?[0-9]+|true|false|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)"
+line_form="^\$|^\\[\\[[a-z0-9_]+\\]\\]\$|^[a-z0-9_]+ = ($value|\\[($value(, $value)*)?\\])\$"
+
+# Each line is what it looks like: no control characters, no string over several lines. So sed and a
+# TOML parser read the same.
+check_lines() {
+  tr -d '\000-\011\013-\037\177' <"$1" | cmp -s - "$1" ||
+    fault integrity "it holds control characters"
+  grep -Evq "$line_form" "$1"
+  case $? in
+    1) ;;
+    0) fault integrity "it isn't written in the canonical form" ;;
+    *) stop "grep failed on entry $number" ;;
+  esac
+  [ "$(tail -c 1 "$1" | wc -l)" -eq 1 ] || fault integrity "it doesn't end with a line break"
+}
+
+# The first nine lines of a document, which are always these.
+read_document() {
+  l1= l2= l3= l4= l8= l9=
+  {
+    IFS= read -r l1 && IFS= read -r l2 && IFS= read -r l3 && IFS= read -r l4 &&
+      IFS= read -r _time && IFS= read -r _salt && IFS= read -r _tool && IFS= read -r l8 &&
+      IFS= read -r l9
+  } <"$1" || fault integrity "it is too short"
+  [ "$l1" = "format = 1" ] || fault integrity "it isn't of format 1"
+  if [ "$number" -eq 1 ]; then
+    vault=${l2#vault = \"}
+    vault=${vault%\"}
+    is_hash "$vault" 32 || fault integrity "it names no vault"
+    link=$(printf 'keymuster/%s\n' "$vault" | sha256_of)
+  fi
+  [ "$l2" = "vault = \"$vault\"" ] || fault integrity "it belongs to another vault"
+  [ "$l3" = "number = $number" ] || fault integrity "it says that it has another number"
+  [ "$l4" = "previous = \"$link\"" ] ||
+    fault integrity "it doesn't follow the entry before it, which was changed or replaced"
+  [ "$l9" = "slips = []" ] || fault integrity "it carries slips"
+}
+
+is_handle() {
+  case $1 in '' | -* | *[!0-9a-z-]*) return 1 ;; esac
+  [ "${#1}" -le 32 ]
+}
+
+is_key_name() {
+  is_handle "${1%%/*}" && is_handle "${1#*/}" && [ "${1%%/*}/${1#*/}" = "$1" ]
+}
+
+# ---- Keys --------------------------------------------------------------------------------------
+
+# The keys that an entry enrols, as lines of `name type key`.
+enrolled_by() {
+  awk '
+    /^\[\[/ { enrols = 0; name = "" }
+    $0 == "kind = \"key-enrolled\"" { enrols = 1 }
+    enrols && /^key = "/ { name = substr($0, 8, length($0) - 8) }
+    enrols && /^public_key = "/ { print name " " substr($0, 15, length($0) - 15) }
+  ' "$1"
+}
+
+# Enrols them: from here on their signatures are known.
+enrol() {
+  enrolled_by "$1" >"$work/enrolled"
+  while IFS=' ' read -r name kind key rest; do
+    is_key_name "$name" || fault authority "it enrols a key without a name"
+    case $kind in
+      sk-ssh-ed25519@openssh.com | sk-ecdsa-sha2-nistp256@openssh.com) ;;
+      *) fault authority "it enrols a key of another type" ;;
+    esac
+    case $key in '' | *[!A-Za-z0-9+/=]*) fault authority "it enrols a key that is damaged" ;; esac
+    [ -z "$rest" ] || fault authority "it enrols a key that is damaged"
+    if grep -q "^$name namespaces=" "$work/signers"; then
+      fault authority "it enrols a key under a name that was used"
+    fi
+    printf '%s namespaces="%s" %s %s\n' "$name" "$namespace" "$kind" "$key" >>"$work/signers"
+  done <"$work/enrolled"
+}
+
+# ---- Signatures --------------------------------------------------------------------------------
+
+# Bytes as hex, taken from the front: `take 4` leaves them in $taken and the rest in $hex.
+take() {
+  [ "${#hex}" -ge $(($1 * 2)) ] || return 1
+  taken=$(printf "%.$(($1 * 2))s" "$hex")
+  hex=${hex#"$taken"}
+}
+
+take_string() {
+  take 4 || return 1
+  take "$((0x$taken))"
+}
+
+text_as_hex() {
+  printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'
+}
+
+# What ssh-keygen doesn't look at: that the signature is a security key's, of the right application,
+# and that somebody touched the key and, where they had to, gave its PIN or fingerprint.
+check_flags() {
+  hex=$(sed '1d;$d' "$1" | base64 -d 2>/dev/null | od -An -v -tx1 | tr -d ' \n')
+  take 10 && [ "$taken" = 53534853494700000001 ] && take_string && public=$taken &&
+    take_string && take_string && take_string && take_string && [ -z "$hex" ] &&
+    hex=$taken && take_string && inner=$taken && take_string && take 1 && flags=$((0x$taken)) &&
+    take 4 && [ -z "$hex" ] || return 1
+  hex=$public
+  take_string && [ "$taken" = "$inner" ] || return 1
+  case $inner in
+    "$ed25519") take_string || return 1 ;;
+    "$ecdsa") take_string && take_string || return 1 ;;
+    *) return 1 ;;
+  esac
+  take_string && [ -z "$hex" ] || return 1
+  [ "$taken" = "$application" ] || fault authorship "$signer signed for another application"
+  [ $((flags & 0xc0)) -eq 0 ] || return 1
+  [ $((flags & 1)) -ne 0 ] || fault authorship "nobody touched $signer for its signature"
+  [ "$verification" = waived ] || [ $((flags & 4)) -ne 0 ] ||
+    fault authorship "$signer signed without a PIN or fingerprint"
+}
+
+ed25519=$(text_as_hex sk-ssh-ed25519@openssh.com)
+ecdsa=$(text_as_hex sk-ecdsa-sha2-nistp256@openssh.com)
+
+# The signers that an entry names, one a line; nothing where that line is damaged.
+signers_of() {
+  case $1 in 'signers = ["'*'"]') ;; *) return ;; esac
+  names=${1#'signers = ["'}
+  names=${names%'"]'}
+  while :; do
+    case $names in
+      *'", "'*)
+        printf '%s\n' "${names%%'", "'*}"
+        names=${names#*'", "'}
+        ;;
+      *)
+        printf '%s\n' "$names"
+        return
+        ;;
+    esac
+  done
+}
+
+verify_signatures() {
+  signers_of "$l8" >"$work/named"
+  [ -s "$work/named" ] || fault authority "nobody signed it"
+  printf 'keymuster/%s\n%s\n%s\n' "$vault" "$number" "$next" >"$work/head"
+  while IFS= read -r signer; do
+    is_key_name "$signer" || fault integrity "it isn't written in the canonical form"
+    signature=entries/$place.${signer%%/*}.${signer#*/}.sig
+    is_plain "$signature" || fault authorship "the signature of $signer is missing"
+    [ "$(wc -c <"$signature")" -le 4096 ] || fault authorship "the signature of $signer is too long"
+    # Whatever happens to the file meanwhile, one text is verified.
+    cat "$signature" >"$work/signature"
+    ssh-keygen -Y verify -f "$work/signers" -I "$signer" -n "$namespace" -s "$work/signature" \
+      <"$work/head" >/dev/null 2>&1 || fault authorship "the signature of $signer isn't genuine"
+    check_flags "$work/signature" || fault authorship "the signature of $signer is damaged"
+    signatures=$((signatures + 1))
+  done <"$work/named"
+}
+
+# ---- The entries -------------------------------------------------------------------------------
+
+is_plain entries.sha256 || damage "there is no list entries.sha256"
+cat entries.sha256 >"$work/list" || damage "entries.sha256 can't be read"
+count=$(wc -l <"$work/list")
+# Each line has 64 digits, two blanks, a name of 19 letters and a line break.
+{ [ "$count" -ge 1 ] && [ "$count" -le 999999 ] && [ "$(wc -c <"$work/list")" -eq $((count * 86)) ]; } ||
+  damage "entries.sha256 isn't a list of entries"
+
+while IFS= read -r listed; do
+  number=$((number + 1))
+  place=$(printf '%06d' "$number")
+  document=entries/$place.toml
+  digest=${listed%%  *}
+  { is_hash "$digest" 64 && [ "$listed" = "$digest  $document" ]; } ||
+    damage "entries.sha256 isn't a list of entries, line $number"
+  if is_there "$document"; then
+    is_plain "$document" || fault integrity "it isn't a plain file"
+    # Whatever happens to the file meanwhile, one text is verified.
+    cat "$document" >"$work/document" 2>/dev/null || fault integrity "it can't be read"
+    [ "$(sha256_of <"$work/document")" = "$digest" ] ||
+      fault integrity "it isn't the document that entries.sha256 lists"
+    check_lines "$work/document"
+    read_document "$work/document"
+    shown=$((shown + 1))
+  else
+    [ "$number" -gt 1 ] || damage "entry 1 is missing, without which nothing is known of the vault"
+    withheld=$((withheld + 1))
+  fi
+  next=$(printf '%s %s\n' "$link" "$digest" | sha256_of)
+  printf '%s\n' "$next" >>"$work/links"
+  if is_there "$document"; then
+    if [ "$number" -eq 1 ]; then
+      namespace=keymuster-head application=$(text_as_hex ssh:keymuster)
+      if grep -qx 'demo = true' "$work/document"; then
+        namespace=keymuster-demo application=$(text_as_hex ssh:keymuster-demo)
+      fi
+      verification=$(sed -n 's/^user_verification = "\([a-z]*\)"$/\1/p' "$work/document" | sed -n 1p)
+    fi
+    enrol "$work/document"
+    if [ "$number" -ge "$first" ] && [ "$number" -le "$last" ]; then
+      verify_signatures
+    else
+      skipped=$((skipped + 1))
+    fi
+    changed=$(sed -n 's/^user_verification = "\([a-z]*\)"$/\1/p' "$work/document" | sed -n '$p')
+    verification=${changed:-$verification}
+    sed -n 's/^sha256 = "\([0-9a-f]*\)"$/\1/p' "$work/document" >>"$work/digests"
+  fi
+  link=$next
+done <"$work/list"
+
+# ---- What else is there ------------------------------------------------------------------------
+
+if is_there allowed_signers; then
+  { is_plain allowed_signers && cmp -s allowed_signers "$work/signers"; } ||
+    damage "allowed_signers doesn't hold the keys that the entries enrol"
+fi
+sort -u "$work/digests" >"$work/named"
+while IFS= read -r digest; do
+  is_hash "$digest" 64 || continue
+  is_there "attachments/$digest" || continue
+  { is_plain "attachments/$digest" && [ "$(sha256_of <"attachments/$digest")" = "$digest" ]; } ||
+    damage "attachments/$digest was changed or replaced"
+  attached=$((attached + 1))
+done <"$work/named"
+
+# ---- Heads from outside ------------------------------------------------------------------------
+
+anchor=0
+against=
+while IFS=' ' read -r of at kept by; do
+  [ "$of" = "$vault" ] || stop "$by has the head of another vault"
+  if [ "$at" -gt "$number" ]; then
+    against="$by has the head of entry $at, and the bundle ends at entry $number: its tail was cut off"
+  elif [ "$(sed -n "${at}p" "$work/links")" != "$kept" ]; then
+    against="$by has another head of entry $at"
+  elif [ "$at" -ge "$anchor" ]; then
+    anchor=$at
+    anchored_by=$by
+  fi
+  [ -z "$against" ] || break
+done <"$work/outside"
+
+# ---- The answer --------------------------------------------------------------------------------
+
+word=YES
+[ "$withheld" -eq 0 ] || word=PARTIAL
+say integrity "$word" "$shown entries as they were written, each following the one before"
+[ "$withheld" -eq 0 ] || say '' '' "$withheld withheld: their digests alone"
+[ "$attached" -eq 0 ] || say '' '' "$attached attachments are those that the entries name"
+[ "$skipped" -eq 0 ] || word=PARTIAL
+say authorship "$word" "$signatures signatures, each after a touch of an enrolled key"
+[ "$skipped" -eq 0 ] || say '' '' "those of $skipped entries weren't verified, as asked"
+say authority UNJUDGED "who had to sign what isn't checked here, nor which key was valid where"
+if [ -n "$against" ]; then
+  say completeness CONTRADICTED "$against"
+elif [ "$anchor" -gt 0 ]; then
+  say completeness ANCHORED "at entry $anchor of $number, by $anchored_by"
+else
+  say completeness UNANCHORED "a tail that was cut off shows only against a head from elsewhere: --heads"
+fi
+say coverage UNJUDGED "what was due, and whether it was done, isn't checked here"
+printf 'This ends with entry %s, head\n%s\n' "$number" "$link"
+[ -z "$against" ]
