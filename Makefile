@@ -14,22 +14,24 @@ TESTS := env --default-signal=HUP,INT,QUIT $(CARGO) test --workspace
 DEMO := target/demo
 # What judges the CloudFormation templates: a Python program, in an environment of its own.
 CFN_LINT := target/cfn-lint
+# What verifies logs without our code: a third Python program, written from docs/ alone.
+VERIFIER := target/verifier
 # What reads the calendars of the schedule: another Python program, in an environment of its own.
 CALENDAR := target/calendar
 
 BUILD_PACKAGES := gcc libc6-dev libudev-dev pkg-config
 TEST_PACKAGES := age busybox-static cpio faketime fido2-tools oathtool openssh-client python3-venv qemu-system-x86 qrencode strace xz-utils
 
-.PHONY: demo test test-long bench format lint templates calendar unit docs setup-build setup-test clean
+.PHONY: demo test test-long bench format lint templates calendar verifier unit docs setup-build setup-test clean
 
 demo: setup-build
 	$(CARGO) build --quiet
 	rm -rf $(DEMO)
 	target/debug/keymuster demo $(DEMO)
 
-test: setup-build setup-test format lint templates calendar docs unit
+test: setup-build setup-test format lint templates calendar verifier docs unit
 
-test-long: setup-build setup-test format lint templates calendar docs
+test-long: setup-build setup-test format lint templates calendar verifier docs
 	PROPTEST_CASES=5000 KEYMUSTER_TEST_LONG=1 $(TESTS)
 
 bench: setup-build
@@ -62,7 +64,20 @@ $(CALENDAR)/ready: tests/calendar/requirements.txt
 	$(CALENDAR)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
-unit:
+verifier: setup-build setup-test $(VERIFIER)/ready
+	$(CARGO) build --quiet
+	rm -rf $(VERIFIER)/demo
+	target/debug/keymuster demo $(VERIFIER)/demo > $(VERIFIER)/demo.txt
+	tests/verifier/bundles target/debug/keymuster $(VERIFIER)/demo
+	BUNDLES=$(VERIFIER)/demo $(VERIFIER)/bin/python tests/verifier/selftest.py --quiet
+
+$(VERIFIER)/ready: tests/verifier/requirements.txt
+	rm -rf $(VERIFIER)
+	python3 -m venv $(VERIFIER)
+	$(VERIFIER)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+unit: $(VERIFIER)/ready
 	$(TESTS)
 
 docs:

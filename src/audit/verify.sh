@@ -9,7 +9,7 @@
 # may be repeated. --from and --to verify the signatures of some entries only, since each costs
 # ssh-keygen about 10 ms; everything else is verified for all.
 #
-# It needs ssh-keygen of OpenSSH 8.2 or later, and awk, base64, cat, cmp, grep, mktemp, od, rm, sed,
+# It needs ssh-keygen of OpenSSH 8.2 or later, and awk, base64, cat, cmp, fold, grep, mktemp, od, rm, sed,
 # sha256sum, sort, tail, tr and wc, those of busybox being enough.
 # Exit: 0 nothing is wrong, as far as it was verified; 1 something is; 2 it couldn't be verified.
 #
@@ -39,7 +39,7 @@ is_number() {
   [ "${#1}" -le 9 ]
 }
 
-for tool in awk base64 cat cmp grep mktemp od rm sed sha256sum sort ssh-keygen tail tr wc; do
+for tool in awk base64 cat cmp fold grep mktemp od rm sed sha256sum sort ssh-keygen tail tr wc; do
   command -v "$tool" >/dev/null 2>&1 || stop "there is no $tool here, which this needs"
 done
 
@@ -259,6 +259,16 @@ text_as_hex() {
   printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'
 }
 
+# The text around a signature, in lines of 70 columns, and nothing else.
+check_armor() {
+  {
+    echo "-----BEGIN SSH SIGNATURE-----"
+    sed '1d;$d' "$1" | base64 -d 2>/dev/null | base64 | tr -d '\n' | fold -w 70
+    echo
+    echo "-----END SSH SIGNATURE-----"
+  } | cmp -s - "$1"
+}
+
 # What ssh-keygen doesn't look at: that the signature is a security key's, of the right application,
 # and that somebody touched the key and, where they had to, gave its PIN or fingerprint.
 check_flags() {
@@ -317,6 +327,7 @@ verify_signatures() {
     cat "$signature" >"$work/signature"
     ssh-keygen -Y verify -f "$work/signers" -I "$signer" -n "$namespace" -s "$work/signature" \
       <"$work/head" >/dev/null 2>&1 || fault authorship "the signature of $signer isn't genuine"
+    check_armor "$work/signature" || fault authorship "the signature of $signer is damaged"
     check_flags "$work/signature" || fault authorship "the signature of $signer is damaged"
     signatures=$((signatures + 1))
   done <"$work/named"

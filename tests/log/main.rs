@@ -19,3 +19,4 @@ mod rules;
 mod schedule;
 mod secrets;
 mod sequences;
+mod verifier;

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use keymuster::key::UserVerification;
 use keymuster::log::{Entry, Fault, FindingKind, Rule};
 use keymuster::record::{
     ActionClosed, ActionOpened, BagOpened, BagSealed, CustodianChanged, CustodianLeft,
     DutiesAcknowledged, Event, KeyHandedOver, KeyMoved, KeyName, KeyReported, KeyRestored,
-    KeyRetired, KeyState, Line, PolicyChanged, ReaderRemoved, RecipientChanged, State, Time,
+    KeyRetired, KeyState, Line, PolicyChanged, ReaderRemoved, Realm, RecipientChanged, State, Time,
     UserVerification as Policy, WaiverGiven,
 };
 use keymuster::schedule::{Admitted, History, Obligation, Phase};
@@ -100,10 +101,22 @@ impl People {
         outcome
     }
 
+    /// The next entry with genuine signatures, not admitted.
+    pub fn entry(&mut self, signers: &[&str], events: Vec<Event>) -> Entry {
+        let signers: Vec<&TestKey> = signers.iter().map(|signer| &self.keys[*signer]).collect();
+        self.log.entry(&signers, events)
+    }
+
+    /// The armour of a signature over a message, by one of the keys that were made.
+    pub fn sign(&mut self, signer: &str, message: &str) -> Option<String> {
+        let namespace = Realm::Real.head_namespace();
+        let key = self.keys.get(signer)?;
+        Some(self.log.sign(key, namespace, message, UserVerification::BuiltIn))
+    }
+
     /// Appends an entry, if replay admits it.
     pub fn appends(&mut self, signers: &[&str], events: Vec<Event>) -> Result<(), Fault> {
-        let signers: Vec<&TestKey> = signers.iter().map(|signer| &self.keys[*signer]).collect();
-        let entry = self.log.entry(&signers, events);
+        let entry = self.entry(signers, events);
         self.log.replay.admit(&entry)?;
         self.log.entries.push(entry);
         Ok(())

@@ -35,7 +35,7 @@ const PEOPLE: [&str; 8] = ["alice", "bob", "carol", "dan", "alice", "bob", "erin
 
 /// What an event is about, drawn beforehand: what there is to be about shows at its time.
 #[derive(Clone, Debug)]
-struct Draw {
+pub struct Draw {
     kind: u8,
     key: &'static str,
     one: &'static str,
@@ -131,7 +131,7 @@ fn event(people: &mut People, draw: &Draw, entry: usize) -> (Event, Option<&'sta
 
 /// Who signs an entry.
 #[derive(Clone, Copy, Debug)]
-enum Who {
+pub enum Who {
     /// Every key that may sign.
     All,
     /// The keys of the two that the first event names.
@@ -255,6 +255,40 @@ fn able(state: &State) -> usize {
     active.map(|(name, _)| &name.owner).collect::<BTreeSet<_>>().len()
 }
 
+/// What somebody tries to record.
+pub type Attempt = (Vec<Draw>, Who, Vec<Index>);
+
+/// Many of them.
+pub fn attempts() -> impl Strategy<Value = Vec<Attempt>> {
+    let events = prop_oneof![
+        4 => prop::collection::vec(draws(), 1),
+        1 => prop::collection::vec(draws(), 2..5),
+    ];
+    let who = select(vec![Who::All, Who::All, Who::Two, Who::Two, Who::Some, Who::Any]);
+    prop::collection::vec((events, who, prop::collection::vec(any::<Index>(), 0..6)), 1..250)
+}
+
+/// Who signs it, and what it tells.
+pub fn attempted(
+    people: &mut People,
+    number: usize,
+    (drawn, who, picks): &Attempt,
+) -> (Vec<String>, Vec<Event>) {
+    let mut signers = signers(people, *who, &drawn[0], picks);
+    let mut events = Vec::new();
+    for draw in drawn {
+        let (event, key) = event(people, draw, number);
+        events.push(event);
+        signers.extend(key.map(str::to_owned).filter(|key| !signers.contains(key)));
+    }
+    (signers, events)
+}
+
+/// A vault that was just founded.
+pub fn just_founded() -> People {
+    People::with(&FOUNDERS)
+}
+
 proptest! {
     // Long logs: fewer of them show more.
     #![proptest_config(ProptestConfig {
@@ -265,14 +299,7 @@ proptest! {
 
     #[test]
     fn whatever_is_admitted_keeps_the_floor_and_uses_nothing_twice(
-        entries in prop::collection::vec(
-            (
-                prop_oneof![4 => prop::collection::vec(draws(), 1), 1 => prop::collection::vec(draws(), 2..5)],
-                select(vec![Who::All, Who::All, Who::Two, Who::Two, Who::Some, Who::Any]),
-                prop::collection::vec(any::<Index>(), 0..6),
-            ),
-            1..250,
-        ),
+        entries in attempts(),
     ) {
         let mut people = People::before_founding();
         let founding = people.founding(&FOUNDERS);
@@ -283,14 +310,8 @@ proptest! {
         }
         people.does(&FOUNDERS, founding);
 
-        for (number, (drawn, who, picks)) in entries.iter().enumerate() {
-            let mut signers = signers(&people, *who, &drawn[0], picks);
-            let mut events = Vec::new();
-            for draw in drawn {
-                let (event, key) = event(&mut people, draw, number);
-                events.push(event);
-                signers.extend(key.map(str::to_owned).filter(|key| !signers.contains(key)));
-            }
+        for (number, attempt) in entries.iter().enumerate() {
+            let (signers, events) = attempted(&mut people, number, attempt);
             let signers: Vec<&str> = signers.iter().map(String::as_str).collect();
             let before = (people.log.replay.head(), people.state().clone());
             let findings = people.log.replay.findings().to_vec();
