@@ -11,6 +11,7 @@
 
 mod answers;
 mod bad_input;
+mod bundle;
 mod card;
 #[path = "../support/demo_vault.rs"]
 mod demo_vault;

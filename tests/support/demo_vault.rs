@@ -179,6 +179,11 @@ impl Demo {
         keymuster_in(self.folder.path(), &all)
     }
 
+    /// A command that needs no vault.
+    pub fn run_alone(&self, arguments: &[&str]) -> Ran {
+        keymuster_in(self.folder.path(), arguments)
+    }
+
     /// The same, with a file of the demo that the passphrase of a new paper copy is added to.
     pub fn run_with_paper(&self, arguments: &[&str], paper: &str) -> Ran {
         let paper = fs::File::options().append(true).create(true).open(self.path(paper)).unwrap();
