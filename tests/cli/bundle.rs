@@ -121,8 +121,10 @@ fn the_script_verifies_a_bundle_where_keymuster_is_not_installed() {
     }
 }
 
-/// What somebody does to a bundle, and which verdict that denies.
-const TAMPERINGS: [(&str, fn(&Path), &str); 13] = [
+/// What somebody does to a bundle, how, and which verdict that denies.
+type Tampering = (&'static str, fn(&Path), &'static str);
+
+const TAMPERINGS: [Tampering; 13] = [
     ("an entry is edited", |b| edit(b, "entries/000002.toml", "software", "hardware"), "integrity"),
     (
         "an entry is edited and listed anew",

@@ -1,6 +1,12 @@
 //! The log as a whole: entries signed by software keys, replayed, and tampered with.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests write bundles, run another verifier, and fail by panicking"
+)]
 
 mod accounts;
 mod attacks;
