@@ -40,7 +40,7 @@ pub struct Line {
     /// How many of its faults are tried where not all are.
     pub budget: usize,
     /// Whether what it does is tried by other lines, too. Then no point of it is struck twice,
-    /// and at most ten times as many as `budget`.
+    /// and at most ten times as many as `budget`, even where all are tried.
     pub of_others: bool,
     /// What it says where it had succeeded and can't be repeated; nothing where it can.
     pub refusal: Option<&'static str>,
