@@ -11,14 +11,22 @@
 
 mod bundle;
 mod completeness;
+mod controls;
 mod coverage;
+mod drills;
 mod extract;
+mod keys;
+mod population;
 mod verdict;
 
 pub use bundle::{
     Attached, FOLDERS, Found, NoBundle, ReadBundle, attachment_name, attachments, files, read,
 };
 pub use completeness::{Anchor, Completeness, Contradiction};
+pub use controls::{Control, ControlMap, Framework, Part};
 pub use coverage::{Coverage, Fates};
+pub use drills::{Happened, drills};
 pub use extract::Wanted;
+pub use keys::{KeyLine, key_lines};
+pub use population::{Owed, population};
 pub use verdict::{Evidence, Verdict, Verdicts};

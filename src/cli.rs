@@ -44,6 +44,7 @@ mod qr;
 mod reader;
 mod reading;
 mod recovery;
+mod report;
 mod runbook;
 mod schedule;
 mod secret;
@@ -136,6 +137,8 @@ enum Command {
     /// The signed log
     #[command(subcommand)]
     Log(log::Command),
+    /// Write a report for auditors: a page, two tables, and JSON
+    Report(report::Report),
     /// See the main job done with software keys, in a new folder
     Demo(demo::Demo),
 }
@@ -257,6 +260,7 @@ fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Recovery(command) => recovery::run(context, command),
         Command::Status(status) => status::run(context, &status),
         Command::Log(command) => log::run(context, command),
+        Command::Report(report) => report::run(context, &report),
         Command::Demo(demo) => demo::run(context, demo, perform),
     }
 }

@@ -8,7 +8,9 @@ mod verify;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-pub use verify::stray_line;
+pub use export::place_beside;
+pub use verdicts::{Counts, InWords, VerdictsView, in_words};
+pub use verify::{of_vault, stray_line};
 
 use super::context::Context;
 use super::exit;

@@ -73,7 +73,7 @@ struct StatusView {
 /// How an account would stand a loss, from the worst to the best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Verdict {
+pub enum Verdict {
     /// There is no way in.
     LockedOut,
     /// One loss leaves none.
@@ -86,15 +86,29 @@ enum Verdict {
     Survives,
 }
 
+/// How one gets into an account.
 #[derive(Debug, Serialize)]
-struct AccountView {
-    account: String,
-    ways: usize,
-    ways_proven: usize,
-    last_proven: Option<NaiveDate>,
-    verdict: Verdict,
+pub struct AccountView {
+    pub account: String,
+    pub ways: usize,
+    pub ways_proven: usize,
+    pub last_proven: Option<NaiveDate>,
+    pub verdict: Verdict,
     /// Each of which, lost alone, leaves no way in.
-    lost_with: Vec<String>,
+    pub lost_with: Vec<String>,
+}
+
+impl Verdict {
+    /// In a few words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::LockedOut => "no way in as it is",
+            Self::OneLoss => "would lock out",
+            Self::OnPaper => "survived, on paper only",
+            Self::SurvivesOnPaper => "survived; by what was proven, not",
+            Self::Survives => "survived",
+        }
+    }
 }
 
 /// How something stands losses.
@@ -209,7 +223,7 @@ fn names(recovery: &Recovery, cuts: &Cuts) -> Vec<String> {
 }
 
 /// The accounts, those that are worst off first.
-fn accounts(recovery: &Recovery) -> Vec<AccountView> {
+pub fn accounts(recovery: &Recovery) -> Vec<AccountView> {
     let nothing = BTreeSet::new();
     let on_record = recovery.ways(Basis::Record, &nothing);
     let proven = recovery.ways(Basis::Proven, &nothing);

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 
 use super::obligation::{self, Obligation};
-use super::slot::{Deferral, Rule, Slot, Span, slots, works};
+use super::slot::{Deferral, Fate, Rule, Slot, Span, slots, works};
 use super::standing::Standing;
 use crate::record::{
     AccountsTried, DeviceName, Event, Fingerprint, Handle, KeyName, Outcome, Policy, Rejection,
@@ -114,6 +114,22 @@ impl History {
     pub fn standing(&self, obligation: &Obligation) -> Option<Standing> {
         let (slots, deferrals) = (self.slots(obligation), self.deferrals(obligation));
         Standing::of(&slots, &deferrals, self.last_done(obligation), self.today)
+    }
+
+    /// The entry that made of a slot what it became: that did what was to be done, or ended that it was.
+    pub fn entry_of(&self, obligation: &Obligation, slot: &Slot) -> Option<u64> {
+        let day = match slot.fate {
+            Fate::Early(day) | Fate::Done(day) | Fate::Late(day) | Fate::Ended(day) => day,
+            Fate::Missed | Fate::Waived(_) | Fate::Open => return None,
+        };
+        let spans = self.tracks.get(obligation)?.iter();
+        let mut entries =
+            spans.filter(|span| self.day(span.begun) <= slot.opened).flat_map(|span| {
+                let ends = !obligation.recurs() || matches!(slot.fate, Fate::Ended(_));
+                let done = span.done.iter().filter(move |_| !ends);
+                done.chain(span.ended.iter().filter(move |_| ends))
+            });
+        entries.find(|entry| self.day(**entry) == day).copied()
     }
 
     /// The day on which something was last done that recurs.

@@ -62,12 +62,7 @@ pub fn run(session: &Session<'_>, asked: &Export) -> Result<Answer, Failure> {
             .hint("keymuster log verify tells what is wrong"));
     }
     let wanted = wanted(session, asked)?;
-    let target = real_place(&asked.dir)?;
-    let root = real(vault.location().layout.root())?;
-    if target.starts_with(root) {
-        let message = "a bundle is in the clear, and can't lie in the vault's own folder";
-        return Err(Failure::new(exit::USAGE, message).hint("name a folder outside the vault"));
-    }
+    let target = place_beside(vault.location().layout.root(), &asked.dir)?;
     let bundle = match Bundle::begin(&target, &FOLDERS) {
         // As it was given, it is easier to know again.
         Err(StoreError::Taken(_)) => return Err(StoreError::Taken(asked.dir.clone()).into()),
@@ -140,6 +135,16 @@ fn wanted(session: &Session<'_>, asked: &Export) -> Result<Wanted, Failure> {
     let accounts: BTreeSet<Handle> = asked.accounts.iter().cloned().collect();
     let accounts = (!accounts.is_empty()).then_some(accounts);
     Ok(Wanted { from, to, accounts, only: some(&asked.only) })
+}
+
+/// Where a folder in the clear is to lie, which is no place inside the vault.
+pub fn place_beside(vault: &Path, dir: &Path) -> Result<PathBuf, Failure> {
+    let target = real_place(dir)?;
+    if target.starts_with(real(vault)?) {
+        let message = "a bundle is in the clear, and can't lie in the vault's own folder";
+        return Err(Failure::new(exit::USAGE, message).hint("name a folder outside the vault"));
+    }
+    Ok(target)
 }
 
 /// Where a path leads, with no link and no `..` in it.

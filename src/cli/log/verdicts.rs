@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::audit::{Completeness, Coverage, Verdict, Verdicts};
 use crate::cli::output::{count, few, wrapped};
+use crate::log::{Entry, Replay};
 
 /// How far a line's words are from its verdict's name.
 const INDENT: &str = "                            ";
@@ -27,6 +28,22 @@ pub struct Counts {
     pub keys: usize,
     /// Events.
     pub events: usize,
+}
+
+impl Counts {
+    /// Of these entries, with so many of them withheld, and so many files beside them in order.
+    pub fn of(replay: &Replay, entries: &[Entry], withheld: u64, files: usize) -> Self {
+        let signatures = replay.signatures();
+        Self {
+            entries: replay.head().number,
+            withheld,
+            files,
+            signatures: signatures.all,
+            user_verified: signatures.user_verified,
+            keys: replay.public_keys().len(),
+            events: entries.iter().map(|entry| entry.document().events.len()).sum(),
+        }
+    }
 }
 
 /// A verdict, as JSON.
@@ -142,8 +159,26 @@ impl From<Option<Coverage>> for CoverageView {
     }
 }
 
-/// The five lines for people, and what goes with them.
+/// A verdict in words.
+#[derive(Debug, Clone, Serialize)]
+pub struct InWords {
+    /// What it is called.
+    pub name: &'static str,
+    /// How it is, in a word.
+    pub word: &'static str,
+    /// What that rests on.
+    pub evidence: String,
+}
+
+/// The five lines for people.
 pub fn lines(verdicts: &Verdicts, counts: &Counts) -> String {
+    let line =
+        |it: InWords| wrapped(&format!("{:<13}{:<15}{}", it.name, it.word, it.evidence), INDENT);
+    in_words(verdicts, counts).into_iter().map(line).collect()
+}
+
+/// All five in words.
+pub fn in_words(verdicts: &Verdicts, counts: &Counts) -> [InWords; 5] {
     let shown = counts.entries.saturating_sub(counts.withheld);
     let integrity = {
         let entries = match counts.entries {
@@ -185,20 +220,20 @@ pub fn lines(verdicts: &Verdicts, counts: &Counts) -> String {
             count(counts.events, "event", "events")
         ),
     };
-    let mut text = String::new();
-    text.push_str(&plain("integrity", verdicts.integrity, &integrity));
-    text.push_str(&plain("authorship", verdicts.authorship, &authorship));
-    text.push_str(&plain("authority", verdicts.authority, &authority));
-    text.push_str(&completeness(&verdicts.completeness, counts.entries));
-    text.push_str(&coverage(verdicts.coverage.as_ref()));
-    text
+    [
+        plain("integrity", verdicts.integrity, &integrity),
+        plain("authorship", verdicts.authorship, &authorship),
+        plain("authority", verdicts.authority, &authority),
+        completeness(&verdicts.completeness, counts.entries),
+        coverage(verdicts.coverage.as_ref()),
+    ]
 }
 
-fn line(name: &str, word: &str, rest: &str) -> String {
-    wrapped(&format!("{name:<13}{word:<15}{rest}"), INDENT)
+fn line(name: &'static str, word: &'static str, evidence: &str) -> InWords {
+    InWords { name, word, evidence: evidence.to_owned() }
 }
 
-fn plain(name: &str, verdict: Verdict, evidence: &str) -> String {
+fn plain(name: &'static str, verdict: Verdict, evidence: &str) -> InWords {
     match verdict {
         Verdict::Yes => line(name, "YES", evidence),
         Verdict::Partial => line(name, "PARTIAL", evidence),
@@ -210,7 +245,7 @@ fn plain(name: &str, verdict: Verdict, evidence: &str) -> String {
     }
 }
 
-fn completeness(completeness: &Completeness, entries: u64) -> String {
+fn completeness(completeness: &Completeness, entries: u64) -> InWords {
     let (word, rest) = match completeness {
         Completeness::Unanchored => (
             "UNANCHORED",
@@ -243,7 +278,7 @@ fn completeness(completeness: &Completeness, entries: u64) -> String {
     line("completeness", word, &rest)
 }
 
-fn coverage(coverage: Option<&Coverage>) -> String {
+fn coverage(coverage: Option<&Coverage>) -> InWords {
     let Some(coverage) = coverage else {
         return line("coverage", "UNJUDGED", "that takes all entries, and all of them sound");
     };

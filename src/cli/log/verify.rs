@@ -1,7 +1,9 @@
 //! `keymuster log verify`: the five verdicts on a vault's log, or on a bundle.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use chrono::NaiveDate;
 use clap::Args;
 use serde::Serialize;
 
@@ -60,33 +62,38 @@ struct FaultView {
 }
 
 /// What was found, of a vault or of a bundle.
-struct Verified<'v> {
-    entries: &'v [Entry],
-    withheld: u64,
-    head: Head,
-    fingerprint: Option<String>,
-    fault: Option<&'v Fault>,
-    closed: bool,
-    damage: Vec<String>,
-    files: usize,
-    findings: Vec<String>,
-    strays: Vec<String>,
-    replay: &'v crate::log::Replay,
-    verdicts: Verdicts,
+pub struct Verified {
+    pub counts: Counts,
+    pub head: Head,
+    pub fingerprint: Option<String>,
+    pub fault: Option<Fault>,
+    pub closed: bool,
+    pub damage: Vec<String>,
+    pub findings: Vec<String>,
+    pub strays: Vec<String>,
+    pub verdicts: Verdicts,
 }
 
 pub fn run(context: &Context, asked: &Verify) -> Result<Answer, Failure> {
     match &asked.bundle {
-        Some(bundle) => of_bundle(context, asked, bundle),
-        None => of_vault(context, asked),
+        Some(bundle) => of_bundle(context, asked, bundle).map(answer),
+        None => {
+            let session = Session::open(context)?;
+            of_vault(&session, &asked.heads, None).map(|(verified, _)| answer(verified))
+        }
     }
 }
 
-fn of_vault(context: &Context, asked: &Verify) -> Result<Answer, Failure> {
-    let session = Session::open(context)?;
+/// Verifies the log of a vault, and all files that it names, and gives back what was due until now,
+/// too, unless the log is faulty. Of a period, what was missed in it counts.
+pub fn of_vault(
+    session: &Session<'_>,
+    heads: &[PathBuf],
+    period: Option<&RangeInclusive<NaiveDate>>,
+) -> Result<(Verified, Option<History>), Failure> {
     let vault = &session.vault;
-    let anchors = anchors_of(asked, &vault.location().id)?;
-    let now = context.now()?;
+    let anchors = anchors_of(heads, &vault.location().id)?;
+    let now = session.context.now()?;
     // What is large was only looked at when the vault was opened.
     let mut damage: Vec<String> = vault.damage().iter().map(ToString::to_string).collect();
     for found in vault.damaged_evidence() {
@@ -95,40 +102,37 @@ fn of_vault(context: &Context, asked: &Verify) -> Result<Answer, Failure> {
             damage.push(told);
         }
     }
-    let coverage = match vault.fault() {
+    let history = match vault.fault() {
         Some(_) => None,
-        None => Some(Coverage::of(&schedule::history(vault, now, None)?, None)),
+        None => Some(schedule::history(vault, now, None)?),
     };
-    let withheld = 0;
     let verdicts = Verdicts::of(&Evidence {
         sound: vault.head().number,
-        withheld,
+        withheld: 0,
         fault: vault.fault(),
         is_closed: vault.closed_by().is_some(),
         is_damaged: !damage.is_empty(),
         links: vault.links(),
         is_whole: vault.fault().is_none(),
         anchors: &anchors,
-        coverage,
+        coverage: history.as_ref().map(|history| Coverage::of(history, period)),
     });
+    let files = vault.state().sealings().len().saturating_sub(damage.len());
     let verified = Verified {
-        entries: sound(vault),
-        withheld,
+        counts: Counts::of(vault.replay(), sound(vault), 0, files),
         head: vault.head(),
         fingerprint: vault.fingerprint().map(|digest| digest.to_string()),
-        fault: vault.fault(),
+        fault: vault.fault().cloned(),
         closed: vault.closed_by().is_some(),
-        files: vault.state().sealings().len().saturating_sub(damage.len()),
         damage,
         findings: vault.findings(now),
         strays: vault.strays(),
-        replay: vault.replay(),
         verdicts,
     };
-    Ok(answer(verified))
+    Ok((verified, history))
 }
 
-fn of_bundle(context: &Context, asked: &Verify, folder: &Path) -> Result<Answer, Failure> {
+fn of_bundle(context: &Context, asked: &Verify, folder: &Path) -> Result<Verified, Failure> {
     let shown = sanitise(&folder.to_string_lossy(), 200);
     let look = |name: &str, limit: usize| match read_from(folder, name, limit as u64) {
         Ok(bytes) => Ok(Found::File(bytes)),
@@ -146,7 +150,7 @@ fn of_bundle(context: &Context, asked: &Verify, folder: &Path) -> Result<Answer,
     if bundle.replay.state().realm() == crate::record::Realm::Demo {
         context.tell_demo();
     }
-    let anchors = anchors_of(asked, &head.vault)?;
+    let anchors = anchors_of(&asked.heads, &head.vault)?;
     let now = context.now()?;
     let coverage = match bundle.fault.is_none() && bundle.withheld == 0 {
         true => Some(Coverage::of(&history(&bundle, now)?, None)),
@@ -164,21 +168,17 @@ fn of_bundle(context: &Context, asked: &Verify, folder: &Path) -> Result<Answer,
         coverage,
     });
     let findings = bundle.replay.findings().iter().cloned().chain(bundle.replay.ahead_of(now));
-    let verified = Verified {
-        entries: &bundle.entries,
-        withheld: bundle.withheld,
+    Ok(Verified {
+        counts: Counts::of(&bundle.replay, &bundle.entries, bundle.withheld, bundle.attached),
         head,
         fingerprint: bundle.links.get(1).map(ToString::to_string),
-        fault: bundle.fault.as_ref(),
-        closed: false,
-        files: bundle.attached,
-        damage: bundle.damage.clone(),
         findings: findings.map(|finding| finding.to_string()).collect(),
+        fault: bundle.fault,
+        closed: false,
+        damage: bundle.damage,
         strays: Vec::new(),
-        replay: &bundle.replay,
         verdicts,
-    };
-    Ok(answer(verified))
+    })
 }
 
 fn history(bundle: &ReadBundle, now: crate::record::Time) -> Result<History, Failure> {
@@ -192,26 +192,16 @@ fn history(bundle: &ReadBundle, now: crate::record::Time) -> Result<History, Fai
     })
 }
 
-fn anchors_of(asked: &Verify, vault: &VaultId) -> Result<Vec<Anchor>, Failure> {
+fn anchors_of(heads: &[PathBuf], vault: &VaultId) -> Result<Vec<Anchor>, Failure> {
     let mut all = Vec::new();
-    for file in &asked.heads {
+    for file in heads {
         all.extend(anchors(file, vault)?);
     }
     Ok(all)
 }
 
-fn answer(verified: Verified<'_>) -> Answer {
-    let Verified { replay, verdicts, .. } = &verified;
-    let signatures = replay.signatures();
-    let counts = Counts {
-        entries: verified.head.number,
-        withheld: verified.withheld,
-        files: verified.files,
-        signatures: signatures.all,
-        user_verified: signatures.user_verified,
-        keys: replay.public_keys().len(),
-        events: verified.entries.iter().map(|entry| entry.document().events.len()).sum(),
-    };
+fn answer(verified: Verified) -> Answer {
+    let counts = verified.counts;
     let sound = verified.fault.is_none() && verified.damage.is_empty();
     let mut human = format!(
         "{}: {} and {} verified, each a touch of an enrolled key.\n\n{}\nhead: entry {}, {}\n",
@@ -222,11 +212,11 @@ fn answer(verified: Verified<'_>) -> Answer {
         },
         count(usize::try_from(counts.entries).unwrap_or(usize::MAX), "entry", "entries"),
         count(usize::try_from(counts.signatures).unwrap_or(usize::MAX), "signature", "signatures"),
-        lines(verdicts, &counts),
+        lines(&verified.verdicts, &counts),
         verified.head.number,
         verified.head.link,
     );
-    human.extend(verified.fault.map(|fault| format!("fault: {fault}\n")));
+    human.extend(verified.fault.as_ref().map(|fault| format!("fault: {fault}\n")));
     human.extend(verified.damage.iter().map(|damage| format!("damage: {damage}\n")));
     human.extend(verified.findings.iter().map(|finding| format!("finding: {finding}\n")));
     human.extend(verified.strays.iter().map(|stray| stray_line(stray)));
@@ -239,7 +229,7 @@ fn answer(verified: Verified<'_>) -> Answer {
             "Nothing is appended to a faulty vault. Restore the file from git or a backup.\n",
         );
     }
-    let code = if sound && !verdicts.has_no() { exit::DONE } else { exit::NO };
+    let code = if sound && !verified.verdicts.has_no() { exit::DONE } else { exit::NO };
     let view = View {
         sound,
         closed: verified.closed,
@@ -247,7 +237,7 @@ fn answer(verified: Verified<'_>) -> Answer {
         signatures: counts.signatures,
         head: (&verified.head).into(),
         fingerprint: verified.fingerprint,
-        fault: verified.fault.map(|fault| FaultView {
+        fault: verified.fault.as_ref().map(|fault| FaultView {
             entry: fault.entry,
             rule: fault.rule.to_string(),
             reason: fault.reason.clone(),

@@ -34,12 +34,19 @@ pub enum Outcome {
     Failed,
 }
 
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Outcome {
+    /// As it stands in a document.
+    pub fn word(self) -> &'static str {
+        match self {
             Self::Passed => "passed",
             Self::Failed => "failed",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 
