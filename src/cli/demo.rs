@@ -47,6 +47,7 @@ struct Left {
     papers: Vec<String>,
     token_seed: String,
     bundle: String,
+    report: String,
 }
 
 /// Runs one command line.
@@ -56,7 +57,8 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
     let dir = demo.dir.as_path();
     make_folder(dir)?;
     let at = |name: &str| dir.join(name);
-    let (vault, reader, bundle) = (at("vault"), at("reader.identity"), at("bundle"));
+    let (vault, reader) = (at("vault"), at("reader.identity"));
+    let (bundle, report) = (at("bundle"), at("report"));
     let papers = ["alice.paper.txt", "bob.paper.txt"].map(at);
 
     let quiet = context.globals.json;
@@ -80,7 +82,9 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
     let unsaid = RefCell::default();
     let shown_codes = RefCell::default();
     let people = Actors { context, quiet, token: &token, shown: shown_codes, page: &page, unsaid };
-    for step in steps(&vault, &reader, &recipient, &paper_fds, (&token, &password), &bundle)? {
+    for step in
+        steps(&vault, &reader, &recipient, &paper_fds, (&token, &password), (&bundle, &report))?
+    {
         context.check_interrupted()?;
         take(context, quiet, step, perform, &people)?;
     }
@@ -91,6 +95,7 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
         papers: papers.iter().map(|paper| shown(paper)).collect(),
         token_seed: shown(&at("token.seed")),
         bundle: shown(&bundle),
+        report: shown(&report),
     };
     let human = format!(
         "\nThe demo is left in {dir}:\n\
@@ -101,7 +106,8 @@ pub fn run(context: &Context, demo: Demo, perform: Perform) -> Result<Answer, Fa
          \x20 *.paper.txt      the passphrases that belong on paper, each in its own safe\n\
          \x20 token.seed       the seed of a token, as it would lie in a safe; with a password and a page\n\
          \x20                  that were made up for the drill\n\
-         \x20 bundle           the log for an auditor, to be verified with ssh-keygen and sha256sum\n",
+         \x20 bundle           the log for an auditor, to be verified with ssh-keygen and sha256sum\n\
+         \x20 report           what an auditor reads: report/index.html\n",
         dir = shown(dir),
         vault = left.vault,
         reader = left.reader_identity,
@@ -242,7 +248,7 @@ fn steps(
     recipient: &str,
     [alice_paper, bob_paper]: &[String; 2],
     (token, password): (&Token<'_>, &Path),
-    bundle: &Path,
+    (bundle, report): (&Path, &Path),
 ) -> Result<Vec<Step>, Failure> {
     let line = |words: &[&str]| -> Vec<OsString> { words.iter().map(OsString::from).collect() };
     let on_vault = |mut arguments: Vec<OsString>| {
@@ -272,6 +278,8 @@ fn steps(
     check.push(OsString::from(&token.file));
     let mut export = line(&["log", "export"]);
     export.push(bundle.into());
+    let mut tell = line(&["report"]);
+    tell.push(report.into());
     let store = |name: &str, kind: &str, file: &Path, more: &[&str]| {
         let store = ["secret", "store", name, "--kind", kind, "--account", "prod"];
         let mut store = line(&[&store[..], more, &["--file"]].concat());
@@ -420,6 +428,7 @@ fn steps(
             arguments: as_reader(export),
             for_real: None,
         },
+        Step { why: "And has much to read.", arguments: as_reader(tell), for_real: None },
     ])
 }
 

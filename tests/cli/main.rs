@@ -21,6 +21,7 @@ mod people;
 #[path = "../support/pseudo_terminal.rs"]
 mod pseudo_terminal;
 mod recovery;
+mod report;
 mod runbooks;
 mod schedule;
 mod status;

@@ -104,7 +104,9 @@ impl Struck<'_> {
         })?;
         let clear: &[&str] = match self.line.effect {
             Effect::Exports(_) => &["demo/demo-keys", "second"],
-            Effect::Demonstrates(_) => &["demo/demo-keys", "second/demo-keys", "second/bundle"],
+            Effect::Demonstrates(_) => {
+                &["demo/demo-keys", "second/demo-keys", "second/bundle", "second/report"]
+            }
             _ => &["demo/demo-keys", "demo-keys", OWN],
         };
         let clear: Vec<&str> =
@@ -114,16 +116,17 @@ impl Struck<'_> {
 
     /// The folders in which bundles were being written, which nobody else may read.
     fn unfinished_bundles(&self) -> Vec<String> {
-        let (beside, name) = match self.line.effect {
-            Effect::Exports(folder) => ("", folder),
-            Effect::Demonstrates(folder) => (folder, "bundle"),
+        let (beside, names) = match self.line.effect {
+            Effect::Exports(folder) => ("", vec![folder]),
+            Effect::Demonstrates(folder) => (folder, vec!["bundle", "report"]),
             _ => return Vec::new(),
         };
         let beside = self.world.folder().join(beside);
         let is_unfinished = |item: &fs::DirEntry| {
             let is = item.file_name().to_string_lossy().into_owned();
             let mode = item.metadata().map_or(0, |metadata| metadata.permissions().mode());
-            is.starts_with(TEMPORARY) && is.ends_with(&format!("-{name}")) && mode == 0o040_700
+            let is_of = |name: &&str| is.ends_with(&format!("-{name}"));
+            is.starts_with(TEMPORARY) && names.iter().any(is_of) && mode == 0o040_700
         };
         let items = fs::read_dir(beside).into_iter().flatten().flatten().filter(is_unfinished);
         let inside = |item: fs::DirEntry| {

@@ -388,6 +388,12 @@ pub const LINES: &[Line] = &[
         budget: 30,
         ..reading("log export", &["second", "AS_READER"])
     },
+    Line {
+        effect: Effect::Exports("second"),
+        refusal: Some("second exists already"),
+        budget: 8,
+        ..reading("report", &["second", "AS_READER"])
+    },
     appending("key check", "by a reader", &["alice/primary", "AS_READER"]),
     appending("key check", "by the key", &["alice/blue", "--vault", "demo/vault"]),
     Line {
