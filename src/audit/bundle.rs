@@ -70,7 +70,7 @@ pub fn files<E>(
     write(SIGNERS, allowed_signers(documents()).as_bytes())?;
     write("verify.sh", VERIFY.as_bytes())?;
     let withheld = entries.len().saturating_sub(shown.len());
-    write("README", readme(&head, namespace_of(documents()), withheld).as_bytes())?;
+    write("README", readme(&head, realm_of(documents()), withheld).as_bytes())?;
     RULES.iter().try_for_each(|(name, text)| write(name, text.as_bytes()))
 }
 
@@ -87,18 +87,18 @@ pub fn attachment_name(content: &Digest) -> String {
     format!("attachments/{content}")
 }
 
-/// The namespace of the signatures, by the entry that founds the vault.
-fn namespace_of<'e>(mut documents: impl Iterator<Item = &'e Document>) -> &'static str {
+/// Real or demo, by the entry that founds the vault.
+fn realm_of<'e>(mut documents: impl Iterator<Item = &'e Document>) -> Realm {
     let realm = documents.next().and_then(|first| match first.events.first() {
         Some(Event::VaultCreated(created)) => Some(created.realm()),
         _ => None,
     });
-    realm.unwrap_or(Realm::Real).head_namespace()
+    realm.unwrap_or(Realm::Real)
 }
 
 /// The keys that entries enrol, in their order, as ssh-keygen reads them.
 fn allowed_signers<'e>(documents: impl Iterator<Item = &'e Document> + Clone) -> String {
-    let namespace = namespace_of(documents.clone());
+    let namespace = realm_of(documents.clone()).head_namespace();
     let line = |event: &Event| match event {
         Event::KeyEnrolled(it) => {
             Some(format!("{} namespaces=\"{namespace}\" {}\n", it.key, it.public_key))
@@ -329,7 +329,15 @@ impl ReadBundle {
     }
 }
 
-fn readme(head: &Head, namespace: &str, withheld: usize) -> String {
+fn readme(head: &Head, realm: Realm, withheld: usize) -> String {
+    let namespace = realm.head_namespace();
+    let demo = match realm {
+        Realm::Real => "",
+        Realm::Demo => {
+            "\nTHIS IS A DEMO: it was made to try things with. Its keys are software, and prove\n\
+             nothing.\n"
+        }
+    };
     let extract = match withheld {
         0 => String::new(),
         _ => format!(
@@ -339,41 +347,55 @@ fn readme(head: &Head, namespace: &str, withheld: usize) -> String {
         ),
     };
     format!(
-        "A keymuster log, to be verified with sha256sum and ssh-keygen alone.\n\
+        "The log of those who hold the keys to root accounts: each entry tells what they\n\
+         did, and is signed by touching security keys. It was written by keymuster, and is\n\
+         verified here without it.\n\
+         {demo}{extract}\
          \n\
          sh verify.sh               verifies it\n\
-         sh verify.sh --heads FILE  the same, and that the end wasn't cut off\n\
+         sh verify.sh --heads FILE  the same, and that the end wasn't cut off: FILE has a\n\
+         \x20                          head, three lines, that somebody kept elsewhere\n\
          entries.sha256             the digests of all entries, in order\n\
          entries/NNNNNN.toml        entry NNNNNN as it was signed\n\
          entries/NNNNNN.*.*.sig     its signatures, by custodian and key\n\
          heads/NNNNNN.head          what they sign: vault, number, link\n\
          allowed_signers            the enrolled keys, for ssh-keygen\n\
-         attachments/SHA256         what entries name, if it was asked for\n\
-         rules/                     what a log must be, to the last byte\n\
-         {extract}\
+         attachments/SHA256         runbooks and evidence, if they were asked for; grep\n\
+         \x20                          for the SHA256 in entries/ to see what each is\n\
+         rules/log-format.md        what a log must be, to the last byte: begin there\n\
          \n\
-         By hand: the documents are those that are listed,\n\
+         A script that comes with a bundle is as good as whoever sent it. Take verify.sh\n\
+         from a release of keymuster, and say where the bundle is: sh verify.sh FOLDER.\n\
+         It doesn't check who had to sign, nor what was due. keymuster log verify FOLDER\n\
+         does, or you, by rules/log-format.md and rules/schedule.md.\n\
+         \n\
+         By hand: all documents that are shown are those that are listed,\n\
          \x20 sha256sum -c --quiet --ignore-missing entries.sha256\n\
-         each link is made of the one before and of a digest, from that of the vault on,\n\
-         \x20 link=$(echo keymuster/{vault} |\n\
+         link 0 is the SHA-256 of the vault's line, and link n that of link n-1, a blank\n\
+         and digest n. They must be those in heads/, and the last one the one below:\n\
+         then cmp says nothing;\n\
+         \x20 n=0 link=$(echo keymuster/{vault} |\n\
          \x20   sha256sum | cut -d' ' -f1)\n\
          \x20 while read -r digest entry; do\n\
-         \x20   link=$(echo \"$link $digest\" | sha256sum | cut -d' ' -f1)\n\
-         \x20   echo \"$entry $link\"\n\
-         \x20 done < entries.sha256\n\
-         and each signer that an entry names has signed its head:\n\
+         \x20   n=$((n + 1)) link=$(echo \"$link $digest\" | sha256sum | cut -d' ' -f1)\n\
+         \x20   test ! -e \"$entry\" ||\n\
+         \x20     printf 'keymuster/{vault}\\n%s\\n%s\\n' $n $link |\n\
+         \x20     cmp - heads/$(printf %06d $n).head\n\
+         \x20 done < entries.sha256; echo $link\n\
+         and each signer that an entry names in `signers` has signed its head. That a\n\
+         signature is missing shows only against these names, and that a key was never\n\
+         enrolled only against the lines public_key of the entries;\n\
          \x20 for sig in entries/*.sig; do\n\
          \x20   name=${{sig#entries/}} name=${{name%.sig}} key=${{name#*.}}\n\
          \x20   ssh-keygen -Y verify -f allowed_signers -I \"${{key%.*}}/${{key##*.}}\" \\\n\
          \x20     -n {namespace} -s $sig < heads/${{name%%.*}}.head\n\
          \x20 done\n\
-         \n\
          Stock ssh-keygen accepts a signature made without touch or PIN; verify.sh and\n\
-         keymuster don't. A script that comes with a bundle is as good as whoever sent\n\
-         it: take verify.sh from a release of keymuster. Whether those signed who had to,\n\
-         and whether what was due was done, keymuster log verify tells, or a verifier of\n\
-         your own, made by the rules. A tail that was cut off shows only against a head\n\
-         that somebody kept elsewhere. This bundle ends with the head\n\n{head}",
+         keymuster don't.\n\
+         \n\
+         Link 1 is the vault's fingerprint: have its custodians confirm it. A tail that\n\
+         was cut off shows only against a head that somebody kept elsewhere. This bundle\n\
+         ends with the head\n\n{head}",
         vault = head.vault,
     )
 }

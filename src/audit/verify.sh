@@ -50,22 +50,24 @@ trap 'exit 2' HUP INT TERM
 : >"$work/signers"
 : >"$work/links"
 : >"$work/digests"
+: >"$work/links.rest"
 
 # ---- What was asked for ------------------------------------------------------------------------
 
-# The heads of a file: lines of `number link name`, after the vault's line was put aside.
+# The heads of a file, as lines of `vault number link name`. What paper and mail do to them doesn't
+# matter: upper case, line ends of DOS, blanks around, empty lines, no last line end.
 heads_of() {
   { [ -f "$1" ] && [ "$(wc -c <"$1")" -le 1048576 ]; } || stop "$1 isn't a file with heads"
-  lines=0
-  while IFS= read -r vault_line && IFS= read -r number_line && IFS= read -r link_line; do
-    lines=$((lines + 3))
-    case $vault_line in keymuster/*) ;; *) stop "$1 isn't a file with heads" ;; esac
-    is_hash "${vault_line#keymuster/}" 32 || stop "$1 isn't a file with heads"
-    is_number "$number_line" || stop "$1 isn't a file with heads"
-    is_hash "$link_line" 64 || stop "$1 isn't a file with heads"
+  { tr 'A-F\r' 'a-f ' <"$1"; echo; } | sed 's/^ *//; s/ *$//; /^$/d' >"$work/given"
+  [ -s "$work/given" ] || stop "$1 isn't a file with heads: it is empty"
+  while IFS= read -r vault_line; do
+    IFS= read -r number_line && IFS= read -r link_line || stop "$1: a head is three lines"
+    case $vault_line in keymuster/*) ;; *) stop "$1: a head begins with keymuster/ and the vault's id" ;; esac
+    is_hash "${vault_line#keymuster/}" 32 || stop "$1: the vault's id is 32 hex digits"
+    is_number "$number_line" || stop "$1: the second line of a head is a number"
+    is_hash "$link_line" 64 || stop "$1: the third line of a head is 64 hex digits"
     printf '%s %s %s %s\n' "${vault_line#keymuster/}" "$number_line" "$link_line" "$1" >>"$work/outside"
-  done <"$1"
-  { [ "$lines" -gt 0 ] && [ "$lines" -eq "$(wc -l <"$1")" ]; } || stop "$1 isn't a file with heads"
+  done <"$work/given"
 }
 
 # Whether a text is that many lower-case hex digits.
@@ -118,28 +120,34 @@ withheld=0
 signatures=0
 skipped=0
 attached=0
+named=0
 
-# What is wrong, of which verdict, and the end: what comes after a fault counts for nothing.
+faulty=
+damaged=
+last_shown=0
+withheld_names=
+
+# What is wrong with an entry, of which verdict, and the end: what comes after it counts for nothing.
 fault() {
   printf 'FAULT in entry %s: %s\n' "$number" "$2"
-  before=$((number - 1))
-  for verdict in integrity authorship authority; do
-    if [ "$verdict" = "$1" ]; then
-      say "$verdict" NO "see the fault above"
-    else
-      say "$verdict" UNJUDGED "beyond entry $before"
-    fi
-  done
-  say completeness UNJUDGED "the entries come first"
-  say coverage UNJUDGED "the entries come first"
+  faulty=$1
+  # The links go on all the same: heads from outside are held against all that are listed.
+  sed "1,$((number - 1))d" "$work/list" >"$work/rest"
+  while IFS= read -r listed; do
+    link=$(printf '%s %s\n' "$link" "${listed%%  *}" | sha256_of)
+    printf '%s\n' "$link" >>"$work/links.rest"
+  done <"$work/rest"
+  sed "$number,\$d" "$work/links" | cat - "$work/links.rest" >"$work/links.all"
+  cat "$work/links.all" >"$work/links"
+  number=$((number - 1))
+  answer
   exit 1
 }
 
-# Something that isn't about an entry.
+# What is wrong with another file.
 damage() {
   printf 'DAMAGE: %s\n' "$1"
-  say integrity NO "see the damage above"
-  exit 1
+  damaged=yes
 }
 
 say() {
@@ -189,17 +197,29 @@ read_document() {
       IFS= read -r l9
   } <"$1" || fault integrity "it is too short"
   [ "$l1" = "format = 1" ] || fault integrity "it isn't of format 1"
-  if [ "$number" -eq 1 ]; then
-    vault=${l2#vault = \"}
-    vault=${vault%\"}
-    is_hash "$vault" 32 || fault integrity "it names no vault"
-    link=$(printf 'keymuster/%s\n' "$vault" | sha256_of)
-  fi
   [ "$l2" = "vault = \"$vault\"" ] || fault integrity "it belongs to another vault"
   [ "$l3" = "number = $number" ] || fault integrity "it says that it has another number"
   [ "$l4" = "previous = \"$link\"" ] ||
     fault integrity "it doesn't follow the entry before it, which was changed or replaced"
   [ "$l9" = "slips = []" ] || fault integrity "it carries slips"
+}
+
+# What its events say of a PIN or fingerprint, in their order.
+policy_of() {
+  awk '
+    /^\[\[/ { says = 0 }
+    $0 == "kind = \"vault-created\"" || $0 == "kind = \"policy-changed\"" { says = 1 }
+    says && /^user_verification = "/ { print substr($0, 22, length($0) - 22) }
+  ' "$1"
+}
+
+# The digests of the attachments that its events name.
+attached_to() {
+  awk '
+    /^\[\[/ { names = 0 }
+    $0 == "kind = \"runbook-adopted\"" || $0 == "kind = \"evidence-kept\"" { names = 1 }
+    names && /^sha256 = "/ { print substr($0, 11, length($0) - 11) }
+  ' "$1"
 }
 
 is_handle() {
@@ -326,62 +346,134 @@ verify_signatures() {
     # Whatever happens to the file meanwhile, one text is verified.
     cat "$signature" >"$work/signature"
     ssh-keygen -Y verify -f "$work/signers" -I "$signer" -n "$namespace" -s "$work/signature" \
-      <"$work/head" >/dev/null 2>&1 || fault authorship "the signature of $signer isn't genuine"
+      <"$work/head" >/dev/null 2>&1 ||
+      fault authorship "the signature of $signer isn't genuine: the entry was changed, or another key signed"
     check_armor "$work/signature" || fault authorship "the signature of $signer is damaged"
     check_flags "$work/signature" || fault authorship "the signature of $signer is damaged"
     signatures=$((signatures + 1))
   done <"$work/named"
 }
 
+# ---- The answer --------------------------------------------------------------------------------
+
+# Heads from outside, held against the links: sets $against, or $anchor and $anchored_by.
+compare_heads() {
+  anchor=0 against= anchored_by=
+  while IFS=' ' read -r _ at kept by; do
+    if [ "$at" -gt "$count" ]; then
+      against="$by has the head of entry $at, and the bundle ends at entry $count: its tail was cut off"
+    elif [ "$(sed -n "${at}p" "$work/links")" != "$kept" ]; then
+      against="$by has another head of entry $at (or it was mistyped)"
+    elif [ "$at" -ge "$anchor" ]; then
+      anchor=$at anchored_by=$by
+    fi
+    [ -z "$against" ] || return 0
+  done <"$work/outside"
+}
+
+answer() {
+  word=YES
+  [ "$withheld" -eq 0 ] || word=PARTIAL
+  if [ "$faulty" = integrity ] || [ -n "$damaged" ]; then
+    say integrity NO "see above"
+  elif [ -n "$faulty" ]; then
+    say integrity UNJUDGED "beyond entry $number"
+  else
+    say integrity "$word" "$shown entries as they were written, each following the one before"
+  fi
+  if [ "$withheld" -gt 0 ]; then
+    say '' '' "withheld, with their digests alone:$withheld_names"
+  fi
+  if [ -z "$faulty" ] && [ "$last_shown" -lt "$count" ]; then
+    say '' '' "nobody's signature is shown for what comes after entry $last_shown"
+  fi
+  if [ -z "$faulty" ] && [ "$named" -gt 0 ]; then
+    say '' '' "attachments that the entries name: $named; of these here, as they were: $attached"
+  fi
+  [ "$skipped" -eq 0 ] || word=PARTIAL
+  if [ "$faulty" = authorship ]; then
+    say authorship NO "see above"
+  elif [ -n "$faulty" ]; then
+    say authorship UNJUDGED "beyond entry $number"
+  else
+    say authorship "$word" "$signatures signatures, each after a touch of an enrolled key"
+    [ "$skipped" -eq 0 ] || say '' '' "those of $skipped entries weren't verified, as asked"
+  fi
+  if [ "$faulty" = authority ]; then
+    say authority NO "see above"
+  else
+    say authority UNJUDGED "who had to sign what isn't checked here, nor which key was valid where"
+  fi
+  compare_heads
+  if [ -n "$against" ]; then
+    say completeness CONTRADICTED "$against"
+  elif [ "$anchor" -gt 0 ]; then
+    say completeness ANCHORED "at entry $anchor of $count, by $anchored_by"
+  else
+    say completeness UNANCHORED "a tail that was cut off shows only against a head from elsewhere: --heads"
+  fi
+  say coverage UNJUDGED "what was due, and whether it was done, isn't checked here"
+}
+
 # ---- The entries -------------------------------------------------------------------------------
 
-is_plain entries.sha256 || damage "there is no list entries.sha256"
-cat entries.sha256 >"$work/list" || damage "entries.sha256 can't be read"
+is_plain entries.sha256 || stop "this isn't a bundle: there is no list entries.sha256"
+cat entries.sha256 >"$work/list" || stop "entries.sha256 can't be read"
 count=$(wc -l <"$work/list")
 # Each line has 64 digits, two blanks, a name of 19 letters and a line break.
-{ [ "$count" -ge 1 ] && [ "$count" -le 999999 ] && [ "$(wc -c <"$work/list")" -eq $((count * 86)) ]; } ||
-  damage "entries.sha256 isn't a list of entries"
+{
+  [ "$count" -ge 1 ] && [ "$count" -le 999999 ] && [ "$(wc -c <"$work/list")" -eq $((count * 86)) ] &&
+    ! grep -Evq '^[0-9a-f]{64}  entries/[0-9]{6}\.toml$' "$work/list" &&
+    awk '$2 != sprintf("entries/%06d.toml", NR) { exit 1 }' "$work/list"
+} || stop "this isn't a bundle: entries.sha256 isn't a list of entries"
+is_plain entries/000001.toml && [ ! -L entries ] ||
+  stop "this isn't a bundle: entry 1 is missing, without which nothing is known of the vault"
+vault=$(sed -n '2{s/^vault = "\([0-9a-f]*\)"$/\1/p;q;}' entries/000001.toml)
+is_hash "$vault" 32 || stop "this isn't a bundle: entry 1 names no vault"
+link=$(printf 'keymuster/%s\n' "$vault" | sha256_of)
+while IFS=' ' read -r of _ _ by; do
+  [ "$of" = "$vault" ] || stop "$by has the head of another vault"
+done <"$work/outside"
 
 while IFS= read -r listed; do
   number=$((number + 1))
   place=$(printf '%06d' "$number")
   document=entries/$place.toml
   digest=${listed%%  *}
-  { is_hash "$digest" 64 && [ "$listed" = "$digest  $document" ]; } ||
-    damage "entries.sha256 isn't a list of entries, line $number"
-  if is_there "$document"; then
-    is_plain "$document" || fault integrity "it isn't a plain file"
-    # Whatever happens to the file meanwhile, one text is verified.
-    cat "$document" >"$work/document" 2>/dev/null || fault integrity "it can't be read"
-    [ "$(sha256_of <"$work/document")" = "$digest" ] ||
-      fault integrity "it isn't the document that entries.sha256 lists"
-    check_lines "$work/document"
-    read_document "$work/document"
-    shown=$((shown + 1))
-  else
-    [ "$number" -gt 1 ] || damage "entry 1 is missing, without which nothing is known of the vault"
-    withheld=$((withheld + 1))
-  fi
   next=$(printf '%s %s\n' "$link" "$digest" | sha256_of)
   printf '%s\n' "$next" >>"$work/links"
-  if is_there "$document"; then
-    if [ "$number" -eq 1 ]; then
-      namespace=keymuster-head application=$(text_as_hex ssh:keymuster)
-      if grep -qx 'demo = true' "$work/document"; then
-        namespace=keymuster-demo application=$(text_as_hex ssh:keymuster-demo)
-      fi
-      verification=$(sed -n 's/^user_verification = "\([a-z]*\)"$/\1/p' "$work/document" | sed -n 1p)
-    fi
-    enrol "$work/document"
-    if [ "$number" -ge "$first" ] && [ "$number" -le "$last" ]; then
-      verify_signatures
-    else
-      skipped=$((skipped + 1))
-    fi
-    changed=$(sed -n 's/^user_verification = "\([a-z]*\)"$/\1/p' "$work/document" | sed -n '$p')
-    verification=${changed:-$verification}
-    sed -n 's/^sha256 = "\([0-9a-f]*\)"$/\1/p' "$work/document" >>"$work/digests"
+  if ! is_there "$document"; then
+    withheld=$((withheld + 1))
+    [ "${#withheld_names}" -gt 60 ] || withheld_names="$withheld_names $number"
+    [ "${#withheld_names}" -le 60 ] || withheld_names="${withheld_names%%" and more"} and more"
+    link=$next
+    continue
   fi
+  is_plain "$document" || fault integrity "it isn't a plain file"
+  # Whatever happens to the file meanwhile, one text is verified.
+  cat "$document" >"$work/document" 2>/dev/null || fault integrity "it can't be read"
+  [ "$(sha256_of <"$work/document")" = "$digest" ] ||
+    fault integrity "it isn't the document that entries.sha256 lists"
+  check_lines "$work/document"
+  read_document "$work/document"
+  if [ "$number" -eq 1 ]; then
+    namespace=keymuster-head application=$(text_as_hex ssh:keymuster)
+    if grep -qx 'demo = true' "$work/document"; then
+      namespace=keymuster-demo application=$(text_as_hex ssh:keymuster-demo)
+      echo "DEMO: this vault was made to try things with. Its keys are software and prove nothing."
+    fi
+    verification=$(policy_of "$work/document" | sed -n 1p)
+  fi
+  enrol "$work/document"
+  if [ "$number" -ge "$first" ] && [ "$number" -le "$last" ]; then
+    verify_signatures
+  else
+    skipped=$((skipped + 1))
+  fi
+  changed=$(policy_of "$work/document" | sed -n '$p')
+  verification=${changed:-$verification}
+  attached_to "$work/document" >>"$work/digests"
+  shown=$((shown + 1)) last_shown=$number
   link=$next
 done <"$work/list"
 
@@ -392,49 +484,16 @@ if is_there allowed_signers; then
     damage "allowed_signers doesn't hold the keys that the entries enrol"
 fi
 sort -u "$work/digests" >"$work/named"
+named=$(wc -l <"$work/named")
 while IFS= read -r digest; do
-  is_hash "$digest" 64 || continue
-  is_there "attachments/$digest" || continue
-  { is_plain "attachments/$digest" && [ "$(sha256_of <"attachments/$digest")" = "$digest" ]; } ||
+  is_hash "$digest" 64 && is_there "attachments/$digest" || continue
+  if is_plain "attachments/$digest" && [ "$(sha256_of <"attachments/$digest")" = "$digest" ]; then
+    attached=$((attached + 1))
+  else
     damage "attachments/$digest was changed or replaced"
-  attached=$((attached + 1))
+  fi
 done <"$work/named"
 
-# ---- Heads from outside ------------------------------------------------------------------------
-
-anchor=0
-against=
-while IFS=' ' read -r of at kept by; do
-  [ "$of" = "$vault" ] || stop "$by has the head of another vault"
-  if [ "$at" -gt "$number" ]; then
-    against="$by has the head of entry $at, and the bundle ends at entry $number: its tail was cut off"
-  elif [ "$(sed -n "${at}p" "$work/links")" != "$kept" ]; then
-    against="$by has another head of entry $at"
-  elif [ "$at" -ge "$anchor" ]; then
-    anchor=$at
-    anchored_by=$by
-  fi
-  [ -z "$against" ] || break
-done <"$work/outside"
-
-# ---- The answer --------------------------------------------------------------------------------
-
-word=YES
-[ "$withheld" -eq 0 ] || word=PARTIAL
-say integrity "$word" "$shown entries as they were written, each following the one before"
-[ "$withheld" -eq 0 ] || say '' '' "$withheld withheld: their digests alone"
-[ "$attached" -eq 0 ] || say '' '' "$attached attachments are those that the entries name"
-[ "$skipped" -eq 0 ] || word=PARTIAL
-say authorship "$word" "$signatures signatures, each after a touch of an enrolled key"
-[ "$skipped" -eq 0 ] || say '' '' "those of $skipped entries weren't verified, as asked"
-say authority UNJUDGED "who had to sign what isn't checked here, nor which key was valid where"
-if [ -n "$against" ]; then
-  say completeness CONTRADICTED "$against"
-elif [ "$anchor" -gt 0 ]; then
-  say completeness ANCHORED "at entry $anchor of $number, by $anchored_by"
-else
-  say completeness UNANCHORED "a tail that was cut off shows only against a head from elsewhere: --heads"
-fi
-say coverage UNJUDGED "what was due, and whether it was done, isn't checked here"
+answer
 printf 'This ends with entry %s, head\n%s\n' "$number" "$link"
-[ -z "$against" ]
+[ -z "$against" ] && [ -z "$damaged" ]

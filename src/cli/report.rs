@@ -7,7 +7,10 @@ mod controls;
 mod happened;
 mod html;
 mod picture;
+mod record;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::ops::RangeInclusive;

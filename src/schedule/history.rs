@@ -134,8 +134,14 @@ impl History {
 
     /// The day on which something was last done that recurs.
     pub fn last_done(&self, obligation: &Obligation) -> Option<NaiveDate> {
+        self.last_act(obligation).map(|(_, day)| day)
+    }
+
+    /// The entry by which something was last done that recurs, and its day.
+    pub fn last_act(&self, obligation: &Obligation) -> Option<(u64, NaiveDate)> {
         let spans = self.tracks.get(obligation)?;
-        spans.iter().filter_map(|span| span.done.last()).max().map(|entry| self.day(*entry))
+        let entry = *spans.iter().filter_map(|span| span.done.last()).max()?;
+        Some((entry, self.day(entry)))
     }
 
     fn spans(&self, obligation: &Obligation) -> Vec<Span> {

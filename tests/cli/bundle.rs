@@ -105,6 +105,7 @@ fn the_script_verifies_a_bundle_where_keymuster_is_not_installed() {
         ] {
             assert_eq!(verdict(&ran, name), word, "{shell}");
         }
+        assert!(ran.stdout.starts_with("DEMO: "), "{}", ran.stdout);
         let head = fs::read_to_string(demo.path("bundle/heads/000004.head")).unwrap();
         assert_eq!(ran.stdout.lines().last(), head.lines().last());
         assert!(ran.stdout.contains("5 signatures"), "{}", ran.stdout);
@@ -310,7 +311,8 @@ fn nothing_in_a_bundle_is_taken_for_a_command() {
         );
     }
     fs::write(bundle.join("entries.sha256"), "$(touch pwned)\n").unwrap();
-    machine.verifies(script(), &[bundle.to_str().unwrap()]).exits(1);
+    let said = machine.verifies(script(), &[bundle.to_str().unwrap()]).exits(2);
+    said.says(&["this isn't a bundle: entries.sha256 isn't a list of entries"]);
     let found = files(demo.folder.path()).into_keys().find(|name| name.ends_with("/pwned"));
     assert_eq!(found, None);
 }
@@ -358,7 +360,7 @@ fn what_the_script_cannot_do_it_says() {
         (&["--wrong"], "usage: sh verify.sh"),
         (&["/nowhere"], "the bundle can't be entered"),
         (&["--heads", "/nowhere"], "isn't a file with heads"),
-        (&["--heads", &no], "isn't a file with heads"),
+        (&["--heads", &no], "the vault's id is 32 hex digits"),
         (&["--heads", &other, &bundle], "has the head of another vault"),
     ] {
         machine.verifies(script(), arguments).exits(2).says(&[why]);
@@ -451,6 +453,17 @@ fn heads_from_elsewhere_anchor_a_log_or_contradict_it() {
     fs::write(demo.path("other.head"), other).unwrap();
     let ran = demo.read(&["log", "verify", "--heads", "demo/other.head"]).exits(2);
     ran.says(&["demo/other.head has the head of another vault"]);
+    // As somebody typed it from paper.
+    let typed = format!(
+        "  {}\r\n\r\n",
+        kept(3).to_uppercase().replace("KEYMUSTER", "keymuster").trim_end()
+    );
+    fs::write(demo.path("typed.head"), typed.replace('\n', "\r\n")).unwrap();
+    demo.read(&["log", "verify", "--heads", "demo/typed.head"]).exits(0).answers(&["ANCHORED"]);
+    let path = demo.path("typed.head").display().to_string();
+    let bundle = demo.path("bundle").display().to_string();
+    let script = Machine::with("busybox").verifies(script(), &["--heads", &path, &bundle]).exits(0);
+    assert_eq!(verdict(&script, "completeness"), "ANCHORED");
     for bad in ["", "keymuster/x\n", "x"] {
         fs::write(demo.path("bad.head"), bad).unwrap();
         let ran = demo.read(&["log", "verify", "--heads", "demo/bad.head"]).exits(2);

@@ -8,7 +8,7 @@
 //! - [`judge`]: what must hold afterwards.
 //!
 //! A command that takes long is struck at some of its points only, chosen by their place, and
-//! the table at the end says so. With KEYMUSTER_TEST_LONG set it is struck five times as often, and
+//! the table at the end says so. With KEYMUSTER_TEST_LONG set it is struck ten times as often, and
 //! with KEYMUSTER_TEST_LONG=all, which takes hours, at all points with every fault. What others of
 //! the table do, too, is then struck at ten times as many points, each once: a demo runs their
 //! commands, and whatever several people sign is appended in the same way.
@@ -97,7 +97,7 @@ fn try_faults(place: usize, line: &Line, table: &Table) -> Result<(), Failed> {
     let unharmed = Scenery::of(&world);
     let long = std::env::var("KEYMUSTER_TEST_LONG").ok();
     let budget = match (long.as_deref(), line.of_others) {
-        (None, _) => line.budget,
+        (None, _) => line.budget.div_ceil(2),
         (Some("all"), false) => usize::MAX,
         (Some("all"), true) => points.len().min(line.budget.saturating_mul(10)),
         (Some(_), _) => line.budget.saturating_mul(5),

@@ -204,6 +204,15 @@ impl World {
         fs::write(git.join("HEAD"), "ref: refs/heads/main\n").expect("a file");
     }
 
+    /// The head that somebody else kept.
+    pub fn with_head(&self) {
+        let file = fs::read_to_string(self.demo.path("vault/vault.toml")).expect("a vault");
+        let vault = file.split('"').nth(1).expect("its id");
+        let Head { number, link } = &self.known.head;
+        let head = format!("keymuster/{vault}\n{number}\n{link}\n");
+        fs::write(self.folder().join("bob.head"), head).expect("a file");
+    }
+
     /// A key that can't be asked gets no copy: there are no others than the one that opens.
     pub fn without_blue(&self) {
         self.demo.unplug("demo-key-2");

@@ -90,8 +90,13 @@ pub fn anchors(path: &Path, vault: &VaultId) -> Result<Vec<Anchor>, Failure> {
     let by = sanitise(&path.to_string_lossy(), 200);
     let bytes = read_bounded(path, MAX_HEADS)?;
     let text = String::from_utf8(bytes).map_err(|_| unfit(path))?;
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let heads = lines.chunks(3).map(|lines| lines.concat().parse::<Head>());
+    // What paper and mail do to three lines doesn't matter.
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| line.trim().to_ascii_lowercase())
+        .filter(|line| !line.is_empty())
+        .collect();
+    let heads = lines.chunks(3).map(|lines| format!("{}\n", lines.join("\n")).parse::<Head>());
     let heads: Vec<Head> = heads.collect::<Result<_, _>>().map_err(|_| unfit(path))?;
     if heads.is_empty() {
         return Err(unfit(path));

@@ -18,6 +18,8 @@ pub struct Counts {
     pub entries: u64,
     /// Entries of which there is only the digest.
     pub withheld: u64,
+    /// The last entry that isn't withheld.
+    pub last_shown: u64,
     /// Files that are what the entries say, beside them.
     pub files: usize,
     /// Verified signatures, each a touch.
@@ -37,6 +39,7 @@ impl Counts {
         Self {
             entries: replay.head().number,
             withheld,
+            last_shown: entries.last().map_or(0, |entry| entry.document().number),
             files,
             signatures: signatures.all,
             user_verified: signatures.user_verified,
@@ -185,14 +188,19 @@ pub fn in_words(verdicts: &Verdicts, counts: &Counts) -> [InWords; 5] {
             1 => "1 entry as it was written".to_owned(),
             _ => format!("{shown} entries as they were written, each following the one before"),
         };
-        let withheld = match counts.withheld {
-            0 => String::new(),
-            many => format!("; {many} withheld, of which there are only the digests"),
+        let withheld = match (counts.withheld, counts.entries.saturating_sub(counts.last_shown)) {
+            (0, _) => String::new(),
+            (many, 0) => format!("; {many} withheld, of which there are only the digests"),
+            (many, _) => format!(
+                "; {many} withheld, of which there are only the digests, and nobody's signature is shown \
+                 for what comes after entry {}",
+                counts.last_shown
+            ),
         };
         let files = match counts.files {
             0 => String::new(),
-            1 => "; 1 file is the one that they name".to_owned(),
-            many => format!("; {many} files are those that they name"),
+            1 => "; 1 file beside them is the one that they name".to_owned(),
+            many => format!("; {many} files beside them are those that they name"),
         };
         format!("{entries}{withheld}{files}")
     };
@@ -249,8 +257,8 @@ fn completeness(completeness: &Completeness, entries: u64) -> InWords {
     let (word, rest) = match completeness {
         Completeness::Unanchored => (
             "UNANCHORED",
-            "a tail that was cut off shows only against a head from elsewhere: give one with \
-             --heads FILE"
+            "no head from elsewhere was held against it (--heads FILE), and without one a tail that \
+             was cut off doesn't show"
                 .to_owned(),
         ),
         Completeness::Unjudged => {
@@ -265,7 +273,7 @@ fn completeness(completeness: &Completeness, entries: u64) -> InWords {
         }
         Completeness::Contradicted(all) => {
             let tell = |one: &crate::audit::Contradiction| match one.differs {
-                true => format!("{} has another entry {}", one.by, one.entry),
+                true => format!("{} has another entry {} (or it was mistyped)", one.by, one.entry),
                 false => format!(
                     "{} has the head of entry {}, which isn't here: the tail was cut off",
                     one.by, one.entry

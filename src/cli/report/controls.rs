@@ -39,10 +39,13 @@ pub struct EvidenceView {
     pub section: &'static str,
     /// What it is called.
     pub called: &'static str,
+    /// How much of it there is in this log; nothing where that isn't counted.
+    pub found: Option<usize>,
 }
 
 /// The map that this version comes with.
-pub fn controls() -> Result<MapView, Failure> {
+/// `found` counts how much of a part there is.
+pub fn controls(found: impl Fn(Part) -> Option<usize>) -> Result<MapView, Failure> {
     let map = ControlMap::shipped()
         .map_err(|error| Failure::because(exit::FAILED, "a bug in keymuster", &error))?;
     Ok(MapView {
@@ -65,7 +68,7 @@ pub fn controls() -> Result<MapView, Failure> {
                 framework: it.framework,
                 control: it.control,
                 asks: it.asks,
-                evidence: it.evidence.into_iter().map(section).collect(),
+                evidence: it.evidence.into_iter().map(|part| section(part, found(part))).collect(),
                 shows: it.why,
                 limits: it.limits,
             })
@@ -74,7 +77,7 @@ pub fn controls() -> Result<MapView, Failure> {
 }
 
 /// Where a part stands on the page.
-fn section(part: Part) -> EvidenceView {
+fn section(part: Part, found: Option<usize>) -> EvidenceView {
     let (section, called) = match part {
         Part::Verdicts => ("verdicts", "verdicts on the log"),
         Part::Population => ("population", "what was due"),
@@ -84,11 +87,11 @@ fn section(part: Part) -> EvidenceView {
         Part::Actions => ("actions", "corrective actions"),
         Part::Custodians => ("custodians", "custodians"),
         Part::Keys => ("keys", "keys"),
-        Part::DualControl => ("verdicts", "two signatures"),
-        Part::Accounts => ("ways", "accounts"),
+        Part::DualControl => ("signatures", "entries signed by several"),
+        Part::Accounts => ("accounts", "accounts"),
         Part::WaysIn => ("ways", "ways in"),
         Part::Secrets => ("log", "receipts of secrets"),
-        Part::Policy => ("log", "changes of policy"),
+        Part::Policy => ("policy", "rules in force"),
     };
-    EvidenceView { section, called }
+    EvidenceView { section, called, found }
 }

@@ -58,7 +58,16 @@ pub struct StepView {
     pub begun: String,
     pub seconds: u32,
     pub result: &'static str,
+    pub expected: Option<String>,
     pub observed: Option<String>,
+    pub choice: Option<String>,
+    /// The questions that were asked, with their answers.
+    pub answered: Vec<String>,
+    /// The keys that were shown.
+    pub keys: Vec<String>,
+    /// The secret that was opened, and the entry with the receipt.
+    pub opened: Option<String>,
+    pub receipt: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -201,7 +210,18 @@ impl StepView {
             begun: step.begun.to_string(),
             seconds: step.seconds,
             result: step.result.word(),
+            expected: step.expected.as_ref().map(Line::to_string),
             observed: step.observed.as_ref().map(Line::to_string),
+            choice: step.choice.as_ref().map(Line::to_string),
+            answered: step
+                .asked
+                .iter()
+                .zip(&step.answers)
+                .map(|(asked, answer)| format!("{asked} {answer}"))
+                .collect(),
+            keys: texts(&step.keys),
+            opened: step.opened.as_ref().map(ToString::to_string),
+            receipt: step.receipt,
         }
     }
 }

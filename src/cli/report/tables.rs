@@ -20,6 +20,8 @@ pub fn population(view: &ReportView) -> Result<Vec<u8>, Failure> {
         "fate",
         "on",
         "entry",
+        "last_done",
+        "last_entry",
     ])?;
     for owed in &view.population {
         for slot in &owed.slots {
@@ -35,6 +37,8 @@ pub fn population(view: &ReportView) -> Result<Vec<u8>, Failure> {
                 slot.fate.to_owned(),
                 slot.on.map(|on| on.to_string()).unwrap_or_default(),
                 slot.entry.map(|entry| entry.to_string()).unwrap_or_default(),
+                owed.last_done.map(|at| at.day.to_string()).unwrap_or_default(),
+                owed.last_done.map(|at| at.entry.to_string()).unwrap_or_default(),
             ])?;
         }
     }

@@ -222,7 +222,8 @@ pub fn of_script(place: &Path) -> bool {
     let output = Command::new("sh").arg(script).arg(place).output().unwrap();
     match output.status.code() {
         Some(0) => true,
-        Some(1) => false,
+        // Something is wrong, or it isn't a bundle at all.
+        Some(1 | 2) => false,
         other => {
             let _ = std::io::stderr().write_all(&output.stderr);
             panic!("the script ended with {other:?}");
