@@ -348,8 +348,8 @@ fn readme(head: &Head, realm: Realm, withheld: usize) -> String {
     };
     format!(
         "The log of those who hold the keys to root accounts: each entry tells what they\n\
-         did, and is signed by touching security keys. It was written by keymuster, and is\n\
-         verified here without it.\n\
+         did, and is signed by touching security keys. keymuster wrote it, and isn't\n\
+         needed to verify it.\n\
          {demo}{extract}\
          \n\
          sh verify.sh               verifies it\n\
