@@ -140,12 +140,14 @@ fn table(what: &str, headings: &[&str], rows: &[Vec<String>]) -> String {
     let parts = rows.len().div_ceil(CHUNK);
     for (part, chunk) in rows.chunks(CHUNK).enumerate() {
         let name = match parts {
-            1 => what.to_owned(),
-            _ => format!("{what}, part {} of {parts}", part + 1),
+            1 => format!("Table: {what}"),
+            _ => format!("Table: {what}, part {} of {parts}", part + 1),
         };
+        // A short one is always laid out: then the page doesn't jump.
+        let class = if parts > 1 { "scroll chunk" } else { "scroll" };
         let _ = write!(
             html,
-            "<div class=\"scroll chunk\" role=\"region\" tabindex=\"0\" aria-label=\"{name}\">\n<table>\n\
+            "<div class=\"{class}\" role=\"region\" tabindex=\"0\" aria-label=\"{name}\">\n<table>\n\
              <thead><tr>{heads}</tr></thead>\n<tbody>\n"
         );
         for row in chunk {
