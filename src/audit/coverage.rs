@@ -56,7 +56,7 @@ pub struct Coverage {
     pub obligations: usize,
     /// Each time that something was to be done.
     pub fates: Fates,
-    /// How many things are overdue on that day.
+    /// How many of these things are overdue on that day.
     pub overdue: usize,
     /// Whether what was missed before counts against it, or what is overdue on that day alone.
     pub is_of_period: bool,
@@ -80,7 +80,10 @@ impl Coverage {
                 this.fates.count(slot.fate);
                 counted += 1;
             }
-            this.obligations += usize::from(counted > 0);
+            if counted == 0 {
+                continue;
+            }
+            this.obligations += 1;
             let standing = history.standing(obligation);
             let overdue = standing.is_some_and(|standing| standing.phase == Phase::Overdue);
             this.overdue += usize::from(overdue);

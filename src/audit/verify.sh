@@ -9,19 +9,27 @@
 # may be repeated. --from and --to verify the signatures of some entries only, since each costs
 # ssh-keygen about 10 ms; everything else is verified for all.
 #
-# It needs ssh-keygen of OpenSSH 8.2 or later, and awk, base64, cat, cmp, fold, grep, mktemp, od, rm, sed,
+# It needs ssh-keygen of OpenSSH 8.2 or later, and awk, base64, cat, cmp, cut, fold, grep, head, mktemp, od, rm, sed,
 # sha256sum, sort, tail, tr and wc, those of busybox being enough.
 # Exit: 0 nothing is wrong, as far as it was verified; 1 something is; 2 it couldn't be verified.
 #
 # What it takes from the bundle is a file's bytes and nothing else: no name of a file there is
 # ever made into a command, a path or output, but names that this script made up itself.
-# The rules are those of rules/log-format.md.
+# The rules are those of rules/log-format.md. It doesn't check who had to sign, which key was valid where, what
+# was due, nor in every respect how documents are written.
 
 set -u
 LC_ALL=C
 export LC_ALL
 umask 077
 unset CDPATH
+# What lies in the bundle is never run.
+case :$PATH: in
+  *::* | *:[!/]*)
+    echo "verify.sh: PATH names a folder that doesn't begin with /" >&2
+    exit 2
+    ;;
+esac
 newline='
 '
 
@@ -39,13 +47,13 @@ is_number() {
   [ "${#1}" -le 9 ]
 }
 
-for tool in awk base64 cat cmp fold grep mktemp od rm sed sha256sum sort ssh-keygen tail tr wc; do
+for tool in awk base64 cat cmp cut fold grep head mktemp od rm sed sha256sum sort ssh-keygen tail tr wc; do
   command -v "$tool" >/dev/null 2>&1 || stop "there is no $tool here, which this needs"
 done
 
 work=$(mktemp -d) || stop "couldn't make a temporary folder"
 trap 'rm -rf "$work"' EXIT
-trap 'exit 2' HUP INT TERM
+trap 'exit 2' HUP INT PIPE TERM
 : >"$work/outside"
 : >"$work/signers"
 : >"$work/links"
@@ -131,13 +139,15 @@ withheld_names=
 fault() {
   printf 'FAULT in entry %s: %s\n' "$number" "$2"
   faulty=$1
-  # The links go on all the same: heads from outside are held against all that are listed.
-  sed "1,$((number - 1))d" "$work/list" >"$work/rest"
+  # The links go on as far as there are heads from outside, which are held against all that are listed.
+  highest=$(cut -d' ' -f2 "$work/outside" | sort -n | tail -n 1)
+  [ "${highest:-0}" -le "$count" ] || highest=$count
+  head -n "${highest:-0}" "$work/list" | tail -n +"$number" >"$work/rest"
   while IFS= read -r listed; do
     link=$(printf '%s %s\n' "$link" "${listed%%  *}" | sha256_of)
     printf '%s\n' "$link" >>"$work/links.rest"
   done <"$work/rest"
-  sed "$number,\$d" "$work/links" | cat - "$work/links.rest" >"$work/links.all"
+  head -n "$((number - 1))" "$work/links" | cat - "$work/links.rest" >"$work/links.all"
   cat "$work/links.all" >"$work/links"
   number=$((number - 1))
   answer
@@ -163,6 +173,11 @@ is_there() {
   [ -e "$1" ] || [ -L "$1" ]
 }
 
+# A file's bytes, if there are no more than so many. Whatever its size, no more are read.
+copy() {
+  head -c "$(($2 + 1))" <"$1" >"$3" 2>/dev/null && [ "$(wc -c <"$3")" -le "$2" ]
+}
+
 sha256_of() {
   sum=$(sha256sum) || stop "sha256sum failed"
   printf '%s' "${sum%% *}"
@@ -171,12 +186,13 @@ sha256_of() {
 # ---- Documents ---------------------------------------------------------------------------------
 
 string='"([^"\\]|\\["\\])*"'
-value="($string|-?[0-9]+|true|false|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)"
-line_form="^\$|^\\[\\[[a-z0-9_]+\\]\\]\$|^[a-z0-9_]+ = ($value|\\[($value(, $value)*)?\\])\$"
+value="($string|0|-?[1-9][0-9]*|true|false|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)"
+line_form="^\$|^\\[\\[event\\]\\]\$|^[a-z0-9_]+ = ($value|\\[($value(, $value)*)?\\])\$"
 
 # Each line is what it looks like: no control characters, no string over several lines. So sed and a
 # TOML parser read the same.
 check_lines() {
+  head -n 9 "$1" | awk 'length > 20000 { exit 1 }' || fault integrity "a line of its head is too long"
   tr -d '\000-\011\013-\037\177' <"$1" | cmp -s - "$1" ||
     fault integrity "it holds control characters"
   grep -Evq "$line_form" "$1"
@@ -245,7 +261,9 @@ enrolled_by() {
 
 # Enrols them: from here on their signatures are known.
 enrol() {
+  cat "$work/signers" >"$work/before"
   enrolled_by "$1" >"$work/enrolled"
+  [ "$(wc -l <"$work/enrolled")" -le 256 ] || fault authority "it enrols more keys than can sign it"
   while IFS=' ' read -r name kind key rest; do
     is_key_name "$name" || fault authority "it enrols a key without a name"
     case $kind in
@@ -279,6 +297,26 @@ text_as_hex() {
   printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'
 }
 
+# A number greater than 0, as short as it can be written.
+is_number_in_short() {
+  [ "${#1}" -ge 2 ] && [ "${#1}" -le 66 ] || return 1
+  case $1 in 00[89a-f]?*) ;; 00* | [89a-f]*) return 1 ;; esac
+}
+
+# The seven y of the points of order 8 or less, whatever the sign of x.
+is_of_small_order() {
+  low=${1%??} top=${1#"${1%??}"}
+  point=$low$(printf '%02x' $((0x$top & 0x7f)))
+  zeros=00000000000000000000000000000000000000000000000000000000000000
+  ones=ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff
+  case $point in
+    "${zeros}00" | "01$zeros" | "ec${ones}7f" | "ed${ones}7f" | "ee${ones}7f") ;;
+    26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05) ;;
+    c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a) ;;
+    *) return 1 ;;
+  esac
+}
+
 # The text around a signature, in lines of 70 columns, and nothing else.
 check_armor() {
   {
@@ -294,14 +332,26 @@ check_armor() {
 check_flags() {
   hex=$(sed '1d;$d' "$1" | base64 -d 2>/dev/null | od -An -v -tx1 | tr -d ' \n')
   take 10 && [ "$taken" = 53534853494700000001 ] && take_string && public=$taken &&
-    take_string && take_string && take_string && take_string && [ -z "$hex" ] &&
-    hex=$taken && take_string && inner=$taken && take_string && take 1 && flags=$((0x$taken)) &&
+    take_string && [ "$taken" = "$(text_as_hex "$namespace")" ] &&
+    take_string && [ -z "$taken" ] && take_string && [ "$taken" = "$(text_as_hex sha512)" ] &&
+    take_string && [ -z "$hex" ] &&
+    hex=$taken && take_string && inner=$taken && take_string && numbers=$taken && take 1 && flags=$((0x$taken)) &&
     take 4 && [ -z "$hex" ] || return 1
   hex=$public
   take_string && [ "$taken" = "$inner" ] || return 1
   case $inner in
-    "$ed25519") take_string || return 1 ;;
-    "$ecdsa") take_string && take_string || return 1 ;;
+    "$ed25519")
+      # Not a point of small order, as which everybody could sign; and S below the order of the group.
+      take_string && ! is_of_small_order "$taken" || return 1
+      case $numbers in ??????????????????????????????????????????????????????????????????????????????????????????????????????????????????????????????0?) ;; *) return 1 ;; esac
+      ;;
+    "$ecdsa")
+      take_string && take_string || return 1
+      public=$hex hex=$numbers
+      take_string && is_number_in_short "$taken" && take_string && is_number_in_short "$taken" &&
+        [ -z "$hex" ] || return 1
+      hex=$public
+      ;;
     *) return 1 ;;
   esac
   take_string && [ -z "$hex" ] || return 1
@@ -334,17 +384,28 @@ signers_of() {
   done
 }
 
-verify_signatures() {
+# The signers that an entry names. Of every entry but the first one at least had its key before: no row of
+# "Who must sign" is content with keys that the entry enrols itself.
+read_signers() {
   signers_of "$l8" >"$work/named"
   [ -s "$work/named" ] || fault authority "nobody signed it"
-  printf 'keymuster/%s\n%s\n%s\n' "$vault" "$number" "$next" >"$work/head"
+  [ "$(wc -l <"$work/named")" -le 256 ] || fault integrity "it names more than 256 signers"
+  known=
   while IFS= read -r signer; do
     is_key_name "$signer" || fault integrity "it isn't written in the canonical form"
+    ! grep -q "^$signer namespaces=" "$work/before" || known=yes
+  done <"$work/named"
+  [ "$number" -eq 1 ] || [ -n "$known" ] ||
+    fault authority "it is signed by no key that was enrolled before it"
+}
+
+verify_signatures() {
+  printf 'keymuster/%s\n%s\n%s\n' "$vault" "$number" "$next" >"$work/head"
+  while IFS= read -r signer; do
     signature=entries/$place.${signer%%/*}.${signer#*/}.sig
     is_plain "$signature" || fault authorship "the signature of $signer is missing"
-    [ "$(wc -c <"$signature")" -le 4096 ] || fault authorship "the signature of $signer is too long"
     # Whatever happens to the file meanwhile, one text is verified.
-    cat "$signature" >"$work/signature"
+    copy "$signature" 4096 "$work/signature" || fault authorship "the signature of $signer is too long"
     ssh-keygen -Y verify -f "$work/signers" -I "$signer" -n "$namespace" -s "$work/signature" \
       <"$work/head" >/dev/null 2>&1 ||
       fault authorship "the signature of $signer isn't genuine: the entry was changed, or another key signed"
@@ -418,7 +479,7 @@ answer() {
 # ---- The entries -------------------------------------------------------------------------------
 
 is_plain entries.sha256 || stop "this isn't a bundle: there is no list entries.sha256"
-cat entries.sha256 >"$work/list" || stop "entries.sha256 can't be read"
+copy entries.sha256 85999914 "$work/list" || stop "entries.sha256 can't be read, or is too large"
 count=$(wc -l <"$work/list")
 # Each line has 64 digits, two blanks, a name of 19 letters and a line break.
 {
@@ -428,7 +489,7 @@ count=$(wc -l <"$work/list")
 } || stop "this isn't a bundle: entries.sha256 isn't a list of entries"
 is_plain entries/000001.toml && [ ! -L entries ] ||
   stop "this isn't a bundle: entry 1 is missing, without which nothing is known of the vault"
-vault=$(sed -n '2{s/^vault = "\([0-9a-f]*\)"$/\1/p;q;}' entries/000001.toml)
+vault=$(head -c 200 <entries/000001.toml | sed -n '2{s/^vault = "\([0-9a-f]*\)"$/\1/p;q;}')
 is_hash "$vault" 32 || stop "this isn't a bundle: entry 1 names no vault"
 link=$(printf 'keymuster/%s\n' "$vault" | sha256_of)
 while IFS=' ' read -r of _ _ by; do
@@ -451,7 +512,7 @@ while IFS= read -r listed; do
   fi
   is_plain "$document" || fault integrity "it isn't a plain file"
   # Whatever happens to the file meanwhile, one text is verified.
-  cat "$document" >"$work/document" 2>/dev/null || fault integrity "it can't be read"
+  copy "$document" 33554432 "$work/document" || fault integrity "it can't be read, or is too large"
   [ "$(sha256_of <"$work/document")" = "$digest" ] ||
     fault integrity "it isn't the document that entries.sha256 lists"
   check_lines "$work/document"
@@ -465,6 +526,7 @@ while IFS= read -r listed; do
     verification=$(policy_of "$work/document" | sed -n 1p)
   fi
   enrol "$work/document"
+  read_signers
   if [ "$number" -ge "$first" ] && [ "$number" -le "$last" ]; then
     verify_signatures
   else
@@ -487,7 +549,9 @@ sort -u "$work/digests" >"$work/named"
 named=$(wc -l <"$work/named")
 while IFS= read -r digest; do
   is_hash "$digest" 64 && is_there "attachments/$digest" || continue
-  if is_plain "attachments/$digest" && [ "$(sha256_of <"attachments/$digest")" = "$digest" ]; then
+  if [ ! -L attachments ] && is_plain "attachments/$digest" &&
+    copy "attachments/$digest" 33554432 "$work/attachment" &&
+    [ "$(sha256_of <"$work/attachment")" = "$digest" ]; then
     attached=$((attached + 1))
   else
     damage "attachments/$digest was changed or replaced"

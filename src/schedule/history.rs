@@ -122,14 +122,29 @@ impl History {
             Fate::Early(day) | Fate::Done(day) | Fate::Late(day) | Fate::Ended(day) => day,
             Fate::Missed | Fate::Waived(_) | Fate::Open => return None,
         };
-        let spans = self.tracks.get(obligation)?.iter();
-        let mut entries =
-            spans.filter(|span| self.day(span.begun) <= slot.opened).flat_map(|span| {
-                let ends = !obligation.recurs() || matches!(slot.fate, Fate::Ended(_));
-                let done = span.done.iter().filter(move |_| !ends);
-                done.chain(span.ended.iter().filter(move |_| ends))
-            });
-        entries.find(|entry| self.day(**entry) == day).copied()
+        let span = self.tracks.get(obligation)?.get(self.span_of(obligation, slot)?)?;
+        if !obligation.recurs() || matches!(slot.fate, Fate::Ended(_)) {
+            return span.ended;
+        }
+        span.done.iter().find(|entry| self.day(**entry) == day).copied()
+    }
+
+    /// Which span a slot belongs to, by its number: those of one day are told apart.
+    fn span_of(&self, obligation: &Obligation, slot: &Slot) -> Option<usize> {
+        let number = usize::try_from(slot.number).ok()?;
+        if !obligation.recurs() {
+            return number.checked_sub(1);
+        }
+        let (spans, rules) = (self.spans(obligation), self.rules(obligation));
+        let deferrals = self.deferrals(obligation);
+        let mut before = 0;
+        spans.iter().position(|span| {
+            let of_span = std::slice::from_ref(span);
+            let last =
+                slots(of_span, &rules, &deferrals, self.today).last().map_or(0, |s| s.number);
+            before += usize::try_from(last).unwrap_or(usize::MAX);
+            number <= before
+        })
     }
 
     /// The day on which something was last done that recurs.

@@ -68,7 +68,12 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+        // A link, or a socket.
+        Err(error)
+            if [Errno::LOOP, Errno::NXIO]
+                .iter()
+                .any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) =>
+        {
             return Err(StoreError::NotAFile(path.to_owned()));
         }
         Err(error) => return Err(failed("open", path)(error)),

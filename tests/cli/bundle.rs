@@ -53,8 +53,10 @@ impl Machine {
                 "base64",
                 "cat",
                 "cmp",
+                "cut",
                 "fold",
                 "grep",
+                "head",
                 "mktemp",
                 "od",
                 "rm",
@@ -317,6 +319,20 @@ fn nothing_in_a_bundle_is_taken_for_a_command() {
     assert_eq!(found, None);
 }
 
+/// Nothing that lies in a bundle is run, whatever PATH says.
+#[test]
+fn the_script_refuses_a_path_that_leads_into_the_bundle() {
+    let demo = Demo::new();
+    let bundle = demo.path("bundle").display().to_string();
+    fs::write(demo.path("bundle/awk"), "#!/bin/sh\ntouch pwned\n").unwrap();
+    for path in [".:/usr/bin:/bin", ":/usr/bin:/bin", "/usr/bin:/bin:"] {
+        let mut command = Command::new("/bin/sh");
+        let output = command.env_clear().env("PATH", path).arg(script()).arg(&bundle).output();
+        let said = ran(output.unwrap()).exits(2);
+        said.says(&["PATH names a folder that doesn't begin with /"]);
+    }
+}
+
 /// What stock ssh-keygen lets pass.
 #[test]
 fn the_script_asks_for_a_touch_a_pin_and_the_application() {
@@ -335,6 +351,9 @@ fn the_script_asks_for_a_touch_a_pin_and_the_application() {
         ("waived", None),
         ("without-touch", Some("nobody touched alice/one")),
         ("without-pin", Some("alice/one signed without a PIN or fingerprint")),
+        ("own-key", Some("signed by no key that was enrolled before it")),
+        ("own-policy", Some("signed by no key that was enrolled before it")),
+        ("crowd", Some("a line of its head is too long")),
         ("other-application", Some("alice/one signed for another application")),
     ] {
         let bundle = folder.path().join(name).display().to_string();

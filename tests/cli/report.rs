@@ -67,6 +67,7 @@ fn nothing_that_somebody_wrote_is_markup_or_a_formula() {
     assert_eq!(json["actions"][0]["title"], title);
     let findings = fs::read_to_string(demo.path("report/findings.csv")).unwrap();
     assert!(findings.contains("\"'=1+1 <script>"), "{findings}");
+    assert!(findings.lines().all(|line| line.starts_with('"')), "all cells are in quotes");
     let population = fs::read_to_string(demo.path("report/population.csv")).unwrap();
     let lines = population.lines().skip(1);
     let slots = |owed: &Value| owed["slots"].as_array().unwrap().len();

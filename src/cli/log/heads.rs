@@ -42,14 +42,15 @@ pub fn remember(
     asked: &Remember,
 ) -> Result<Answer, Failure> {
     let (vault, id) = (&session.vault, session.vault.location().id);
-    let anchors = anchors(&asked.file, &id)?;
-    let Some(Anchor { head, by }) = anchors.into_iter().max_by_key(|anchor| anchor.head.number)
-    else {
-        return Err(unfit(&asked.file));
-    };
+    let mut anchors = anchors(&asked.file, &id)?;
+    anchors.sort_by_key(|anchor| anchor.head.number);
     let own = vault.head().number;
-    let link = usize::try_from(head.number).ok().and_then(|number| vault.links().get(number));
-    if link.is_some_and(|link| *link != head.link) {
+    let link = |head: &Head| {
+        usize::try_from(head.number).ok().and_then(|number| vault.links().get(number)).copied()
+    };
+    let is_wrong =
+        |anchor: &&Anchor| link(&anchor.head).is_some_and(|link| link != anchor.head.link);
+    if let Some(Anchor { head, by }) = anchors.iter().find(is_wrong) {
         let message = format!(
             "entry {} of this copy isn't the one that {by} tells of: one of the two logs was replaced, or \
              they went separate ways",
@@ -60,24 +61,40 @@ pub fn remember(
              custodians' before you go on",
         ));
     }
+    let beyond = anchors.iter().filter(|anchor| link(&anchor.head).is_none());
+    let beyond: Vec<&Head> = beyond.map(|anchor| &anchor.head).collect();
+    if let [first, .., last] = beyond.as_slice()
+        && first.number == last.number
+        && first != last
+    {
+        let message = format!("two different heads of entry {} stand in one file", first.number);
+        return Err(
+            Failure::new(exit::NO, message).hint("nothing was remembered; ask who wrote them")
+        );
+    }
+    let Some(Anchor { head, by }) = anchors.pop().filter(|anchor| anchor.head.number > 0) else {
+        return Err(unfit(&asked.file));
+    };
     let Some(fingerprint) = vault.fingerprint() else {
         return Err(Failure::new(exit::NO, "this vault's log has no sound entry"));
     };
     let memory = context.memory_of(TOLD)?;
     memory.remember_head(&head, &fingerprint)?;
-    let contained = link.is_some();
+    let contained = link(&head).is_some();
+    let file = memory.file(&id);
+    let undo = format!("If that head is wrong, remove {}.", sanitise(&file.to_string_lossy(), 200));
     let view = View { vault: id.to_string(), head: (&head).into(), contained };
     let human = if contained {
         format!(
             "Remembered: a copy of this vault that doesn't have entry {} as it is here is refused on this \
-             machine from now on.\n",
+             machine from now on. {undo}\n",
             head.number
         )
     } else {
         format!(
             "Remembered. BUT THIS COPY ENDS AT ENTRY {own}, and {by} has the head of entry {}: its tail was \
              cut off, or it is an old copy. Get the current one (git pull, backup); this one is refused \
-             from now on.\n",
+             on this machine from now on. {undo}\n",
             head.number
         )
     };

@@ -1,6 +1,6 @@
 //! The tables of a report, for spreadsheets.
 
-use csv::Writer;
+use csv::{QuoteStyle, Writer, WriterBuilder};
 
 use super::view::ReportView;
 use crate::cli::exit;
@@ -82,7 +82,9 @@ struct Table(Writer<Vec<u8>>);
 
 impl Table {
     fn new(headings: &[&str]) -> Result<Self, Failure> {
-        let mut table = Self(Writer::from_writer(Vec::new()));
+        // In quotes, a semicolon parts no cells either.
+        let quoting = WriterBuilder::new().quote_style(QuoteStyle::Always).from_writer(Vec::new());
+        let mut table = Self(quoting);
         table.row(&headings.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())?;
         Ok(table)
     }
@@ -103,7 +105,10 @@ fn failed(error: impl std::error::Error + 'static) -> Failure {
 /// A cell that no spreadsheet takes for a formula.
 fn defused(cell: &str) -> String {
     match cell.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{cell}"),
+        // The wide ones are taken for the others where people write Chinese or Japanese.
+        Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '\t' | '\r') => {
+            format!("'{cell}")
+        }
         _ => cell.to_owned(),
     }
 }
@@ -114,13 +119,13 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula() {
-        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"] {
+        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "＝1", "＋1", "－1", "＠x", "\tx", "\rx"] {
             assert_eq!(defused(cell), format!("'{cell}"));
         }
         assert_eq!(defused("a=1"), "a=1");
         let mut table = Table::new(&["a", "b"]).unwrap();
         table.row(&["=x".to_owned(), "say \"hi\", twice".to_owned()]).unwrap();
         let text = String::from_utf8(table.bytes().unwrap()).unwrap();
-        assert_eq!(text, "a,b\n'=x,\"say \"\"hi\"\", twice\"\n");
+        assert_eq!(text, "\"a\",\"b\"\n\"'=x\",\"say \"\"hi\"\", twice\"\n");
     }
 }

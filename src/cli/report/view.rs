@@ -236,6 +236,7 @@ impl ReportView {
         let drills = self.drills.iter();
         Some(match part {
             Part::Verdicts => return None,
+            Part::Population if self.fault.is_some() => return None,
             Part::Population => self.population.len(),
             Part::Drills => self.drills.len(),
             Part::Reviews => drills.filter(|drill| drill.review.is_some()).count(),

@@ -46,6 +46,21 @@ fn an_account_that_gets_another_address_in_the_entry_that_adds_it_has_one_mailbo
     assert_eq!(fates(&people, "mailbox prod"), ["ended", "open"]);
 }
 
+/// Two times begin and end on one day: each leads to its own entry.
+#[test]
+fn a_time_leads_to_the_entry_that_did_it_even_where_another_began_that_day() {
+    let mut people = two();
+    people.does(TWO, vec![account("prod", 1), address("prod", "first@example.com")]);
+    people.does(TWO, vec![address("prod", "second@example.com")]);
+    people.does(TWO, vec![address("prod", "third@example.com")]);
+    let history = people.history(time(1_000_000));
+    let mailbox: Obligation = "mailbox prod".parse().unwrap();
+    let slots = history.slots(&mailbox);
+    let entries: Vec<Option<u64>> =
+        slots.iter().map(|slot| history.entry_of(&mailbox, slot)).collect();
+    assert_eq!(entries, [Some(3), Some(4), None]);
+}
+
 #[test]
 fn a_secret_that_a_reported_identity_opens_is_replaced_whenever_it_was_stored() {
     let mut people = three();

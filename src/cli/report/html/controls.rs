@@ -48,7 +48,7 @@ pub fn controls(view: &ReportView) -> String {
             })
             .collect();
         let headings = ["Control", "Asks", "Evidence for it", "What that shows", "What it doesn't"];
-        html.push_str(&table(&escaped(&framework.name), &headings, &rows));
+        html.push_str(&table(&escaped(&framework.name).replace('"', "&quot;"), &headings, &rows));
     }
     html
 }

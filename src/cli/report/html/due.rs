@@ -6,6 +6,9 @@ use super::{at, entry, fate, listed, or_dash, table};
 use crate::cli::html::escaped;
 
 pub fn population(view: &ReportView) -> String {
+    if view.fault.is_some() {
+        return "<p>Not judged: the log is faulty.</p>\n".to_owned();
+    }
     let rows: Vec<Vec<String>> = view
         .kinds
         .iter()
