@@ -14,15 +14,18 @@ TESTS := env --default-signal=HUP,INT,QUIT $(CARGO) test --workspace
 DEMO := target/demo
 # What judges the CloudFormation templates: a Python program, in an environment of its own.
 CFN_LINT := target/cfn-lint
+# What judges pages in a real browser: two npm packages, and Debian's Chromium.
+BROWSER := target/browser
 # What verifies logs without our code: a third Python program, written from docs/ alone.
 VERIFIER := target/verifier
 # What reads the calendars of the schedule: another Python program, in an environment of its own.
 CALENDAR := target/calendar
 
+BROWSER_PACKAGES := chromium fonts-liberation nodejs npm
 BUILD_PACKAGES := gcc libc6-dev libudev-dev pkg-config
 TEST_PACKAGES := age busybox-static cpio faketime fido2-tools oathtool openssh-client python3-venv qemu-system-x86 qrencode strace xz-utils
 
-.PHONY: demo test test-long bench format lint templates calendar verifier unit docs setup-build setup-test clean
+.PHONY: demo test test-long bench format lint templates calendar verifier browser unit docs setup-build setup-test setup-browser clean
 
 demo: setup-build
 	$(CARGO) build --quiet
@@ -31,7 +34,7 @@ demo: setup-build
 
 test: setup-build setup-test format lint templates calendar verifier docs unit
 
-test-long: setup-build setup-test format lint templates calendar verifier docs
+test-long: setup-build setup-test format lint templates calendar verifier docs browser
 	PROPTEST_CASES=5000 KEYMUSTER_TEST_LONG=1 $(TESTS)
 
 bench: setup-build
@@ -77,6 +80,24 @@ $(VERIFIER)/ready: tests/verifier/requirements.txt
 	$(VERIFIER)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
+# The judge is judged first. Then the pages: reports of the demo and of a vault of 10,000 accounts.
+browser: setup-build setup-test $(BROWSER)/ready
+	node tests/browser/self-test.mjs
+	$(CARGO) build --quiet
+	rm -rf $(BROWSER)/demo $(BROWSER)/pages
+	mkdir $(BROWSER)/pages
+	target/debug/keymuster demo $(BROWSER)/demo > $(BROWSER)/demo.txt
+	cp $(BROWSER)/demo/report/index.html $(BROWSER)/pages/report.html
+	LARGE_PAGE=$(CURDIR)/$(BROWSER)/pages/large.html $(CARGO) test --quiet --lib a_page_of_ten_thousand
+	node tests/browser/judge.mjs --patience 300 --pictures $(BROWSER)/pages $(BROWSER)/pages/*.html
+
+$(BROWSER)/ready: tests/browser/package-lock.json | setup-browser
+	rm -rf $(BROWSER)
+	mkdir -p $(BROWSER)
+	cp tests/browser/package.json tests/browser/package-lock.json $(BROWSER)
+	npm ci --silent --prefix $(BROWSER)
+	touch $@
+
 unit: $(VERIFIER)/ready
 	$(TESTS)
 
@@ -85,6 +106,9 @@ docs:
 
 setup-build:
 	@tests/setup $(BUILD_PACKAGES)
+
+setup-browser:
+	@tests/setup $(BROWSER_PACKAGES)
 
 setup-test:
 	@tests/setup $(TEST_PACKAGES)
