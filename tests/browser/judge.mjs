@@ -6,14 +6,15 @@
 // with 1 if anything is wrong. Without that, prints a table of what it saw, and exits with 0.
 //
 // --patience  how long Chromium may take for any one check; 60 seconds if not given
-// --pictures  where to put pictures of each page, and its PDF, for people to look at
+// --pictures  where to put pictures of each page, and its PDF, for people to look at: they bear the
+//             name of the page's file, or of its folder if it is an index.html
 //
 // The variable CHROMIUM names the browser; /usr/bin/chromium if not given.
 
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -33,13 +34,18 @@ const PICTURE_HEIGHT = 4000;
 // A check that finds the same in ten thousand rows says it so often.
 const REASONS_PER_CHECK = 20;
 
+function nameOf(path) {
+  const name = basename(path, '.html');
+  return name === 'index' ? basename(dirname(resolve(path))) : name;
+}
+
 class Judgement {
   constructor(path) {
     this.path = path;
-    this.name = basename(path, '.html');
+    this.name = nameOf(path);
     this.url = pathToFileURL(path).href;
     this.wrongs = new Map();
-    this.seen = { page: basename(path) };
+    this.seen = { page: this.name };
   }
 
   wrong(check, reason) {
@@ -259,7 +265,7 @@ async function judgeAccess(browser, judgement, colorScheme) {
       judgement.wrong('axe', `${colorScheme}: ${id} (${impact}) at ${target.join(' ')}: ${help}`);
     }
   }
-  judgement.seen[`axe unsure, ${colorScheme}`] = incomplete.length;
+  judgement.seen[`axe unsure, ${colorScheme}`] = incomplete.map(({ id }) => id).join();
   await close();
 }
 
@@ -337,7 +343,7 @@ function commandLine() {
   for (const page of pages) statSync(page);
   const { pictures } = values;
   if (pictures !== undefined) {
-    const names = new Set(pages.map((page) => basename(page)));
+    const names = new Set(pages.map(nameOf));
     if (names.size < pages.length) throw new Error('two pages of one name, and pictures of both');
     mkdirSync(pictures, { recursive: true });
   }
