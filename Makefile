@@ -21,7 +21,8 @@ VERIFIER := target/verifier
 # What reads the calendars of the schedule: another Python program, in an environment of its own.
 CALENDAR := target/calendar
 
-BROWSER_PACKAGES := chromium fonts-liberation nodejs npm
+# Where Node came with an npm of its own, Debian's can't be installed beside it.
+BROWSER_PACKAGES = chromium fonts-liberation $(if $(shell command -v npm),,nodejs npm)
 BUILD_PACKAGES := gcc libc6-dev libudev-dev pkg-config
 TEST_PACKAGES := age busybox-static cpio faketime fido2-tools oathtool openssh-client python3-venv qemu-system-x86 qrencode strace xz-utils
 
@@ -91,11 +92,11 @@ browser: setup-build setup-test $(BROWSER)/ready
 	LARGE_PAGE=$(CURDIR)/$(BROWSER)/pages/large.html $(CARGO) test --quiet --lib a_page_of_ten_thousand
 	node tests/browser/judge.mjs --patience 300 --pictures $(BROWSER)/pages $(BROWSER)/pages/*.html
 
-$(BROWSER)/ready: tests/browser/package-lock.json | setup-browser
+$(BROWSER)/ready: tests/browser/package.json tests/browser/package-lock.json | setup-browser
 	rm -rf $(BROWSER)
 	mkdir -p $(BROWSER)
-	cp tests/browser/package.json tests/browser/package-lock.json $(BROWSER)
-	npm ci --silent --prefix $(BROWSER)
+	cp $^ $(BROWSER)
+	npm ci --prefix $(BROWSER) --loglevel=error --no-audit --no-fund --ignore-scripts
 	touch $@
 
 unit: $(VERIFIER)/ready
