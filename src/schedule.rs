@@ -12,6 +12,7 @@ mod history;
 mod obligation;
 mod slot;
 mod standing;
+mod walk;
 
 pub use history::{Admitted, History, day_of};
 pub use obligation::Obligation;

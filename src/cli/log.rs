@@ -45,18 +45,17 @@ pub struct Show {
 }
 
 pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
-    // A bundle needs no vault.
-    if let Command::Verify(verify) = &command {
-        return verify::run(context, verify);
-    }
-    let session = Session::open(context)?;
+    let session = || Session::open(context);
     match command {
-        Command::List => Ok(list(&session)),
-        Command::Show(show) => show_entry(&session, show.number),
-        Command::Head => Ok(head(&session).giving_out(session.giving_out())),
-        Command::Remember(remember) => heads::remember(context, &session, &remember),
+        Command::List => Ok(list(&session()?)),
+        Command::Show(show) => show_entry(&session()?, show.number),
+        Command::Head => {
+            let session = session()?;
+            Ok(head(&session).giving_out(session.giving_out()))
+        }
+        Command::Remember(remember) => heads::remember(context, &session()?, &remember),
         Command::Verify(verify) => verify::run(context, &verify),
-        Command::Export(export) => export::run(&session, &export),
+        Command::Export(export) => export::run(&session()?, &export),
     }
 }
 

@@ -118,7 +118,12 @@ impl Stands {
 
 /// The history of what was to be done, as of a day or of now.
 pub fn history(vault: &OpenVault, now: Time, on: Option<Day>) -> Result<History, Failure> {
-    let entries = sound(vault).iter().map(Entry::document).map(|document| Admitted {
+    history_of(sound(vault), now, on)
+}
+
+/// The same of these entries, the first ones of a log.
+pub fn history_of(entries: &[Entry], now: Time, on: Option<Day>) -> Result<History, Failure> {
+    let entries = entries.iter().map(Entry::document).map(|document| Admitted {
         time: document.time,
         signers: &document.signers,
         events: &document.events,

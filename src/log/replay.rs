@@ -2,8 +2,8 @@
 //!
 //! For each entry, in this order: its place and link, its signers, their signatures, its
 //! events' authority, its events. The keys that may sign entry n are those that the state
-//! holds after n-1 and, for what concerns themselves, keys that entry n enrols; the first
-//! entry names its own. A key's validity is its place in the log, never a date.
+//! holds after n-1 and keys that entry n enrols, which count for none of those whom an event
+//! needs beside them; the first entry names its own. A key's validity is its place in the log, never a date.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

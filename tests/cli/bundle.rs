@@ -505,6 +505,18 @@ fn a_head_that_is_remembered_is_missed_in_an_older_copy() {
     let refused = older.read(&["log", "list"]).exits(3);
     refused.says(&["ends at entry 4", "told to remember the head of entry 5", "remove"]);
 
+    // Of two that differ, one is wrong, and of a faulty log nothing can be said.
+    let two = Demo::new();
+    let other = head.replace(head.lines().last().unwrap(), &"0".repeat(64));
+    let later = head.replace("\n5\n", "\n6\n");
+    fs::write(two.path("two.heads"), format!("{later}{head}{other}")).unwrap();
+    let ran = two.read(&["log", "remember", "demo/two.heads"]).exits(3);
+    ran.says(&["two different heads of entry 5 stand in one file", "nothing was remembered"]);
+    two.read(&["log", "list"]).exits(0);
+    fs::remove_file(two.path("vault/log/000002.age")).unwrap();
+    let ran = two.read(&["log", "remember", "demo/five.head"]).exits(3);
+    ran.says(&["a faulty log is held against no head"]);
+
     // One that isn't of this log is no head of it.
     let other = Demo::new();
     let wrong = head.replace("\n5\n", "\n4\n");

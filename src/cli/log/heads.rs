@@ -42,6 +42,10 @@ pub fn remember(
     asked: &Remember,
 ) -> Result<Answer, Failure> {
     let (vault, id) = (&session.vault, session.vault.location().id);
+    if vault.fault().is_some() {
+        return Err(Failure::new(exit::NO, "a faulty log is held against no head")
+            .hint("keymuster log verify tells what is wrong"));
+    }
     let mut anchors = anchors(&asked.file, &id)?;
     anchors.sort_by_key(|anchor| anchor.head.number);
     let own = vault.head().number;
@@ -61,13 +65,14 @@ pub fn remember(
              custodians' before you go on",
         ));
     }
-    let beyond = anchors.iter().filter(|anchor| link(&anchor.head).is_none());
-    let beyond: Vec<&Head> = beyond.map(|anchor| &anchor.head).collect();
-    if let [first, .., last] = beyond.as_slice()
-        && first.number == last.number
-        && first != last
-    {
-        let message = format!("two different heads of entry {} stand in one file", first.number);
+    // Of entries beyond this copy, nothing but another head tells that one is wrong.
+    let differ = |one: &Anchor, other: &Anchor| {
+        one.head.number == other.head.number && one.head != other.head
+    };
+    let mut pairs = anchors.iter().zip(anchors.iter().skip(1));
+    if let Some((one, _)) = pairs.find(|(one, other)| differ(one, other)) {
+        let number = one.head.number;
+        let message = format!("two different heads of entry {number} stand in one file");
         return Err(
             Failure::new(exit::NO, message).hint("nothing was remembered; ask who wrote them")
         );

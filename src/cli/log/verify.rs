@@ -10,16 +10,16 @@ use serde::Serialize;
 use super::heads::anchors;
 use super::sound;
 use super::verdicts::{Counts, VerdictsView, lines};
-use crate::audit::{Anchor, Coverage, Evidence, Found, NoBundle, ReadBundle, Verdicts, read};
+use crate::audit::{Anchor, Coverage, Evidence, Found, NoBundle, Verdicts, read};
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, HeadView, count};
 use crate::cli::schedule;
 use crate::cli::session::Session;
-use crate::log::{Entry, Fault, Head};
+use crate::log::{Fault, Head};
 use crate::record::VaultId;
-use crate::schedule::{Admitted, History, day_of};
+use crate::schedule::History;
 use crate::text::sanitise;
 use crate::vault::{StoreError, read_from};
 
@@ -153,7 +153,7 @@ fn of_bundle(context: &Context, asked: &Verify, folder: &Path) -> Result<Verifie
     let anchors = anchors_of(&asked.heads, &head.vault)?;
     let now = context.now()?;
     let coverage = match bundle.fault.is_none() && bundle.withheld == 0 {
-        true => Some(Coverage::of(&history(&bundle, now)?, None)),
+        true => Some(Coverage::of(&schedule::history_of(&bundle.entries, now, None)?, None)),
         false => None,
     };
     let verdicts = Verdicts::of(&Evidence {
@@ -178,17 +178,6 @@ fn of_bundle(context: &Context, asked: &Verify, folder: &Path) -> Result<Verifie
         damage: bundle.damage,
         strays: Vec::new(),
         verdicts,
-    })
-}
-
-fn history(bundle: &ReadBundle, now: crate::record::Time) -> Result<History, Failure> {
-    let entries = bundle.entries.iter().map(Entry::document).map(|document| Admitted {
-        time: document.time,
-        signers: &document.signers,
-        events: &document.events,
-    });
-    History::on(entries, now, day_of(now)).map_err(|rejection| {
-        Failure::because(exit::FAILED, "couldn't go through the log again", &rejection)
     })
 }
 
