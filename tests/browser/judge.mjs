@@ -11,7 +11,9 @@
 //
 // The variable CHROMIUM names the browser; /usr/bin/chromium if not given.
 
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -374,20 +376,42 @@ async function main() {
   return wrongs > 0 ? 1 : 0;
 }
 
-// A Chromium that is killed leaves files behind, wherever it was told to put them.
+// A Chromium that is killed leaves files behind, wherever it was told to put them; and one that
+// isn't killed yet makes more of them.
 process.env.TMPDIR = mkdtempSync(join(tmpdir(), 'judge-'));
 process.on('exit', () => {
   try {
+    for (let tries = 0; killAllOfOurs() > 0 && tries < 100; tries += 1) sleep(20);
     rmSync(process.env.TMPDIR, { recursive: true, maxRetries: 5 });
   } catch (error) {
-    // Thrown on, it would keep Chromium from being killed.
     console.error(`judge: ${error.message}`);
   }
 });
+
+// Kills what has our TMPDIR in its environment, and returns how many those were.
+function killAllOfOurs() {
+  const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== `${process.pid}`);
+  return others.filter((name) => {
+    try {
+      const environment = readFileSync(`/proc/${name}/environ`, 'utf8').split('\0');
+      if (!environment.includes(`TMPDIR=${process.env.TMPDIR}`)) return false;
+      process.kill(Number(name), 'SIGKILL');
+      return true;
+    } catch {
+      // It has ended, or isn't ours to see.
+      return false;
+    }
+  }).length;
+}
+
+// Nothing else can be awaited on the way out.
+function sleep(ms) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 for (const [signal, number] of [['SIGHUP', 1], ['SIGINT', 2], ['SIGTERM', 15]]) {
   process.on(signal, () => process.exit(128 + number));
 }
-// Whatever still runs of Chromium is killed on the way out.
 main().then((code) => process.exit(code), (error) => {
   console.error(`judge: ${firstLine(error)}`);
   process.exit(1);
