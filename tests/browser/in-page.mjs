@@ -157,7 +157,8 @@ export function eyes() {
   function thinOut() {
     const kind = (element) => [element, ...all('*', element)]
       .map((one) => `${one.tagName}.${one.className}.${one.getAttribute('style')}`).join();
-    for (const parent of all('*')) {
+    // From the innermost on: what is thinned out inside is more often alike.
+    for (const parent of all('*').reverse()) {
       if (parent.childElementCount <= 2 * SIBLINGS) continue;
       const kinds = new Set();
       for (const [place, child] of [...parent.children].slice(0, -1).entries()) {

@@ -50,7 +50,7 @@ pub fn population(view: &ReportView) -> String {
         .flat_map(|owed| owed.slots.iter().filter(is_bad).map(move |slot| exception(owed, slot)))
         .collect();
     html.push_str("<h3>Late, missed and waived</h3>\n");
-    html.push_str(&table("Late, missed and waived", &["What", "Due", "", "When"], &bad));
+    html.push_str(&table("Late, missed and waived", &["What", "Due", "Fate", "When"], &bad));
     html.push_str(
         "<h3>All of it</h3>\n<p class=\"note\">A time is early, done, late, missed or waived by what became of it; \
          ended, if it had not to be done any more; open, if it is still to come. What is done in the first half \
