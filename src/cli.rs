@@ -53,6 +53,7 @@ mod seed;
 mod session;
 mod signals;
 mod signing;
+mod slip;
 mod status;
 mod totp;
 mod unlock;
@@ -137,6 +138,9 @@ enum Command {
     /// The signed log
     #[command(subcommand)]
     Log(log::Command),
+    /// What people sign who aren't where the vault is
+    #[command(subcommand)]
+    Slip(slip::Command),
     /// Write a report for auditors: a page, two tables, and JSON
     Report(report::Report),
     /// See the main job done with software keys, in a new folder
@@ -260,6 +264,7 @@ fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Recovery(command) => recovery::run(context, command),
         Command::Status(status) => status::run(context, &status),
         Command::Log(command) => log::run(context, command),
+        Command::Slip(command) => slip::run(context, command),
         Command::Report(report) => report::run(context, &report),
         Command::Demo(demo) => demo::run(context, demo, perform),
     }

@@ -11,8 +11,10 @@ mod chain;
 mod entry;
 mod finding;
 mod replay;
+mod signed;
 
 pub use chain::{Head, UnfitHead, first_link, next_link, sha256};
-pub use entry::{Document, Entry, FORMAT, MAX_ENTRY, MAX_SIGNERS, Malformed};
+pub use entry::{Document, Entry, FORMAT, MAX_ENTRY, MAX_SIGNERS, MAX_SLIPS, Malformed, acts_of};
 pub use finding::{Finding, FindingKind};
 pub use replay::{Considered, Fault, Replay, Rule, Signatures};
+pub use signed::SignedDocument;

@@ -10,6 +10,7 @@
 //! or randomness, and verifies no signature.
 
 mod account;
+mod act;
 mod action;
 pub mod authority;
 mod compartment;
@@ -25,6 +26,7 @@ mod reader;
 mod report;
 mod runbook;
 mod secret;
+mod slip;
 mod state;
 mod values;
 
@@ -34,6 +36,7 @@ pub use account::{
     Email, Evidence, Outcome, Phone, RootUser, RootUserChanged, SignInProven, Tag, TokenMoved,
     TotpCheck, TotpChecked, Trial, TrialKind,
 };
+pub use act::Act;
 pub use action::{Action, ActionClosed, ActionOpened, Waiver, WaiverGiven};
 pub use compartment::{Compartment, CompartmentSealed, MembersChosen, RECORDS, SEEDS};
 pub use custodian::{
@@ -61,6 +64,7 @@ pub use secret::{
     Fingerprint, Generation, Purpose, Receipt, Secret, SecretKind, SecretName, SecretOpened,
     SecretReplaced, SecretStored,
 };
+pub use slip::{HeadAbandoned, SlipEndorsed};
 pub use state::{Rejection, Sealing, Stamp, State};
 pub use values::{
     AgeRecipient, Bytes, Digest, Handle, Hex, KeyName, Line, Salt, SshPublicKey, Time, UnfitValue,

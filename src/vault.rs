@@ -25,9 +25,10 @@ mod memory;
 mod open;
 mod passphrase;
 mod secret;
+mod slip;
 mod store;
 
-pub use append::{AppendError, Committed, NewFile, Prepared};
+pub use append::{AppendError, Committed, Draft, NewFile, Prepared};
 pub use attachment::{Attachment, AttachmentError};
 pub use bundle::{Bundle, read_from};
 pub use cipher::{AgeIdentity, AgeIdentityError, OpenError, Recipient, RecipientError, SealError};
@@ -41,7 +42,10 @@ pub use memory::{HeadMemory, Memory, MemoryError, Remembered};
 pub use open::{Damage, OpenVault, RecordsError, Weight, open_records};
 pub use passphrase::{Misspelling, Passphrase, PassphraseError};
 pub use secret::{MAX_SECRET, SecretError, SecretLabel, SecretValue, SeedParameters, UnfitSecret};
-pub use store::{StoreError, export_file, make_folder, read_bounded, remove_leftovers_of};
+pub use slip::{MAX_SLIP_FILE, MissingFile, SlipFile, SlipFileError};
+pub use store::{
+    StoreError, export_file, make_folder, read_bounded, remove_leftovers_of, replace_file,
+};
 
 /// The largest file of any other kind than entries and attachments, in bytes.
 pub const MAX_FILE: u64 = 1 << 20;

@@ -6,6 +6,7 @@
 //! entries.sha256             the digests of all entries' documents, in order
 //! entries/000042.toml        entry 42 as it was signed; not there if it is withheld
 //! entries/000042.alice.primary.sig
+//! slips/<sha256>.toml        a slip that an entry admits, and its signatures, in the same way
 //! heads/000042.head          what they signed
 //! allowed_signers            the keys that the entries enrol, for ssh-keygen
 //! attachments/<sha256>       what the entries name, where it was asked for
@@ -16,7 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::{Document, Entry, Fault, Head, MAX_ENTRY, Replay, sha256};
+use crate::log::{Entry, Fault, Head, MAX_ENTRY, Replay, SignedDocument, sha256};
 use crate::record::{Digest, Event, KeyName, Realm, VaultId};
 
 /// The list of the entries' digests.
@@ -33,14 +34,15 @@ const MAX_SIGNATURE: usize = 4096;
 const MAX_ATTACHMENT: usize = 32 << 20;
 
 const VERIFY: &str = include_str!("verify.sh");
-const RULES: [(&str, &str); 3] = [
+const RULES: [(&str, &str); 4] = [
     ("rules/log-format.md", include_str!("../../docs/log-format.md")),
     ("rules/events.md", include_str!("../../docs/events.md")),
     ("rules/schedule.md", include_str!("../../docs/schedule.md")),
+    ("rules/recovery.md", include_str!("../../docs/recovery.md")),
 ];
 
 /// The folders of a bundle.
-pub const FOLDERS: [&str; 4] = ["entries", "heads", "attachments", "rules"];
+pub const FOLDERS: [&str; 5] = ["entries", "slips", "heads", "attachments", "rules"];
 
 /// Writes the files of a bundle but its attachments, of these entries from the first on, of which
 /// some are shown.
@@ -50,7 +52,6 @@ pub fn files<E>(
     shown: &BTreeSet<u64>,
     mut write: impl FnMut(&str, &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let documents = || entries.iter().map(Entry::document);
     let (mut head, mut list) = (Head::empty(vault), String::new());
     for entry in entries {
         let digest = entry.digest();
@@ -63,23 +64,55 @@ pub fn files<E>(
         write(&document, entry.document_text().as_bytes())?;
         write(&format!("heads/{:06}.head", head.number), head.to_string().as_bytes())?;
         for (signer, armor) in entry.document().signers.iter().zip(entry.signatures()) {
-            write(&signature_name(head.number, signer), armor.as_bytes())?;
+            write(&signature_name(&entry_name(head.number), signer), armor.as_bytes())?;
+        }
+        for slip in entry.slips() {
+            write_slip(slip, &mut write)?;
         }
     }
     write(LIST, list.as_bytes())?;
-    write(SIGNERS, allowed_signers(documents()).as_bytes())?;
+    write(SIGNERS, allowed_signers(entries).as_bytes())?;
     write("verify.sh", VERIFY.as_bytes())?;
     let withheld = entries.len().saturating_sub(shown.len());
-    write("README", readme(&head, realm_of(documents()), withheld).as_bytes())?;
+    let slips = entries.iter().any(|entry| !entry.slips().is_empty());
+    write("README", readme(&head, realm_of(entries), withheld, slips).as_bytes())?;
     RULES.iter().try_for_each(|(name, text)| write(name, text.as_bytes()))
 }
 
-fn document_name(number: u64) -> String {
-    format!("entries/{number:06}.toml")
+/// Writes a slip: what was signed, and the signatures.
+fn write_slip<E>(
+    slip: &SignedDocument,
+    write: &mut impl FnMut(&str, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let (name, document) = (slip_name(&slip.digest()), slip.document());
+    write(&format!("{name}.toml"), slip.document_text().as_bytes())?;
+    let parent = Head {
+        vault: document.vault,
+        number: document.number.saturating_sub(1),
+        link: document.previous,
+    };
+    write(&format!("{name}.head"), parent.after_digest(&slip.digest()).to_string().as_bytes())?;
+    for (signer, armor) in document.signers.iter().zip(slip.signatures()) {
+        write(&signature_name(&name, signer), armor.as_bytes())?;
+    }
+    Ok(())
 }
 
-fn signature_name(number: u64, signer: &KeyName) -> String {
-    format!("entries/{number:06}.{}.{}.sig", signer.owner, signer.label)
+fn entry_name(number: u64) -> String {
+    format!("entries/{number:06}")
+}
+
+fn document_name(number: u64) -> String {
+    format!("{}.toml", entry_name(number))
+}
+
+fn slip_name(digest: &Digest) -> String {
+    format!("slips/{digest}")
+}
+
+/// Where the signature under an entry or a slip lies, which is called so.
+fn signature_name(document: &str, signer: &KeyName) -> String {
+    format!("{document}.{}.{}.sig", signer.owner, signer.label)
 }
 
 /// Where in a bundle something attached lies.
@@ -88,8 +121,8 @@ pub fn attachment_name(content: &Digest) -> String {
 }
 
 /// Real or demo, by the entry that founds the vault.
-fn realm_of<'e>(mut documents: impl Iterator<Item = &'e Document>) -> Realm {
-    let realm = documents.next().and_then(|first| match first.events.first() {
+fn realm_of(entries: &[Entry]) -> Realm {
+    let realm = entries.first().and_then(|first| match first.document().events.first() {
         Some(Event::VaultCreated(created)) => Some(created.realm()),
         _ => None,
     });
@@ -97,15 +130,16 @@ fn realm_of<'e>(mut documents: impl Iterator<Item = &'e Document>) -> Realm {
 }
 
 /// The keys that entries enrol, in their order, as ssh-keygen reads them.
-fn allowed_signers<'e>(documents: impl Iterator<Item = &'e Document> + Clone) -> String {
-    let namespace = realm_of(documents.clone()).head_namespace();
+fn allowed_signers(entries: &[Entry]) -> String {
+    let realm = realm_of(entries);
+    let namespaces = format!("{},{}", realm.head_namespace(), realm.slip_namespace());
     let line = |event: &Event| match event {
         Event::KeyEnrolled(it) => {
-            Some(format!("{} namespaces=\"{namespace}\" {}\n", it.key, it.public_key))
+            Some(format!("{} namespaces=\"{namespaces}\" {}\n", it.key, it.public_key))
         }
         _ => None,
     };
-    documents.flat_map(|document| &document.events).filter_map(line).collect()
+    entries.iter().flat_map(Entry::events).filter_map(line).collect()
 }
 
 /// Something that an entry names by its digest.
@@ -117,9 +151,9 @@ pub struct Attached {
     pub file: Digest,
 }
 
-/// What documents name: runbooks as they were adopted, and evidence. Each content once.
-pub fn attachments<'e>(documents: impl Iterator<Item = &'e Document>) -> Vec<Attached> {
-    let named = documents.flat_map(|document| &document.events).filter_map(|event| match event {
+/// What entries name: runbooks as they were adopted, and evidence. Each content once.
+pub fn attachments<'e>(entries: impl Iterator<Item = &'e Entry>) -> Vec<Attached> {
+    let named = entries.flat_map(Entry::events).filter_map(|event| match event {
         Event::RunbookAdopted(event) => Some((event.sha256, event.file)),
         Event::EvidenceKept(event) => Some((event.sha256, event.file)),
         _ => None,
@@ -278,20 +312,60 @@ fn read_entry<E>(
     if sha256(&bytes) != *digest {
         return Ok(Err(format!("{name} isn't the document that {LIST} lists")));
     }
-    let mut failed = None;
-    let mut signature =
-        |signer: &KeyName| match look(&signature_name(number, signer), MAX_SIGNATURE) {
-            Ok(Found::File(bytes)) => String::from_utf8(bytes).unwrap_or_default(),
-            Ok(Found::Nothing | Found::Unfit(_)) => String::new(),
-            Err(error) => {
-                failed.get_or_insert(error);
-                String::new()
+    let length = bytes.len();
+    let signed = match read_signed(look, &entry_name(number), bytes)? {
+        Ok(signed) => signed,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let named = &signed.document().slips;
+    let (mut slips, mut room) = (Vec::new(), MAX_ENTRY.saturating_sub(length));
+    for digest in named {
+        match read_slip(look, digest, room)? {
+            Ok(slip) => {
+                room = room.saturating_sub(slip.document_text().len());
+                slips.push(slip);
             }
-        };
-    let entry = Entry::from_parts(bytes, &mut signature);
+            Err(reason) => return Ok(Err(reason)),
+        }
+    }
+    Ok(Entry::with_slips(signed, slips).map_err(|error| format!("{name}: {error}")))
+}
+
+/// A slip of a bundle, of at most so many bytes.
+fn read_slip<E>(
+    look: &mut impl FnMut(&str, usize) -> Result<Found, E>,
+    digest: &Digest,
+    room: usize,
+) -> Result<Result<SignedDocument, String>, E> {
+    let slip = slip_name(digest);
+    let name = format!("{slip}.toml");
+    Ok(match look(&name, room)? {
+        Found::File(bytes) if sha256(&bytes) == *digest => read_signed(look, &slip, bytes)?,
+        Found::File(_) => Err(format!("{name} isn't the slip that its entry names")),
+        Found::Nothing => Err(format!("{name} is missing")),
+        Found::Unfit(reason) => Err(format!("{name} {reason}")),
+    })
+}
+
+/// A document, with what lies where its signatures should.
+fn read_signed<E>(
+    look: &mut impl FnMut(&str, usize) -> Result<Found, E>,
+    name: &str,
+    document: Vec<u8>,
+) -> Result<Result<SignedDocument, String>, E> {
+    let mut failed = None;
+    let signature = |signer: &KeyName| match look(&signature_name(name, signer), MAX_SIGNATURE) {
+        Ok(Found::File(bytes)) => String::from_utf8(bytes).unwrap_or_default(),
+        Ok(Found::Nothing | Found::Unfit(_)) => String::new(),
+        Err(error) => {
+            failed.get_or_insert(error);
+            String::new()
+        }
+    };
+    let signed = SignedDocument::from_parts(document, signature);
     match failed {
         Some(error) => Err(error),
-        None => Ok(entry.map_err(|error| format!("{name}: {error}"))),
+        None => Ok(signed.map_err(|error| format!("{name}.toml: {error}"))),
     }
 }
 
@@ -306,8 +380,7 @@ impl ReadBundle {
         &mut self,
         mut look: impl FnMut(&str, usize) -> Result<Found, E>,
     ) -> Result<(), E> {
-        let documents = || self.entries.iter().map(Entry::document);
-        let signers = allowed_signers(documents());
+        let signers = allowed_signers(&self.entries);
         let is_theirs = match look(SIGNERS, MAX_LIST)? {
             Found::File(bytes) => bytes == signers.as_bytes(),
             Found::Nothing => true,
@@ -316,7 +389,7 @@ impl ReadBundle {
         if !is_theirs {
             self.damage.push(format!("{SIGNERS} doesn't hold the keys that the entries enrol"));
         }
-        for Attached { content, .. } in attachments(documents()) {
+        for Attached { content, .. } in attachments(self.entries.iter()) {
             let name = attachment_name(&content);
             match look(&name, MAX_ATTACHMENT)? {
                 Found::File(bytes) if sha256(&bytes) == content => self.attached += 1,
@@ -329,7 +402,7 @@ impl ReadBundle {
     }
 }
 
-fn readme(head: &Head, realm: Realm, withheld: usize) -> String {
+fn readme(head: &Head, realm: Realm, withheld: usize, has_slips: bool) -> String {
     let namespace = realm.head_namespace();
     let demo = match realm {
         Realm::Real => "",
@@ -346,6 +419,28 @@ fn readme(head: &Head, realm: Realm, withheld: usize) -> String {
              policy and runbooks is meant to be shown; whether it is can't be seen here.\n"
         ),
     };
+    let slips = match has_slips {
+        false => String::new(),
+        true => {
+            "slips/SHA256.*             what people signed elsewhere, in the same way, and its\n\
+             \x20                          head; an entry that takes one in names its SHA256\n"
+                .to_owned()
+        }
+    };
+    let slips_by_hand = match has_slips {
+        false => String::new(),
+        true => format!(
+            "So are slips, in the namespace {}, or in that of entries if they\n\
+             were to be one;\n\
+             \x20 for sig in slips/*.sig; do\n\
+             \x20   name=${{sig#slips/}} name=${{name%.sig}} key=${{name#*.}}\n\
+             \x20   ssh-keygen -Y verify -f allowed_signers -I \"${{key%.*}}/${{key##*.}}\" \\\n\
+             \x20     -n {} -s $sig < slips/${{name%%.*}}.head\n\
+             \x20 done\n",
+            realm.slip_namespace(),
+            realm.slip_namespace()
+        ),
+    };
     format!(
         "The log of those who hold the keys to root accounts: each entry tells what they\n\
          did, and is signed by touching security keys. keymuster wrote it, and isn't\n\
@@ -359,6 +454,7 @@ fn readme(head: &Head, realm: Realm, withheld: usize) -> String {
          entries/NNNNNN.toml        entry NNNNNN as it was signed\n\
          entries/NNNNNN.*.*.sig     its signatures, by custodian and key\n\
          heads/NNNNNN.head          what they sign: vault, number, link\n\
+         {slips}\
          allowed_signers            the enrolled keys, for ssh-keygen\n\
          attachments/SHA256         runbooks and evidence, if they were asked for; grep\n\
          \x20                          for the SHA256 in entries/ to see what each is\n\
@@ -390,6 +486,7 @@ fn readme(head: &Head, realm: Realm, withheld: usize) -> String {
          \x20   ssh-keygen -Y verify -f allowed_signers -I \"${{key%.*}}/${{key##*.}}\" \\\n\
          \x20     -n {namespace} -s $sig < heads/${{name%%.*}}.head\n\
          \x20 done\n\
+         {slips_by_hand}\
          Stock ssh-keygen accepts a signature made without touch or PIN; verify.sh and\n\
          keymuster don't.\n\
          \n\

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::Document;
+use crate::log::Entry;
 use crate::record::{
     DrillException, DrillInterrupted, DrillStep, Event, EvidenceKept, Handle, PartTaken,
 };
@@ -26,15 +26,16 @@ pub struct Happened<'e> {
 
 /// What happened in all of them, by their names.
 pub fn drills<'e>(
-    documents: impl IntoIterator<Item = &'e Document>,
+    entries: impl IntoIterator<Item = &'e Entry>,
 ) -> BTreeMap<&'e Handle, Happened<'e>> {
     let mut all: BTreeMap<&Handle, Happened<'_>> = BTreeMap::new();
-    for document in documents {
-        for event in &document.events {
+    for entry in entries {
+        let number = entry.document().number;
+        for event in entry.events() {
             let Some(drill) = drill_of(event) else { continue };
             let it = all.entry(drill).or_default();
-            if it.entries.last() != Some(&document.number) {
-                it.entries.push(document.number);
+            if it.entries.last() != Some(&number) {
+                it.entries.push(number);
             }
             match event {
                 Event::DrillStep(event) => it.steps.push(event),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use crate::log::Document;
+use crate::log::Entry;
 use crate::record::{Event, Handle, State};
 use crate::schedule::{Obligation, day_of};
 
@@ -33,26 +33,25 @@ impl Wanted {
     /// The numbers of the entries that are shown. `state` is what they come to.
     pub fn among<'e>(
         &self,
-        documents: impl Iterator<Item = &'e Document> + Clone,
+        entries: impl Iterator<Item = &'e Entry> + Clone,
         state: &State,
     ) -> BTreeSet<u64> {
-        let fits = |document: &&Document| self.fits(document, state);
-        let shown: Vec<&Document> = documents.clone().filter(fits).collect();
-        let drills: BTreeSet<&Handle> =
-            shown.iter().flat_map(|document| drills_of(document)).collect();
-        let belongs =
-            |document: &&Document| drills_of(document).any(|drill| drills.contains(drill));
-        let others = documents.filter(belongs);
-        shown.iter().copied().chain(others).map(|document| document.number).collect()
+        let fits = |entry: &&Entry| self.fits(entry, state);
+        let shown: Vec<&Entry> = entries.clone().filter(fits).collect();
+        let drills: BTreeSet<&Handle> = shown.iter().flat_map(|entry| drills_of(entry)).collect();
+        let belongs = |entry: &&Entry| drills_of(entry).any(|drill| drills.contains(drill));
+        let others = entries.filter(belongs);
+        shown.iter().copied().chain(others).map(|entry| entry.document().number).collect()
     }
 
-    fn fits(&self, document: &Document, state: &State) -> bool {
-        if self.is_all() || document.events.iter().any(Event::bears_on_authority) {
+    fn fits(&self, entry: &Entry, state: &State) -> bool {
+        if self.is_all() || entry.events().any(Event::bears_on_authority) {
             return true;
         }
+        let document = entry.document();
         let day = day_of(document.time);
         let about = |wanted: &BTreeSet<Handle>| {
-            let accounts = document.events.iter().flat_map(|event| accounts_of(event, state));
+            let accounts = entry.events().flat_map(|event| accounts_of(event, state));
             accounts.into_iter().any(|account| wanted.contains(&account))
         };
         self.from.is_none_or(|from| from <= day)
@@ -63,8 +62,8 @@ impl Wanted {
 }
 
 /// The drills that an entry tells of.
-fn drills_of(document: &Document) -> impl Iterator<Item = &Handle> {
-    document.events.iter().filter_map(|event| match event {
+fn drills_of(entry: &Entry) -> impl Iterator<Item = &Handle> {
+    entry.events().filter_map(|event| match event {
         Event::DrillStarted(event) => Some(&event.drill),
         Event::DrillFinished(event) => Some(&event.drill),
         Event::DrillAbandoned(event) => Some(&event.drill),
@@ -114,7 +113,8 @@ fn accounts_of(event: &Event, state: &State) -> Vec<Handle> {
         | Event::EvidenceKept(_)
         // These are about no account.
         | Event::ActionOpened(_)
-        | Event::ActionClosed(_) => Vec::new(),
+        | Event::ActionClosed(_)
+        | Event::SlipEndorsed(_) => Vec::new(),
         // These are always shown.
         Event::VaultCreated(_)
         | Event::PolicyChanged(_)
@@ -139,6 +139,7 @@ fn accounts_of(event: &Event, state: &State) -> Vec<Handle> {
         | Event::MembersChosen(_)
         | Event::CompartmentSealed(_)
         | Event::RunbookAdopted(_)
-        | Event::RunbookWithdrawn(_) => Vec::new(),
+        | Event::RunbookWithdrawn(_)
+        | Event::HeadAbandoned(_) => Vec::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::Document;
+use crate::log::Entry;
 use crate::record::{Event, KeyName, Rejection, Stamp, State};
 
 /// A key, from its enrolment on.
@@ -19,16 +19,18 @@ pub struct KeyLine {
 /// The keys of a log, in the order of their names. Fails where an entry can't have happened, which a
 /// replay would have found.
 pub fn key_lines<'e>(
-    documents: impl IntoIterator<Item = &'e Document>,
+    entries: impl IntoIterator<Item = &'e Entry>,
 ) -> Result<Vec<KeyLine>, Rejection> {
     let mut state = State::default();
     let mut lines: BTreeMap<KeyName, KeyLine> = BTreeMap::new();
-    for document in documents {
-        let at = Stamp { entry: document.number, time: document.time };
-        for event in document.events.iter().filter(|event| event.bears_on_authority()) {
-            state.apply(event, at, &document.signers)?;
+    for entry in entries {
+        let at = Stamp { entry: entry.document().number, time: entry.document().time };
+        for act in entry.acts() {
+            for event in act.events.iter().filter(|event| event.bears_on_authority()) {
+                state.apply(event, at, &act.signers)?;
+            }
         }
-        if document.events.iter().any(Event::bears_on_authority) {
+        if entry.events().any(Event::bears_on_authority) {
             for (name, key) in state.keys() {
                 let new = || KeyLine { key: name.clone(), states: Vec::new(), signed: Vec::new() };
                 let line = lines.entry(name.clone()).or_insert_with(new);
@@ -38,7 +40,7 @@ pub fn key_lines<'e>(
                 }
             }
         }
-        for signer in &document.signers {
+        for signer in entry.documents().flat_map(|document| &document.signers) {
             if let Some(line) = lines.get_mut(signer) {
                 line.signed.push(at);
             }

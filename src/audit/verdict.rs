@@ -93,18 +93,19 @@ fn is_of_integrity(rule: Rule) -> bool {
 }
 
 fn is_of_authority(rule: Rule) -> bool {
-    matches!(rule, Rule::Signers | Rule::Authority | Rule::Event)
+    matches!(rule, Rule::Slip | Rule::Signers | Rule::Authority | Rule::Event)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const RULES: [Rule; 8] = [
+    const RULES: [Rule; 9] = [
         Rule::Form,
         Rule::Vault,
         Rule::Number,
         Rule::Link,
+        Rule::Slip,
         Rule::Signers,
         Rule::Signature,
         Rule::Authority,

@@ -15,8 +15,8 @@
 #
 # What it takes from the bundle is a file's bytes and nothing else: no name of a file there is
 # ever made into a command, a path or output, but names that this script made up itself.
-# The rules are those of rules/log-format.md. It doesn't check who had to sign, which key was valid where, what
-# was due, nor in every respect how documents are written.
+# The rules are those of rules/log-format.md. It doesn't check who had to sign, which key was valid where, how old
+# slips were, what was due, nor in every respect how documents are written.
 
 set -u
 LC_ALL=C
@@ -58,6 +58,8 @@ trap 'exit 2' HUP INT PIPE TERM
 : >"$work/signers"
 : >"$work/links"
 : >"$work/digests"
+: >"$work/branches"
+: >"$work/given-up"
 : >"$work/links.rest"
 
 # ---- What was asked for ------------------------------------------------------------------------
@@ -204,8 +206,8 @@ check_lines() {
   [ "$(tail -c 1 "$1" | wc -l)" -eq 1 ] || fault integrity "it doesn't end with a line break"
 }
 
-# The first nine lines of a document, which are always these.
-read_document() {
+# The first nine lines of a document.
+read_head() {
   l1= l2= l3= l4= l8= l9=
   {
     IFS= read -r l1 && IFS= read -r l2 && IFS= read -r l3 && IFS= read -r l4 &&
@@ -213,11 +215,86 @@ read_document() {
       IFS= read -r l9
   } <"$1" || fault integrity "it is too short"
   [ "$l1" = "format = 1" ] || fault integrity "it isn't of format 1"
+}
+
+# What stands in those of an entry.
+check_place() {
   [ "$l2" = "vault = \"$vault\"" ] || fault integrity "it belongs to another vault"
   [ "$l3" = "number = $number" ] || fault integrity "it says that it has another number"
   [ "$l4" = "previous = \"$link\"" ] ||
     fault integrity "it doesn't follow the entry before it, which was changed or replaced"
-  [ "$l9" = "slips = []" ] || fault integrity "it carries slips"
+}
+
+# A copy of an entry's slip, or of its document, that has the digest it should have.
+take_document() {
+  is_plain "$1" || fault integrity "$3 is missing, or isn't a plain file"
+  # Whatever happens to the file meanwhile, one text is verified.
+  copy "$1" "$room" "$4" || fault integrity "$3 can't be read, or is too large"
+  [ "$(sha256_of <"$4")" = "$2" ] || fault integrity "$3 isn't the document that is listed"
+  room=$((room - $(wc -c <"$4")))
+  check_lines "$4"
+  read_head "$4"
+}
+
+# The slips that an entry names, by their digests: copies of their documents, in $work/slip.1 and so on.
+take_slips() {
+  if [ "$l9" = "slips = []" ]; then
+    : >"$work/slips"
+    return
+  fi
+  names_in 'slips' "$l9" >"$work/slips"
+  [ -s "$work/slips" ] || fault integrity "it isn't written in the canonical form"
+  [ "$(wc -l <"$work/slips")" -le 256 ] || fault integrity "it names more than 256 slips"
+  [ ! -L slips ] || fault integrity "slips isn't a plain folder"
+  slip=0
+  while IFS= read -r digest; do
+    slip=$((slip + 1))
+    is_hash "$digest" 64 || fault integrity "it isn't written in the canonical form"
+    take_document "slips/$digest.toml" "$digest" "slip $slip of it" "$work/slip.$slip"
+  done <"$work/slips"
+}
+
+# Where the slips of an entry belong, as lines of `digest number link` of the head that they make.
+place_slips() {
+  slip=0
+  : >"$work/placed"
+  while IFS= read -r digest; do
+    slip=$((slip + 1))
+    read_head "$work/slip.$slip"
+    [ "$l2" = "vault = \"$vault\"" ] || fault authority "slip $slip belongs to another vault"
+    at=${l3#"number = "} previous=${l4#'previous = "'} previous=${previous%'"'}
+    { is_number "$at" && [ "$at" -ge 2 ] && is_hash "$previous" 64; } ||
+      fault authority "slip $slip follows no entry of this log"
+    if ! { [ "$at" -le "$number" ] && [ "$(sed -n "$((at - 1))p" "$work/links")" = "$previous" ]; } &&
+      ! grep -q "^$previous $((at - 1))\$" "$work/branches"; then
+      fault authority "slip $slip follows no entry of this log"
+    fi
+    made=$(printf '%s %s\n' "$previous" "$digest" | sha256_of)
+    if { [ "$at" -lt "$number" ] && [ "$(sed -n "${at}p" "$work/links")" = "$made" ]; } ||
+      grep -q "^$made " "$work/branches" || grep -qx "$made" "$work/given-up"; then
+      fault authority "slip $slip is part of this log already, or was given up"
+    fi
+    printf '%s %s\n' "$made" "$at" >>"$work/branches"
+    printf '%s %s %s\n' "$digest" "$at" "$made" >>"$work/placed"
+  done <"$work/slips"
+}
+
+# What an entry gives up is never admitted.
+give_up() {
+  awk '
+    /^\[\[/ { gives = 0 }
+    $0 == "kind = \"head-abandoned\"" { gives = 1 }
+    gives && /^number = / { number = substr($0, 10) }
+    gives && /^link = "/ { print number " " substr($0, 9, length($0) - 9) }
+  ' "$1" >"$work/gives-up"
+  while IFS=' ' read -r at made; do
+    is_hash "$made" 64 || fault integrity "it isn't written in the canonical form"
+    if { is_number "$at" && [ "$at" -le "$number" ] && [ "$(sed -n "${at}p" "$work/links")" = "$made" ]; } ||
+      grep -q "^$made " "$work/branches" || grep -qx "$made" "$work/given-up"; then
+      fault authority "it gives up what is part of this log, or was given up before"
+    fi
+    printf '%s\n' "$made" >>"$work/given-up"
+  done <"$work/gives-up"
 }
 
 # What its events say of a PIN or fingerprint, in their order.
@@ -261,7 +338,6 @@ enrolled_by() {
 
 # Enrols them: from here on their signatures are known.
 enrol() {
-  cat "$work/signers" >"$work/before"
   enrolled_by "$1" >"$work/enrolled"
   [ "$(wc -l <"$work/enrolled")" -le 256 ] || fault authority "it enrols more keys than can sign it"
   while IFS=' ' read -r name kind key rest; do
@@ -275,7 +351,7 @@ enrol() {
     if grep -q "^$name namespaces=" "$work/signers"; then
       fault authority "it enrols a key under a name that was used"
     fi
-    printf '%s namespaces="%s" %s %s\n' "$name" "$namespace" "$kind" "$key" >>"$work/signers"
+    printf '%s namespaces="%s,%s" %s %s\n' "$name" "$of_heads" "$of_slips" "$kind" "$key" >>"$work/signers"
   done <"$work/enrolled"
 }
 
@@ -365,10 +441,10 @@ check_flags() {
 ed25519=$(text_as_hex sk-ssh-ed25519@openssh.com)
 ecdsa=$(text_as_hex sk-ecdsa-sha2-nistp256@openssh.com)
 
-# The signers that an entry names, one a line; nothing where that line is damaged.
-signers_of() {
-  case $1 in 'signers = ["'*'"]') ;; *) return ;; esac
-  names=${1#'signers = ["'}
+# The strings that a line `NAME = ["…", "…"]` names, one a line; nothing where it is another line.
+names_in() {
+  case $2 in "$1 = [\""*'"]') ;; *) return ;; esac
+  names=${2#"$1 = [\""}
   names=${names%'"]'}
   while :; do
     case $names in
@@ -384,10 +460,10 @@ signers_of() {
   done
 }
 
-# The signers that an entry names. Of every entry but the first one at least had its key before: no row of
-# "Who must sign" is content with keys that the entry enrols itself.
+# The signers that a document names. Of every entry but the first one at least had its key before: no row of
+# "Who must sign" is content with keys that the entry enrols itself. A slip may be signed by those alone.
 read_signers() {
-  signers_of "$l8" >"$work/named"
+  names_in signers "$l8" >"$work/named"
   [ -s "$work/named" ] || fault authority "nobody signed it"
   [ "$(wc -l <"$work/named")" -le 256 ] || fault integrity "it names more than 256 signers"
   known=
@@ -395,14 +471,25 @@ read_signers() {
     is_key_name "$signer" || fault integrity "it isn't written in the canonical form"
     ! grep -q "^$signer namespaces=" "$work/before" || known=yes
   done <"$work/named"
-  [ "$number" -eq 1 ] || [ -n "$known" ] ||
-    fault authority "it is signed by no key that was enrolled before it"
 }
 
+# The namespace of a slip's signatures: that of heads, if the first one is of that.
+namespace_of() {
+  namespace=$of_slips
+  IFS= read -r signer <"$work/named" || return 0
+  signature=$1.${signer%%/*}.${signer#*/}.sig
+  is_plain "$signature" && copy "$signature" 4096 "$work/signature" || return 0
+  hex=$(sed '1d;$d' "$work/signature" | base64 -d 2>/dev/null | od -An -v -tx1 | tr -d ' \n')
+  if take 10 && take_string && take_string && [ "$taken" = "$(text_as_hex "$of_heads")" ]; then
+    namespace=$of_heads
+  fi
+}
+
+# The signatures of those in $work/named over a head, which lie beside a document of this name.
 verify_signatures() {
-  printf 'keymuster/%s\n%s\n%s\n' "$vault" "$number" "$next" >"$work/head"
+  printf 'keymuster/%s\n%s\n%s\n' "$vault" "$2" "$3" >"$work/head"
   while IFS= read -r signer; do
-    signature=entries/$place.${signer%%/*}.${signer#*/}.sig
+    signature=$1.${signer%%/*}.${signer#*/}.sig
     is_plain "$signature" || fault authorship "the signature of $signer is missing"
     # Whatever happens to the file meanwhile, one text is verified.
     copy "$signature" 4096 "$work/signature" || fault authorship "the signature of $signer is too long"
@@ -510,31 +597,55 @@ while IFS= read -r listed; do
     link=$next
     continue
   fi
-  is_plain "$document" || fault integrity "it isn't a plain file"
-  # Whatever happens to the file meanwhile, one text is verified.
-  copy "$document" 33554432 "$work/document" || fault integrity "it can't be read, or is too large"
-  [ "$(sha256_of <"$work/document")" = "$digest" ] ||
-    fault integrity "it isn't the document that entries.sha256 lists"
-  check_lines "$work/document"
-  read_document "$work/document"
+  room=33554432
+  take_document "$document" "$digest" "its document" "$work/document"
+  check_place
+  take_slips
+  place_slips
   if [ "$number" -eq 1 ]; then
-    namespace=keymuster-head application=$(text_as_hex ssh:keymuster)
+    of_heads=keymuster-head of_slips=keymuster-slip application=$(text_as_hex ssh:keymuster)
     if grep -qx 'demo = true' "$work/document"; then
-      namespace=keymuster-demo application=$(text_as_hex ssh:keymuster-demo)
+      of_heads=keymuster-demo of_slips=keymuster-demo-slip application=$(text_as_hex ssh:keymuster-demo)
       echo "DEMO: this vault was made to try things with. Its keys are software and prove nothing."
     fi
     verification=$(policy_of "$work/document" | sed -n 1p)
   fi
-  enrol "$work/document"
+  cat "$work/signers" >"$work/before"
+  # The documents of an entry in the order in which they happen.
+  : >"$work/documents"
+  slip=0
+  while IFS= read -r _; do
+    slip=$((slip + 1))
+    echo "$work/slip.$slip" >>"$work/documents"
+  done <"$work/slips"
+  echo "$work/document" >>"$work/documents"
+  while IFS= read -r one; do
+    enrol "$one"
+  done <"$work/documents"
+  read_head "$work/document"
   read_signers
+  [ "$number" -eq 1 ] || [ -n "$known" ] ||
+    fault authority "it is signed by no key that was enrolled before it"
   if [ "$number" -ge "$first" ] && [ "$number" -le "$last" ]; then
-    verify_signatures
+    namespace=$of_heads
+    verify_signatures "entries/$place" "$number" "$next"
+    slip=0
+    while IFS=' ' read -r digest at made; do
+      slip=$((slip + 1))
+      read_head "$work/slip.$slip"
+      read_signers
+      namespace_of "slips/$digest"
+      verify_signatures "slips/$digest" "$at" "$made"
+    done <"$work/placed"
   else
     skipped=$((skipped + 1))
   fi
-  changed=$(policy_of "$work/document" | sed -n '$p')
-  verification=${changed:-$verification}
-  attached_to "$work/document" >>"$work/digests"
+  while IFS= read -r one; do
+    give_up "$one"
+    changed=$(policy_of "$one" | sed -n '$p')
+    verification=${changed:-$verification}
+    attached_to "$one" >>"$work/digests"
+  done <"$work/documents"
   shown=$((shown + 1)) last_shown=$number
   link=$next
 done <"$work/list"

@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use clap::{Args, Subcommand};
 
 use super::context::Context;
-use super::cosigners::Signers;
+use super::cosigners::Signing;
 use super::failure::Failure;
 use super::output::Answer;
 use super::session::Session;
@@ -67,7 +67,7 @@ pub struct Remove {
     #[arg(long, value_name = "TEXT")]
     remark: Option<Line>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::context::Context;
-use super::cosigners::Signers;
+use super::cosigners::Signing;
 use super::day::Day;
 use super::exit;
 use super::failure::Failure;
@@ -53,7 +53,7 @@ pub struct Open {
     #[arg(long, value_name = "ID")]
     id: Option<Handle>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster action close`
@@ -64,7 +64,7 @@ pub struct Close {
     /// What was done
     result: Line,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster action list`
@@ -93,7 +93,7 @@ pub struct AddWaiver {
     #[arg(long, value_name = "ID")]
     id: Option<Handle>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {

@@ -1,5 +1,6 @@
 //! What an entry is to say, before anybody signs it.
 
+use crate::log::SignedDocument;
 use crate::record::Event;
 use crate::vault::{CompartmentIdentity, NewFile};
 
@@ -8,7 +9,9 @@ use crate::vault::{CompartmentIdentity, NewFile};
 pub struct Change {
     /// The events.
     pub events: Vec<Event>,
-    /// The files.
+    /// The slips that it admits.
+    pub slips: Vec<SignedDocument>,
+    /// The files, those that its slips name among them.
     pub files: Vec<NewFile>,
     /// The compartment `records` with its new epoch, where the entry opens one.
     pub records: Option<CompartmentIdentity>,

@@ -3,8 +3,10 @@
 //!
 //! Who must sign is decided by [`judge`], and nowhere here.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
@@ -20,7 +22,7 @@ use super::words::one_of;
 use crate::key::Device;
 use crate::key::identify::Identity;
 use crate::record::authority::{Unauthorised, judge, may_sign};
-use crate::record::{Event, Handle, Key, KeyName, KeyState, UnfitValue};
+use crate::record::{Act, Event, Handle, Key, KeyName, KeyState, UnfitValue};
 use crate::vault::PersonalIdentity;
 
 /// `--by bob` or `--by bob/blue`: who signs, where several could.
@@ -70,17 +72,24 @@ pub struct Matter<'a> {
     pub reseals: bool,
     /// Who doesn't sign, since it is about their leaving.
     pub without: Option<&'a Handle>,
+    /// What slips say that whoever signs endorses: their signers and those count together.
+    pub endorsed: &'a [Act<'a>],
 }
 
 impl<'a> Matter<'a> {
     /// Events that seal nothing anew.
     pub fn of(events: &'a [Event]) -> Self {
-        Self { events, reseals: false, without: None }
+        Self { events, reseals: false, without: None, endorsed: &[] }
+    }
+
+    /// The same with what slips say, which is endorsed.
+    pub fn endorsing(events: &'a [Event], endorsed: &'a [Act<'a>]) -> Self {
+        Self { endorsed, ..Self::of(events) }
     }
 
     /// Events that go with compartments sealed anew.
     pub fn resealing(events: &'a [Event]) -> Self {
-        Self { events, reseals: true, without: None }
+        Self { reseals: true, ..Self::of(events) }
     }
 }
 
@@ -101,6 +110,24 @@ impl Signers {
             Some(By::Custodian(owner)) => Opener::Of(owner),
             Some(By::Key(key)) => Opener::Key(key),
         }
+    }
+}
+
+/// Who signs, and whether that goes into the log or into a slip.
+#[derive(Debug, Args, Default, Clone)]
+pub struct Signing {
+    #[command(flatten)]
+    pub signers: Signers,
+    /// Write a signed slip to this file, for the log of a copy of the vault that is elsewhere,
+    /// instead of an entry here
+    #[arg(long, value_name = "FILE")]
+    pub slip: Option<PathBuf>,
+}
+
+impl From<&Signers> for Signing {
+    /// Into the log.
+    fn from(signers: &Signers) -> Self {
+        Self { signers: signers.clone(), slip: None }
     }
 }
 
@@ -183,7 +210,55 @@ impl Session<'_> {
         mut signers: Vec<Cosigner>,
         by: &[By],
     ) -> Result<Vec<Cosigner>, Failure> {
-        let events = matter.events;
+        self.check_named(matter.events, by)?;
+        for place in 0..signers.len() {
+            self.replace_unfit(place, matter, &mut signers, by)?;
+        }
+        while let Some(wanted) = self.missing(matter, &signers)? {
+            let next = self.find_cosigner(&wanted, matter, &signers, by)?;
+            signers.push(next);
+        }
+        for by in by {
+            if !signers.iter().any(|signer| by.means(&signer.name)) {
+                self.context.terminal.say(&format!("{by} needn't sign this, and isn't asked to."));
+            }
+        }
+        self.expect_pins(&signers)?;
+        Ok(signers)
+    }
+
+    /// Finds the keys that sign a slip: whoever opened the vault, and everybody whom `by` names. Who
+    /// else must sign does so later, elsewhere.
+    pub fn gather_for_slip(
+        &mut self,
+        matter: Matter<'_>,
+        opener: Cosigner,
+        by: &[By],
+    ) -> Result<Vec<Cosigner>, Failure> {
+        self.check_named(matter.events, by)?;
+        let owner = opener.name.owner.clone();
+        let mut signers = self.unless_another_must(opener, matter, by);
+        if signers.is_empty() {
+            signers.push(self.find_cosigner(&Wanted::Of(owner), matter, &[], by)?);
+        }
+        self.replace_unfit(0, matter, &mut signers, by)?;
+        for named in by {
+            if signers.iter().any(|signer| named.means(&signer.name)) {
+                continue;
+            }
+            let wanted = match named {
+                By::Custodian(owner) => Wanted::Of(owner.clone()),
+                By::Key(key) => Wanted::Key(key.clone()),
+            };
+            let next = self.find_cosigner(&wanted, matter, &signers, by)?;
+            signers.push(next);
+        }
+        self.expect_pins(&signers)?;
+        Ok(signers)
+    }
+
+    /// Fails where nobody who was named may sign these events.
+    fn check_named(&self, events: &[Event], by: &[By]) -> Result<(), Failure> {
         for by in by {
             let named = || self.state().keys().iter().filter(|(name, _)| by.means(name));
             let Some((name, key)) = named().next() else {
@@ -198,23 +273,12 @@ impl Session<'_> {
                 return Err(self.may_not(name, key));
             }
         }
-        for place in 0..signers.len() {
-            self.replace_unfit(place, matter, &mut signers, by)?;
-        }
-        while let Some(wanted) = self.missing(matter, &signers)? {
-            let next = self.find_cosigner(&wanted, matter, &signers, by)?;
-            signers.push(next);
-        }
-        for by in by {
-            if !signers.iter().any(|signer| by.means(&signer.name)) {
-                self.context.terminal.say(&format!("{by} needn't sign this, and isn't asked to."));
-            }
-        }
-        // A PIN that can't be had is no reason to have touched the other keys.
-        for signer in &signers {
-            signer.key.expect_pin(self.context)?;
-        }
-        Ok(signers)
+        Ok(())
+    }
+
+    /// A PIN that can't be had is no reason to have touched the other keys.
+    fn expect_pins(&self, signers: &[Cosigner]) -> Result<(), Failure> {
+        signers.iter().try_for_each(|signer| signer.key.expect_pin(self.context))
     }
 
     /// Has another key of the same person's sign in place of one that may not, such as one that
@@ -288,8 +352,13 @@ impl Session<'_> {
     /// Who must sign beside those who do.
     fn missing(&self, matter: Matter<'_>, signers: &[Cosigner]) -> Result<Option<Wanted>, Failure> {
         let names: Vec<KeyName> = signers.iter().map(|signer| signer.name.clone()).collect();
-        for event in matter.events {
-            let Err(missing) = judge(event, self.state(), &names) else { continue };
+        let own = [Act { signers: Cow::Borrowed(&[]), events: matter.events }];
+        let told = own.iter().chain(matter.endorsed).flat_map(|act| {
+            let all: Vec<KeyName> = names.iter().chain(act.signers.iter()).cloned().collect();
+            act.events.iter().map(move |event| (event, all.clone()))
+        });
+        for (event, signers_of_it) in told {
+            let Err(missing) = judge(event, self.state(), &signers_of_it) else { continue };
             let wanted = match &missing {
                 Unauthorised::NotTheKey { key, .. } => Wanted::Key(key.clone()),
                 Unauthorised::NotBy { custodian, .. } => Wanted::Of(custodian.clone()),

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::change::Change;
 use super::context::Context;
-use super::cosigners::{By, Matter, Signers};
+use super::cosigners::{By, Matter, Signers, Signing};
 use super::epochs;
 use super::exit;
 use super::failure::Failure;
@@ -69,7 +69,7 @@ pub struct ChangeDetails {
     #[arg(long, value_name = "HANDLE")]
     deputy: Option<Handle>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster custodian leave`
@@ -91,7 +91,7 @@ pub struct Acknowledge {
     /// Their handle; else that of whoever opens the vault
     custodian: Option<Handle>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
@@ -149,7 +149,7 @@ fn leave_vault(context: &Context, leave: &Leave) -> Result<Answer, Failure> {
     });
     check_possible(&session, std::slice::from_ref(&event))?;
     let events = std::slice::from_ref(&event);
-    let matter = Matter { events, reseals: true, without: Some(&leave.custodian) };
+    let matter = Matter { without: Some(&leave.custodian), ..Matter::resealing(events) };
     let signers = session.gather(matter, vec![opener], &leave.signers.by)?;
     let mut change = Change::of(event);
     epochs::tell_lost(&session, &change.events)?;
@@ -177,11 +177,12 @@ fn leave_vault(context: &Context, leave: &Leave) -> Result<Answer, Failure> {
 }
 
 fn acknowledge_duties(context: &Context, acknowledge: &Acknowledge) -> Result<Answer, Failure> {
-    let mut signers = acknowledge.signers.clone();
-    if let (Some(custodian), []) = (&acknowledge.custodian, signers.by.as_slice()) {
-        signers.by.push(By::Custodian(custodian.clone()));
+    let mut signing = acknowledge.signers.clone();
+    let by = &mut signing.signers.by;
+    if let (Some(custodian), []) = (&acknowledge.custodian, by.as_slice()) {
+        by.push(By::Custodian(custodian.clone()));
     }
-    record_events(context, &signers, |session, opener| {
+    record_events(context, &signing, |session, opener| {
         let custodian = acknowledge.custodian.clone().unwrap_or_else(|| opener.owner.clone());
         let shipped = || DUTIES.iter().map(|line| line.parse()).collect::<Result<Vec<Line>, _>>();
         let duties = match session.state().policy().duties.as_slice() {

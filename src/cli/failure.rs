@@ -11,7 +11,7 @@ use crate::log::{Fault, Rule};
 use crate::text::sanitise_lines;
 use crate::vault::{
     AppendError, AttachmentError, CompartmentError, FoundError, LockError, MemoryError, NoVault,
-    OpenError, RecordsError, SealError, StoreError,
+    OpenError, RecordsError, SealError, SlipFileError, StoreError,
 };
 
 /// What is told to the person whose command failed.
@@ -221,6 +221,12 @@ impl From<AppendError> for Failure {
             }
             _ => Self::of(exit::FAILED, &error),
         }
+    }
+}
+
+impl From<SlipFileError> for Failure {
+    fn from(error: SlipFileError) -> Self {
+        Self::of(exit::FAILED, &error)
     }
 }
 

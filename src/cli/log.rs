@@ -1,5 +1,6 @@
 //! `keymuster log`: the signed log, shown, verified, and given to auditors.
 
+mod collect;
 mod export;
 mod heads;
 mod verdicts;
@@ -17,6 +18,7 @@ use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, HeadView, count, table};
 use super::session::Session;
+use super::slip::SlipView;
 use crate::log::Entry;
 use crate::vault::OpenVault;
 
@@ -33,6 +35,8 @@ pub enum Command {
     Remember(heads::Remember),
     /// Verify every entry and every file that the log names: five verdicts
     Verify(verify::Verify),
+    /// Take in slips that people signed elsewhere
+    Collect(collect::Collect),
     /// Write a bundle that stock ssh-keygen and sha256sum verify
     Export(export::Export),
 }
@@ -55,6 +59,7 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         }
         Command::Remember(remember) => heads::remember(context, &session()?, &remember),
         Command::Verify(verify) => verify::run(context, &verify),
+        Command::Collect(collect) => collect::run(context, &collect),
         Command::Export(export) => export::run(&session()?, &export),
     }
 }
@@ -76,6 +81,8 @@ struct EntryLine {
     number: u64,
     time: String,
     signers: Vec<String>,
+    /// How many slips it takes in; their events are among these.
+    slips: usize,
     events: Vec<&'static str>,
 }
 
@@ -88,7 +95,8 @@ fn list(session: &Session<'_>) -> Answer {
                 number: document.number,
                 time: document.time.to_string(),
                 signers: document.signers.iter().map(ToString::to_string).collect(),
-                events: document.events.iter().map(crate::record::Event::kind).collect(),
+                slips: entry.slips().len(),
+                events: entry.events().map(crate::record::Event::kind).collect(),
             }
         })
         .collect();
@@ -98,7 +106,7 @@ fn list(session: &Session<'_>) -> Answer {
             vec![
                 entry.number.to_string(),
                 entry.time.clone(),
-                entry.signers.join(", "),
+                signed_by(entry),
                 counted(&entry.events),
             ]
         })
@@ -106,6 +114,15 @@ fn list(session: &Session<'_>) -> Answer {
     let human = table(&["entry", "time", "signed by", "events"], &rows);
     let view = LogList { entries, head: (&session.vault.head()).into() };
     Answer::new("log-list", &view, human).exiting(session.exit())
+}
+
+/// `alice/primary`, and how many slips it takes in.
+fn signed_by(entry: &EntryLine) -> String {
+    let slips = match entry.slips {
+        0 => String::new(),
+        many => format!(", +{}", count(many, "slip", "slips")),
+    };
+    entry.signers.join(", ") + &slips
 }
 
 /// `key-enrolled, identity-sealed`, or the first two and how many more.
@@ -124,6 +141,7 @@ struct EntryView {
     document: String,
     signers: Vec<String>,
     signatures: Vec<String>,
+    slips: Vec<SlipView>,
 }
 
 fn show_entry(session: &Session<'_>, number: u64) -> Result<Answer, Failure> {
@@ -141,8 +159,9 @@ fn show_entry(session: &Session<'_>, number: u64) -> Result<Answer, Failure> {
         document: entry.document_text().to_owned(),
         signers: entry.document().signers.iter().map(ToString::to_string).collect(),
         signatures: entry.signatures().into_iter().map(str::to_owned).collect(),
+        slips: entry.slips().iter().map(SlipView::of).collect(),
     };
-    Ok(Answer::new("log-entry", &view, entry.text().to_owned()).exiting(session.exit()))
+    Ok(Answer::new("log-entry", &view, entry.text().into_owned()).exiting(session.exit()))
 }
 
 fn head(session: &Session<'_>) -> Answer {

@@ -56,7 +56,7 @@ impl Newcomer {
         let dry: Vec<Event> = events.iter().cloned().chain([dry_copy(&name)]).collect();
         // Events beside the enrolment are those of a new identity, for which compartments are
         // sealed anew.
-        let matter = Matter { events: &dry, reseals: !events.is_empty(), without: None };
+        let matter = Matter { reseals: !events.is_empty(), ..Matter::of(&dry) };
         let signers = session.gather(matter, vec![new, opener], by)?;
         Ok(Self { signers, name })
     }
@@ -115,7 +115,7 @@ fn enrol_key(
     let identity = identity.renumbered(layout.free_generation(&name.owner, &name.label));
     let (sealed, files) = enrolment.seal_identity(layout, &identity, &new.unlocking, STEPS)?;
     let events = vec![Event::KeyEnrolled(Box::new(new.enrolment)), Event::IdentitySealed(sealed)];
-    Ok((Change { events, files, records: None }, identity))
+    Ok((Change { events, files, ..Change::default() }, identity))
 }
 
 /// The device that is to be enrolled: none of those that are at hand already, and none that

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::context::Context;
-use super::cosigners::Signers;
+use super::cosigners::Signing;
 use super::failure::Failure;
 use super::output::Answer;
 use super::session::Session;
@@ -64,7 +64,7 @@ pub struct ChangePolicy {
     #[arg(long, value_name = "TEXT")]
     duty: Vec<Line>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {

@@ -123,11 +123,8 @@ pub fn history(vault: &OpenVault, now: Time, on: Option<Day>) -> Result<History,
 
 /// The same of these entries, the first ones of a log.
 pub fn history_of(entries: &[Entry], now: Time, on: Option<Day>) -> Result<History, Failure> {
-    let entries = entries.iter().map(Entry::document).map(|document| Admitted {
-        time: document.time,
-        signers: &document.signers,
-        events: &document.events,
-    });
+    let entries =
+        entries.iter().map(|entry| Admitted { time: entry.document().time, acts: entry.acts() });
     let day = on.map_or(day_of(now), |Day(time)| day_of(time));
     History::on(entries, now, day).map_err(|rejection| {
         Failure::because(exit::FAILED, "couldn't go through the log again", &rejection)

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::change::Change;
 use super::context::Context;
-use super::cosigners::{Cosigner, Matter, Signers};
+use super::cosigners::{Cosigner, Matter, Signing};
 use super::device::{ChosenKey, Signer};
 use super::due::due;
 use super::epochs::{check_epochs, state_after};
@@ -16,11 +16,13 @@ use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, HeadView};
 use super::session::{Session, lock};
+use super::slip::write_slip;
 use super::unlock::unlock_with;
-use super::words::all_in_words;
+use super::words::{all_in_words, slip_in_words};
 use crate::key::identify::EnrolledKey;
+use crate::log::{Entry, Head};
 use crate::record::{Event, Handle, Hex, KeyName, Stamp, State};
-use crate::vault::{Lock, Prepared};
+use crate::vault::{Draft, Lock, Prepared};
 use crate::webauthn::CredentialId;
 
 /// An entry that was recorded.
@@ -51,13 +53,12 @@ struct RecordedView {
 impl Decided {
     /// What is answered about it, after these words.
     pub fn answer(&self, session: &Session<'_>, words: String) -> Answer {
-        let entries = session.vault.entries();
-        let events = entries.last().map(|entry| entry.document().events.as_slice());
+        let newest = session.vault.entries().last();
         let view = RecordedView {
             entry: self.at.entry,
             time: self.at.time.to_string(),
             signers: self.signers.iter().map(ToString::to_string).collect(),
-            events: events.unwrap_or_default().iter().map(Event::kind).collect(),
+            events: newest.into_iter().flat_map(Entry::events).map(Event::kind).collect(),
             head: (&session.vault.head()).into(),
             words: words.clone(),
             due: due(session.state(), self.at.time),
@@ -80,7 +81,7 @@ impl Session<'_> {
         change: Change,
     ) -> Result<Decided, Failure> {
         let names: Vec<KeyName> = signers.iter().map(|signer| signer.name.clone()).collect();
-        self.tell(&names, &change.events)?;
+        self.tell(&names, &change)?;
         self.check_by_countersigners(&change, &mut signers)?;
         let signers: Vec<_> = signers.into_iter().map(|signer| (signer.name, signer.key)).collect();
         let (at, is_durable) = self.record(&signers, change)?;
@@ -154,7 +155,9 @@ impl Session<'_> {
         let time = self.context.now()?;
         let salt = Hex(self.context.random()?);
         let tool = self.context.tool()?;
-        let prepared = self.vault.prepare(lock, names, change.events, time, salt, &tool)?;
+        let (events, slips) = (change.events, change.slips);
+        let draft = Draft { signers: names, events, slips, time, salt, tool };
+        let prepared = self.vault.prepare(lock, draft)?;
         for oddity in prepared.oddities() {
             self.context.terminal.say(&format!("NOTE: {oddity}"));
         }
@@ -201,14 +204,16 @@ impl Session<'_> {
     }
 
     /// Says in words what is about to be signed, and by whom.
-    pub fn tell(&mut self, signers: &[KeyName], events: &[Event]) -> Result<(), Failure> {
+    pub fn tell(&mut self, signers: &[KeyName], change: &Change) -> Result<(), Failure> {
         // Else another entry could take the number that is told.
         self.look_again()?;
         let signers: Vec<String> = signers.iter().map(KeyName::to_string).collect();
         let number = self.vault.head().number.saturating_add(1);
         let say = |line: &str| self.context.terminal.say(line);
         say(&format!("Entry {number}, to be signed by {}:", signers.join(" and ")));
-        all_in_words(events).iter().for_each(|words| say(&format!("  {words}")));
+        let slips = change.slips.iter().flat_map(slip_in_words);
+        let told = slips.chain(all_in_words(&change.events));
+        told.for_each(|words| say(&format!("  {words}")));
         Ok(())
     }
 
@@ -238,15 +243,23 @@ impl Session<'_> {
         key: &ChosenKey,
         enrolled: &EnrolledKey<KeyName>,
     ) -> Result<String, Failure> {
-        let signer = Signer {
-            public_key: &enrolled.public_key,
-            credential: enrolled.credential.clone(),
-            namespace: prepared.realm().head_namespace(),
-        };
         let last = if prepared.enrolled().contains_key(&enrolled.name) { " (5 of 5)" } else { "" };
         let purpose = format!("to sign entry {}{last}", prepared.head().number);
-        let message = prepared.head().to_string();
-        key.sign(self.context, self.keys.as_mut(), &signer, &message, &purpose)
+        let namespace = prepared.realm().head_namespace();
+        self.sign_head(key, enrolled, (prepared.head(), namespace), &purpose)
+    }
+
+    /// A key's signature over a head, in a namespace. A touch.
+    pub fn sign_head(
+        &mut self,
+        key: &ChosenKey,
+        enrolled: &EnrolledKey<KeyName>,
+        (head, namespace): (&Head, &'static str),
+        purpose: &str,
+    ) -> Result<String, Failure> {
+        let (public_key, credential) = (&enrolled.public_key, enrolled.credential.clone());
+        let signer = Signer { public_key, credential, namespace };
+        key.sign(self.context, self.keys.as_mut(), &signer, &head.to_string(), purpose)
     }
 }
 
@@ -254,32 +267,36 @@ impl Session<'_> {
 /// what is to be recorded of it and of who opened it, and gathers who must sign.
 pub fn record_events(
     context: &Context,
-    signers: &Signers,
+    signing: &Signing,
     events: impl FnOnce(&Session<'_>, &KeyName) -> Result<Vec<Event>, Failure>,
 ) -> Result<Answer, Failure> {
-    record_and_tell(context, signers, events, |_| String::new())
+    record_and_tell(context, signing, events, |_| String::new())
 }
 
 /// The same, where there is something to say `afterwards` of what is so now.
 pub fn record_and_tell(
     context: &Context,
-    signers: &Signers,
+    signing: &Signing,
     events: impl FnOnce(&Session<'_>, &KeyName) -> Result<Vec<Event>, Failure>,
     afterwards: impl FnOnce(&State) -> String,
 ) -> Result<Answer, Failure> {
     let change = |session: &Session<'_>, opener: &KeyName| {
         Ok(Change { events: events(session, opener)?, ..Change::default() })
     };
-    record_change(context, signers, change, afterwards)
+    record_change(context, signing, change, afterwards)
 }
 
 /// The same with files that the events name. No event means that it is so already.
 pub fn record_change(
     context: &Context,
-    signers: &Signers,
+    signing: &Signing,
     change: impl FnOnce(&Session<'_>, &KeyName) -> Result<Change, Failure>,
     afterwards: impl FnOnce(&State) -> String,
 ) -> Result<Answer, Failure> {
+    let signers = &signing.signers;
+    if let Some(file) = &signing.slip {
+        return write_slip(context, file, signers, change);
+    }
     let mut session = Session::open_to_write(context, signers.opener(), None)?;
     session.vault.check_log_sound()?;
     let opener = session.opener()?;
@@ -287,9 +304,7 @@ pub fn record_change(
     let events = change.events.as_slice();
     session.vault.check_sound_for(events)?;
     if events.is_empty() {
-        let head = HeadView::from(&session.vault.head());
-        let view = serde_json::json!({ "head": head });
-        return Ok(Answer::new("nothing-changed", &view, "It is so already.\n".to_owned()));
+        return Ok(nothing_changed(&session));
     }
     state_after(context, session.state(), events, &[])?;
     let matter = Matter::of(events);
@@ -299,4 +314,11 @@ pub fn record_change(
     session.excuse_opener(&who, matter, &mut signers);
     let decided = session.decide(signers, change)?;
     Ok(decided.answer(&session, afterwards(session.state())))
+}
+
+/// The answer where there was nothing to record.
+pub fn nothing_changed(session: &Session<'_>) -> Answer {
+    let head = HeadView::from(&session.vault.head());
+    let view = serde_json::json!({ "head": head });
+    Answer::new("nothing-changed", &view, "It is so already.\n".to_owned())
 }

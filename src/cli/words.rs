@@ -8,9 +8,10 @@ mod secret;
 
 use std::fmt::Display;
 
+use crate::log::{Entry, SignedDocument};
 use crate::record::{
-    BagOpened, CustodianChanged, Event, Handle, KeyEnrolled, KeyMoved, KeyReported, Line, PAPER,
-    PolicyChanged, UserVerification, VaultCreated,
+    BagOpened, CustodianChanged, Digest, Event, Handle, KeyEnrolled, KeyMoved, KeyReported, Line,
+    PAPER, PolicyChanged, UserVerification, VaultCreated,
 };
 use crate::sshsig::PublicKey;
 
@@ -36,6 +37,32 @@ pub fn all_in_words(events: &[Event]) -> Vec<String> {
     told.extend(more.iter().map(|added| account::added_in_short(added)));
     told.extend(account::many_added(&more));
     told
+}
+
+/// All that an entry tells, a sentence each: what its slips say, with whose and which they are, then
+/// what it says itself.
+pub fn told(entry: &Entry) -> Vec<String> {
+    let slips = entry.slips().iter().flat_map(slip_in_words);
+    slips.chain(all_in_words(&entry.document().events)).collect()
+}
+
+/// What a slip says, a sentence each, with whose and which it is.
+pub fn slip_in_words(slip: &SignedDocument) -> Vec<String> {
+    let document = slip.document();
+    let signers: Vec<String> = document.signers.iter().map(ToString::to_string).collect();
+    let which = format!(
+        "slip {} of {}, {}",
+        slip_word(&slip.digest()),
+        signers.join(" and "),
+        document.time
+    );
+    let tells = all_in_words(&document.events).into_iter();
+    tells.map(|words| format!("{words} ({which})")).collect()
+}
+
+/// The short name of a slip, of its digest's first digits: enough for people to tell few apart.
+pub fn slip_word(digest: &Digest) -> String {
+    digest.to_string().chars().take(12).collect()
 }
 
 /// An event as a sentence without a full stop.
@@ -164,6 +191,13 @@ pub fn in_words(event: &Event) -> String {
         Event::ActionClosed(event) => {
             format!("{} is done: {}", event.action, quoted(&event.result))
         }
+        Event::SlipEndorsed(event) => {
+            format!("what slip {} says is signed for, too", slip_word(&event.slip))
+        }
+        Event::HeadAbandoned(event) => format!(
+            "an entry {} that was made elsewhere is given up, with all that it says: its link is {}",
+            event.number, event.link
+        ),
     }
 }
 

@@ -1,25 +1,26 @@
-//! An entry: its document, byte for byte, and the signatures that follow it.
+//! An entry: its document, byte for byte, the signatures that follow it, and the slips that it
+//! carries.
 
-use std::ops::Range;
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::canonical;
-use super::chain::sha256;
-use crate::record::{Digest, Event, KeyName, Line, Salt, Time, VaultId};
+use super::signed::SignedDocument;
+use crate::record::{Act, Digest, Event, KeyName, Line, Salt, Time, VaultId};
 
 /// The version of the format that this code reads and writes.
 pub const FORMAT: u32 = 1;
 /// The largest entry, in bytes of plaintext.
 pub const MAX_ENTRY: usize = 32 << 20;
-/// The most signatures under one entry.
+/// The most signatures under one document.
 pub const MAX_SIGNERS: usize = 256;
+/// The most slips in one entry.
+pub const MAX_SLIPS: usize = 256;
 
-const ARMOR_BEGIN: &str = "-----BEGIN SSH SIGNATURE-----\n";
-const ARMOR_END: &str = "-----END SSH SIGNATURE-----\n";
-
-/// What an entry says, before it is signed.
+/// What an entry or a slip says, before it is signed. A slip is made like the entry that its writer
+/// could have appended after the last one that they knew.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
@@ -39,7 +40,7 @@ pub struct Document {
     pub tool: Line,
     /// The keys whose signatures follow, in that order.
     pub signers: Vec<KeyName>,
-    /// Digests of the slips that follow. None are written or read by this version.
+    /// Digests of the slips that follow, in that order. A slip itself carries none.
     pub slips: Vec<Digest>,
     /// What happened.
     #[serde(rename = "event")]
@@ -86,9 +87,22 @@ pub enum Malformed {
     /// More signers than an entry has.
     #[error("it names more than {MAX_SIGNERS} signers")]
     TooManySigners,
-    /// It carries slips.
-    #[error("it carries slips, which this version of keymuster doesn't read")]
-    Slips,
+    /// More slips than an entry has.
+    #[error("it names more than {MAX_SLIPS} slips")]
+    TooManySlips,
+    /// Slips and their digests don't pair up.
+    #[error("the slips that follow it aren't those that it names")]
+    OtherSlips,
+    /// A slip in it is no document with its signatures.
+    #[error("a slip in it: {0}")]
+    InSlip(Box<Malformed>),
+}
+
+impl Malformed {
+    /// The same of a slip in an entry.
+    fn in_slip(self) -> Self {
+        Self::InSlip(Box::new(self))
+    }
 }
 
 impl Document {
@@ -119,23 +133,36 @@ impl Document {
     }
 }
 
-/// An entry as it was read: the bytes that were signed, what they say, and the armour of
-/// the signatures. Well-formed, but not yet verified: that is [`super::Replay`]'s.
+/// An entry as it was read: its document with the signatures under it, and the slips that it
+/// carries, each with its own. Well-formed, but not yet verified: that is [`super::Replay`]'s.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
-    text: String,
-    document_length: usize,
-    document: Document,
-    /// Where in the text each signature stands.
-    signatures: Vec<Range<usize>>,
+    signed: SignedDocument,
+    slips: Vec<SignedDocument>,
 }
 
 impl Entry {
-    /// Puts signatures, in the order of the document's signers, under a document.
+    /// Puts signatures, in the order of the document's signers, under a document that carries no
+    /// slip.
     pub fn new(document: &Document, signatures: &[String]) -> Result<Self, Malformed> {
-        let mut text = document.to_canonical()?;
-        signatures.iter().for_each(|armor| text.push_str(armor));
-        Self::parse(text.into_bytes())
+        Self::with_slips(SignedDocument::new(document, signatures)?, Vec::new())
+    }
+
+    /// A signed document, and the slips that it names, in its order.
+    pub fn with_slips(
+        signed: SignedDocument,
+        slips: Vec<SignedDocument>,
+    ) -> Result<Self, Malformed> {
+        let named = &signed.document().slips;
+        let carried: Vec<Digest> = slips.iter().map(SignedDocument::digest).collect();
+        if *named != carried {
+            return Err(Malformed::OtherSlips);
+        }
+        let all = [&signed].into_iter().chain(&slips);
+        if all.map(|it| it.document_text().len()).sum::<usize>() > MAX_ENTRY {
+            return Err(Malformed::TooLarge);
+        }
+        Ok(Self { signed, slips })
     }
 
     /// Reads an entry's plaintext.
@@ -144,98 +171,104 @@ impl Entry {
             return Err(Malformed::TooLarge);
         }
         let text = String::from_utf8(bytes).map_err(|_| Malformed::NotText)?;
-        // A canonical document has no line that begins like armour.
-        let document_length = match text.find(&format!("\n{ARMOR_BEGIN}")) {
-            Some(position) => position + 1,
-            None => text.len(),
-        };
-        let (head, tail) = text.split_at(document_length);
-        let document = Document::from_canonical(head)?;
-        if !document.slips.is_empty() {
-            return Err(Malformed::Slips);
+        let (signed, mut rest) = SignedDocument::split(&text)?;
+        let named = signed.document().slips.len();
+        let mut slips = Vec::new();
+        while !rest.is_empty() && slips.len() < named {
+            let (slip, others) = SignedDocument::split(rest).map_err(Malformed::in_slip)?;
+            slips.push(slip);
+            rest = others;
         }
-        let lengths = split_armor(tail).ok_or(Malformed::NotSignatures)?;
-        if lengths.len() != document.signers.len() || lengths.len() > MAX_SIGNERS {
-            let (named, carried) = (document.signers.len(), lengths.len());
-            return Err(Malformed::SignatureCount { named, carried });
+        if !rest.is_empty() {
+            return Err(Malformed::NotSignatures);
         }
-        let signatures = laid_out(document_length, lengths);
-        Ok(Self { text, document_length, document, signatures })
+        Self::with_slips(signed, slips)
     }
 
-    /// An entry whose signatures lie apart from it, in the order of its signers. What they are is
-    /// seen when they are verified; one that is missing is empty.
-    pub fn from_parts(
-        document: Vec<u8>,
-        mut signature_of: impl FnMut(&KeyName) -> String,
-    ) -> Result<Self, Malformed> {
-        if document.len() > MAX_ENTRY {
-            return Err(Malformed::TooLarge);
-        }
-        let mut text = String::from_utf8(document).map_err(|_| Malformed::NotText)?;
-        let document_length = text.len();
-        let document = Document::from_canonical(&text)?;
-        if !document.slips.is_empty() {
-            return Err(Malformed::Slips);
-        }
-        if document.signers.len() > MAX_SIGNERS {
-            return Err(Malformed::TooManySigners);
-        }
-        let armors: Vec<String> = document.signers.iter().map(&mut signature_of).collect();
-        armors.iter().for_each(|armor| text.push_str(armor));
-        let signatures = laid_out(document_length, armors.iter().map(String::len));
-        Ok(Self { text, document_length, document, signatures })
+    /// The document and the signatures under it.
+    pub fn signed(&self) -> &SignedDocument {
+        &self.signed
     }
 
     /// What it says.
     pub fn document(&self) -> &Document {
-        &self.document
+        self.signed.document()
     }
 
     /// The bytes that its digest covers.
     pub fn document_text(&self) -> &str {
-        self.text.get(..self.document_length).unwrap_or_default()
+        self.signed.document_text()
     }
 
     /// The armoured signatures, in the order of the document's signers.
     pub fn signatures(&self) -> Vec<&str> {
-        let at = |place: &Range<usize>| self.text.get(place.clone()).unwrap_or_default();
-        self.signatures.iter().map(at).collect()
+        self.signed.signatures()
+    }
+
+    /// The slips that it carries, in the order in which it names them.
+    pub fn slips(&self) -> &[SignedDocument] {
+        &self.slips
+    }
+
+    /// What it says happened, and who signed for it, in the order in which it happens.
+    pub fn acts(&self) -> Vec<Act<'_>> {
+        acts(self.document(), &self.slips)
+    }
+
+    /// The documents whose events happen in it, in that order: of its slips, then its own.
+    pub fn documents(&self) -> impl Iterator<Item = &Document> {
+        self.slips.iter().map(SignedDocument::document).chain([self.document()])
+    }
+
+    /// All that it says happened, in the order in which it happens.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.documents().flat_map(|document| &document.events)
     }
 
     /// The whole plaintext.
-    pub fn text(&self) -> &str {
-        &self.text
+    pub fn text(&self) -> Cow<'_, str> {
+        if self.slips.is_empty() {
+            return Cow::Borrowed(self.signed.text());
+        }
+        let all = [&self.signed].into_iter().chain(&self.slips);
+        Cow::Owned(all.map(SignedDocument::text).collect())
     }
 
     /// SHA-256 of the document.
     pub fn digest(&self) -> Digest {
-        sha256(self.document_text().as_bytes())
+        self.signed.digest()
     }
 }
 
-/// The places of texts of these lengths, one after the other.
-fn laid_out(begin: usize, lengths: impl IntoIterator<Item = usize>) -> Vec<Range<usize>> {
-    let mut end = begin;
-    let mut next = |length| {
-        let begin = end;
-        end += length;
-        begin..end
+/// What a document that carries these slips says happened, and who signed for it, in the order in
+/// which it happens: what the slips say, one after the other, then what it says itself.
+pub(super) fn acts<'e>(document: &'e Document, slips: &'e [SignedDocument]) -> Vec<Act<'e>> {
+    let own = Act { signers: Cow::Borrowed(&document.signers), events: &document.events };
+    acts_beside(slips, Some(document)).into_iter().chain([own]).collect()
+}
+
+/// The same of slips alone.
+pub fn acts_of(slips: &[SignedDocument]) -> Vec<Act<'_>> {
+    acts_beside(slips, None)
+}
+
+/// What slips say. It is signed for by those who signed them, and by those who signed what endorses
+/// them: another of them, or the document beside them.
+fn acts_beside<'e>(slips: &'e [SignedDocument], beside: Option<&Document>) -> Vec<Act<'e>> {
+    let endorses = |document: &&Document, slip: &Digest| {
+        let of = |event: &Event| matches!(event, Event::SlipEndorsed(it) if it.slip == *slip);
+        document.events.iter().any(of)
     };
-    lengths.into_iter().map(&mut next).collect()
-}
-
-/// The lengths of the armoured signatures in a text that is nothing but such; `None` if it is
-/// anything else.
-fn split_armor(mut text: &str) -> Option<Vec<usize>> {
-    let mut found = Vec::new();
-    while !text.is_empty() {
-        if !text.starts_with(ARMOR_BEGIN) {
-            return None;
+    let act = |slip: &'e SignedDocument| {
+        let (document, digest) = (slip.document(), slip.digest());
+        let mut signers = document.signers.clone();
+        let all = slips.iter().map(SignedDocument::document).chain(beside);
+        for signer in all.filter(|it| endorses(it, &digest)).flat_map(|it| &it.signers) {
+            if !signers.contains(signer) {
+                signers.push(signer.clone());
+            }
         }
-        let end = text.find(ARMOR_END)? + ARMOR_END.len();
-        found.push(end);
-        text = text.get(end..)?;
-    }
-    Some(found)
+        Act { signers: Cow::Owned(signers), events: &document.events }
+    };
+    slips.iter().map(act).collect()
 }

@@ -41,6 +41,13 @@ pub enum FindingKind {
         /// Counter at its signature before.
         before: u32,
     },
+    /// A key signed two heads of one number: for two pasts, one of which was given up.
+    TwoHeads {
+        /// The key.
+        key: KeyName,
+        /// The number.
+        number: u64,
+    },
     /// The policy was loosened.
     PolicyLoosened {
         /// In words.
@@ -99,6 +106,11 @@ impl fmt::Display for Finding {
             FindingKind::CounterFell { key, counter, before } => write!(
                 f,
                 "entry {entry}: the signature counter of {key} went from {before} to {counter}"
+            ),
+            FindingKind::TwoHeads { key, number } => write!(
+                f,
+                "entry {entry}: {key} signed two different heads of number {number}, of which one was \
+                 given up"
             ),
             FindingKind::PolicyLoosened { how } => {
                 write!(f, "entry {entry} loosens the policy: {how}")

@@ -1,24 +1,32 @@
 //! Replay: the log in, a [`State`] out, or the first fault.
 //!
-//! For each entry, in this order: its place and link, its signers, their signatures, its
-//! events' authority, its events. The keys that may sign entry n are those that the state
+//! For each entry, in this order: its place and link, its slips' places, its signers, their
+//! signatures, its events' authority, its events. The keys that may sign entry n are those that the state
 //! holds after n-1 and keys that entry n enrols, which count for none of those whom an event
-//! needs beside them; the first entry names its own. A key's validity is its place in the log, never a date.
+//! needs beside them; the first entry names its own. A key's validity is its place in the log, never a
+//! date. What a slip says happens with the entry that admits it, and before what that says itself.
+
+mod counters;
+mod enrolled;
+mod slips;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use thiserror::Error;
 
+use self::counters::{Counters, Place};
+use self::enrolled::keys_enrolled_by;
+use self::slips::{Branches, Placed};
 use super::chain::Head;
-use super::entry::{Document, Entry};
+use super::entry::{Document, Entry, acts};
 use super::finding::{Finding, FindingKind, odd_afterwards, odd_beforehand, odd_signers};
+use super::signed::SignedDocument;
 use crate::record::authority::{judge, judge_founding, judge_in_extract, may_sign};
 use crate::record::{
-    Digest, Event, KeyEnrolled, KeyName, Realm, Stamp, State, Time, UserVerification, VaultId,
+    Act, Digest, Event, KeyName, Realm, Stamp, State, Time, UserVerification, VaultId,
 };
 use crate::sshsig::{PublicKey, Signature, UserVerificationRule, Verified};
-use crate::webauthn::AuthenticatorData;
 
 /// What an entry broke.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +39,8 @@ pub enum Rule {
     Number,
     /// It names the link of the entry before it.
     Link,
+    /// Its slips may be admitted.
+    Slip,
     /// Its signers may sign.
     Signers,
     /// Each signer's signature is there and genuine.
@@ -48,6 +58,7 @@ impl fmt::Display for Rule {
             Self::Vault => "vault",
             Self::Number => "number",
             Self::Link => "link",
+            Self::Slip => "slip",
             Self::Signers => "signers",
             Self::Signature => "signature",
             Self::Authority => "authority",
@@ -81,12 +92,15 @@ pub struct Signatures {
 #[derive(Clone, Debug)]
 pub struct Replay {
     head: Head,
+    /// `links[n]` is that of entry n.
+    links: Vec<Digest>,
+    branches: Branches,
     extent: Extent,
     signatures: Signatures,
     state: State,
     findings: Vec<Finding>,
     keys: BTreeMap<KeyName, PublicKey>,
-    counters: BTreeMap<KeyName, u32>,
+    counters: Counters,
     /// The latest time that an entry bears, and the entry.
     latest: Option<Stamp>,
 }
@@ -106,14 +120,17 @@ impl Replay {
     }
 
     fn with(vault: VaultId, extent: Extent) -> Self {
+        let head = Head::empty(vault);
         Self {
             extent,
             signatures: Signatures::default(),
-            head: Head::empty(vault),
+            head,
+            links: vec![head.link],
+            branches: Branches::default(),
             state: State::default(),
             findings: Vec::new(),
             keys: BTreeMap::new(),
-            counters: BTreeMap::new(),
+            counters: Counters::default(),
             latest: None,
         }
     }
@@ -121,6 +138,11 @@ impl Replay {
     /// The head that the admitted entries make.
     pub fn head(&self) -> Head {
         self.head
+    }
+
+    /// `links()[n]` is the link of entry n; of the empty log, for 0.
+    pub fn links(&self) -> &[Digest] {
+        &self.links
     }
 
     /// What is so after the admitted entries.
@@ -155,36 +177,55 @@ impl Replay {
     /// Admits one more entry, or leaves everything as it was and says what is wrong.
     pub fn admit(&mut self, entry: &Entry) -> Result<(), Fault> {
         let document = entry.document();
-        let expected = self.expect(document)?;
+        let expected = self.expect(document, entry.slips())?;
         let head = self.head.after(entry.document_text().as_bytes());
         let fault = |(rule, reason)| Fault { entry: head.number, rule, reason };
-        let verified = self.verify(entry, &head, &expected).map_err(fault)?;
-        self.judge(document).map_err(fault)?;
+        let mut verified = self.verify_slips(&expected, head.number).map_err(fault)?;
+        let place = Place { entry: head.number, seen: self.head.number, head: Some(head.number) };
+        let namespace = expected.realm.head_namespace();
+        let own = self
+            .verify(entry.signed(), &head, namespace, &expected.enrolled, expected.verification)
+            .map_err(fault)?;
+        verified.push((place, own));
+
+        let acts = entry.acts();
+        self.judge(&acts).map_err(fault)?;
+        let given_up = self.given_up(&acts, &expected.slips).map_err(fault)?;
         // An event happens or leaves the state as it was: only where several do, or the vault
         // begins, a copy is needed. Large logs take their time by this.
-        let oddities = if document.events.len() == 1 && head.number > 1 {
-            happen(&mut self.state, document, head.number, self.extent).map_err(fault)?
+        let is_one = acts.iter().map(|act| act.events.len()).sum::<usize>() == 1;
+        let happen = |state: &mut State| {
+            happen(state, entry.documents(), &acts, head.number, self.extent).map_err(fault)
+        };
+        let oddities = if is_one && head.number > 1 {
+            happen(&mut self.state)?
         } else {
             let mut state = self.state.clone();
-            let oddities = happen(&mut state, document, head.number, self.extent).map_err(fault)?;
+            let oddities = happen(&mut state)?;
             self.state = state;
             oddities
         };
         let at = Stamp { entry: head.number, time: document.time };
-        document.signers.iter().for_each(|signer| self.state.note_signature(signer, at));
+        let signers = acts.iter().flat_map(|act| act.signers.iter());
+        signers.for_each(|signer| self.state.note_signature(signer, at));
         self.state.note_time(document.time);
 
         self.head = head;
-        self.keys.extend(expected.enrolled);
+        self.links.push(head.link);
+        self.note_branches(&expected.slips, given_up);
+        let enrolled = expected.slips.into_iter().map(|slip| slip.enrolled);
+        self.keys.extend(enrolled.chain([expected.enrolled]).flatten());
         let oddities = oddities.into_iter();
         self.findings.extend(oddities.map(|kind| Finding { entry: head.number, kind }));
-        self.note_findings(document, verified, head.number);
+        verified.into_iter().for_each(|(place, all)| self.note_signatures(place, all));
+        self.note_time(at);
         Ok(())
     }
 
     /// Passes over the next entry of an extract, of which this is the digest.
     pub fn withhold(&mut self, document: &Digest) {
         self.head = self.head.after_digest(document);
+        self.links.push(self.head.link);
     }
 
     /// The fault of a next entry that couldn't be read as one.
@@ -192,37 +233,59 @@ impl Replay {
         Fault { entry: self.head.number.saturating_add(1), rule: Rule::Form, reason }
     }
 
-    /// Holds a document against every rule but those of its signatures.
-    pub fn consider(&self, document: &Document) -> Result<Considered, Fault> {
-        let Expected { enrolled, realm, .. } = self.expect(document)?;
+    /// Holds a document, and the slips that it is to carry, against every rule but those of its own
+    /// signatures.
+    pub fn consider(
+        &self,
+        document: &Document,
+        slips: &[SignedDocument],
+    ) -> Result<Considered, Fault> {
+        let expected = self.expect(document, slips)?;
         let place = self.head.number.saturating_add(1);
         let fault = |(rule, reason)| Fault { entry: place, rule, reason };
-        self.judge(document).map_err(fault)?;
+        self.verify_slips(&expected, place).map_err(fault)?;
+        let acts = acts(document, slips);
+        self.judge(&acts).map_err(fault)?;
+        self.given_up(&acts, &expected.slips).map_err(fault)?;
         let mut state = self.state.clone();
-        let oddities = happen(&mut state, document, place, self.extent).map_err(fault)?;
+        let documents = slips.iter().map(SignedDocument::document).chain([document]);
+        let oddities = happen(&mut state, documents, &acts, place, self.extent).map_err(fault)?;
+        let Expected { enrolled, realm, .. } = expected;
         Ok(Considered { state, enrolled, oddities, realm })
     }
 
-    /// Holds a document against the rules of its place and of who may sign it.
-    fn expect(&self, document: &Document) -> Result<Expected, Fault> {
+    /// Holds a document and its slips against the rules of their place and of who may sign them.
+    fn expect<'e>(
+        &self,
+        document: &Document,
+        slips: &'e [SignedDocument],
+    ) -> Result<Expected<'e>, Fault> {
         let place = self.head.number.saturating_add(1);
         let fault = |(rule, reason): (Rule, String)| Fault { entry: place, rule, reason };
         self.check_place(document, place).map_err(fault)?;
+        let mut slips = self.place(document, slips).map_err(fault)?;
+        check_events(document, &slips).map_err(fault)?;
         let (realm, verification) = self.realm(document).map_err(fault)?;
         let enrolled = keys_enrolled_by(document, realm).map_err(fault)?;
+        Self::enrol(&mut slips, realm).map_err(fault)?;
         self.check_signers(document, &enrolled).map_err(fault)?;
-        Ok(Expected { enrolled, realm, verification })
+        for slip in &slips {
+            self.check_signers(slip.slip.document(), &slip.enrolled)
+                .map_err(|(rule, reason)| fault((rule, format!("{}: {reason}", slip.word))))?;
+        }
+        Ok(Expected { enrolled, realm, verification, slips })
     }
 
-    /// Whether its signers suffice for a document's events. Of the first, that shows afterwards.
-    fn judge(&self, document: &Document) -> Result<(), (Rule, String)> {
-        let events = document.events.iter().filter(|_| self.head.number > 0);
-        for event in events {
+    /// Whether the signers of each act suffice for it. Of the first entry, that shows afterwards.
+    fn judge(&self, acts: &[Act<'_>]) -> Result<(), (Rule, String)> {
+        for act in acts.iter().filter(|_| self.head.number > 0) {
             let judge = match self.extent {
                 Extent::Whole => judge,
                 Extent::Extract => judge_in_extract,
             };
-            judge(event, &self.state, &document.signers)
+            act.events
+                .iter()
+                .try_for_each(|event| judge(event, &self.state, &act.signers))
                 .map_err(|reason| (Rule::Authority, reason.to_string()))?;
         }
         Ok(())
@@ -238,9 +301,6 @@ impl Replay {
         if document.previous != self.head.link {
             let reason = "it doesn't follow the entry before it, which was changed or replaced";
             return Err((Rule::Link, reason.to_owned()));
-        }
-        if document.events.is_empty() {
-            return Err((Rule::Event, "it holds no event".to_owned()));
         }
         Ok(())
     }
@@ -271,6 +331,8 @@ impl Replay {
             }
             let known = self.state.keys().get(signer);
             let fits = match known {
+                // A suspended key is there to restore one, and takes in nothing beside that.
+                Some(key) if !key.is_active() && !document.slips.is_empty() => false,
                 Some(_) => may_sign(&self.state, signer, &document.events),
                 None => enrolled.contains_key(signer),
             };
@@ -293,24 +355,43 @@ impl Replay {
         self.keys.get(signer).or_else(|| enrolled.get(signer))
     }
 
-    /// Verifies every signature, and returns what they say.
+    /// Verifies every signature of the slips, and returns what they say.
+    fn verify_slips(
+        &self,
+        expected: &Expected<'_>,
+        entry: u64,
+    ) -> Result<Vec<(Place, Signed)>, (Rule, String)> {
+        let verify = |it: &Placed<'_>| {
+            let namespace = it.namespace(expected.realm);
+            let is_entry = namespace == expected.realm.head_namespace();
+            let place = Place { entry, seen: it.seen, head: is_entry.then_some(it.head.number) };
+            let verification = expected.verification;
+            self.verify(it.slip, &it.head, namespace, &it.enrolled, verification)
+                .map(|verified| (place, verified))
+                .map_err(|(rule, reason)| (rule, format!("{}: {reason}", it.word)))
+        };
+        expected.slips.iter().map(verify).collect()
+    }
+
+    /// Verifies every signature under a document, and returns what they say.
     fn verify(
         &self,
-        entry: &Entry,
+        signed: &SignedDocument,
         head: &Head,
-        expected: &Expected,
-    ) -> Result<Vec<(KeyName, Verified)>, (Rule, String)> {
+        namespace: &str,
+        enrolled: &BTreeMap<KeyName, PublicKey>,
+        verification: UserVerification,
+    ) -> Result<Signed, (Rule, String)> {
         let message = head.to_string();
-        let namespace = expected.realm.head_namespace();
-        let rule = match expected.verification {
+        let rule = match verification {
             UserVerification::Required => UserVerificationRule::Required,
             UserVerification::Waived => UserVerificationRule::Waived,
         };
         let mut all = Vec::new();
-        for (signer, armor) in entry.document().signers.iter().zip(entry.signatures()) {
+        for (signer, armor) in signed.document().signers.iter().zip(signed.signatures()) {
             let wrong = |reason: String| (Rule::Signature, format!("that of {signer}: {reason}"));
             let key = self
-                .signing_key(signer, &expected.enrolled)
+                .signing_key(signer, enrolled)
                 .ok_or_else(|| wrong("its public key isn't known".to_owned()))?;
             let signature =
                 Signature::from_armor(armor).map_err(|reason| wrong(reason.to_string()))?;
@@ -322,30 +403,47 @@ impl Replay {
         Ok(all)
     }
 
-    fn note_findings(
-        &mut self,
-        document: &Document,
-        verified: Vec<(KeyName, Verified)>,
-        entry: u64,
-    ) {
-        let mut find = |kind| self.findings.push(Finding { entry, kind });
+    /// Notes what verified signatures say, and what is odd about it.
+    fn note_signatures(&mut self, place: Place, verified: Signed) {
+        let mut find = |kind| self.findings.push(Finding { entry: place.entry, kind });
         for (key, Verified { flags, counter }) in verified {
             self.signatures.all += 1;
             self.signatures.user_verified += u64::from(flags.uv());
-            // A counter that is always 0 is a key that has none (WebAuthn, 6.1.1).
-            let before = self.counters.insert(key.clone(), counter).unwrap_or(0);
-            if counter <= before && (counter, before) != (0, 0) {
-                find(FindingKind::CounterFell { key, counter, before });
+            let number = place.head.filter(|number| self.counters.signed_head(&key, *number));
+            if let Some(before) = self.counters.note(&key, place, counter) {
+                find(FindingKind::CounterFell { key: key.clone(), counter, before });
+            }
+            if let Some(number) = number {
+                find(FindingKind::TwoHeads { key, number });
             }
         }
+    }
+
+    /// Notes the time of the entry that was just admitted.
+    fn note_time(&mut self, at: Stamp) {
         match self.latest {
-            Some(Stamp { time: after, .. }) if document.time < after => {
-                find(FindingKind::TimeWentBack { time: document.time, after });
+            Some(Stamp { time: after, .. }) if at.time < after => {
+                let kind = FindingKind::TimeWentBack { time: at.time, after };
+                self.findings.push(Finding { entry: at.entry, kind });
             }
-            _ => self.latest = Some(Stamp { entry, time: document.time }),
+            _ => self.latest = Some(at),
         }
     }
 }
+
+/// Fails where there is nothing that could happen.
+fn check_events(document: &Document, slips: &[Placed<'_>]) -> Result<(), (Rule, String)> {
+    if document.events.is_empty() && slips.is_empty() {
+        return Err((Rule::Event, "it holds no event".to_owned()));
+    }
+    match slips.iter().find(|slip| slip.slip.document().events.is_empty()) {
+        Some(slip) => Err((Rule::Event, format!("{} holds no event", slip.word))),
+        None => Ok(()),
+    }
+}
+
+/// What the signatures under a document say, by the keys that made them.
+type Signed = Vec<(KeyName, Verified)>;
 
 /// How much of a log is replayed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -356,34 +454,41 @@ enum Extent {
     Extract,
 }
 
-/// What the signatures of a document must be made with.
-struct Expected {
+/// What the signatures of a document must be made with, and of its slips.
+struct Expected<'e> {
     /// The public keys that it enrols, by name.
     enrolled: BTreeMap<KeyName, PublicKey>,
     realm: Realm,
     verification: UserVerification,
+    slips: Vec<Placed<'e>>,
 }
 
-/// Lets a document's events happen, and returns what is odd about them. Where it fails, some
-/// have happened.
-fn happen(
+/// Lets what the documents of an entry say happen, the last of which is its own; `acts` are theirs.
+/// Returns what is odd about it. Where it fails, some has happened.
+fn happen<'e>(
     state: &mut State,
-    document: &Document,
+    documents: impl Iterator<Item = &'e Document>,
+    acts: &[Act<'_>],
     place: u64,
     extent: Extent,
 ) -> Result<Vec<FindingKind>, (Rule, String)> {
-    let at = Stamp { entry: place, time: document.time };
-    let mut oddities = odd_signers(document, state);
-    let happens = |event: &&Event| extent == Extent::Whole || event.bears_on_authority();
-    for event in document.events.iter().filter(happens) {
-        let odd = odd_beforehand(event, state);
-        state
-            .apply(event, at, &document.signers)
-            .map_err(|reason| (Rule::Event, format!("{}: {reason}", event.kind())))?;
-        oddities.extend(odd.into_iter().chain(odd_afterwards(event, state)));
+    let mut oddities = Vec::new();
+    let documents: Vec<&Document> = documents.collect();
+    let Some(own) = documents.last() else { return Ok(oddities) };
+    let at = Stamp { entry: place, time: own.time };
+    for (document, act) in documents.iter().zip(acts) {
+        oddities.extend(odd_signers(document, state));
+        let happens = |event: &&Event| extent == Extent::Whole || event.bears_on_authority();
+        for event in act.events.iter().filter(happens) {
+            let odd = odd_beforehand(event, state);
+            state
+                .apply(event, at, &act.signers)
+                .map_err(|reason| (Rule::Event, format!("{}: {reason}", event.kind())))?;
+            oddities.extend(odd.into_iter().chain(odd_afterwards(event, state)));
+        }
     }
     if place == 1 {
-        judge_founding(state, &document.signers)
+        judge_founding(state, &own.signers)
             .map_err(|reason| (Rule::Authority, reason.to_string()))?;
     }
     Ok(oddities)
@@ -418,42 +523,4 @@ impl Considered {
     pub fn oddities(&self) -> &[FindingKind] {
         &self.oddities
     }
-}
-
-/// The public keys that an entry enrols, each held against its own attestation.
-fn keys_enrolled_by(
-    document: &Document,
-    realm: Realm,
-) -> Result<BTreeMap<KeyName, PublicKey>, (Rule, String)> {
-    let mut enrolled = BTreeMap::new();
-    for event in &document.events {
-        if let Event::KeyEnrolled(enrolment) = event {
-            let key = enrolled_key(enrolment, realm)
-                .map_err(|reason| (Rule::Event, format!("key-enrolled: {reason}")))?;
-            enrolled.insert(enrolment.key.clone(), key);
-        }
-    }
-    Ok(enrolled)
-}
-
-/// The public key of an enrolment, if the attested data tell of that very credential.
-fn enrolled_key(enrolment: &KeyEnrolled, realm: Realm) -> Result<PublicKey, String> {
-    let key = PublicKey::from_line(enrolment.public_key.as_str())
-        .map_err(|reason| format!("public key of {}: {reason}", enrolment.key))?;
-    let data = AuthenticatorData::parse(&enrolment.attestation_data.0)
-        .map_err(|reason| format!("attestation of {}: {reason}", enrolment.key))?;
-    let application = realm.signing_application();
-    let tells_of_it = data.credential.as_ref().is_some_and(|credential| {
-        credential.id.as_bytes() == enrolment.credential.0
-            && credential.aaguid.0 == enrolment.aaguid.0
-            && PublicKey::from_credential(&credential.public_key, application)
-                .is_ok_and(|attested| attested == key)
-    });
-    if !tells_of_it
-        || data.rp_id_hash != super::chain::sha256(application.as_bytes()).0
-        || !data.flags.up()
-    {
-        return Err(format!("the attestation of {} tells of another credential", enrolment.key));
-    }
-    Ok(key)
 }

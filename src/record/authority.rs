@@ -96,6 +96,8 @@ pub fn rule(event: &Event) -> Rule {
         | Event::SecretStored(_)
         | Event::ActionOpened(_)
         | Event::ActionClosed(_)
+        | Event::SlipEndorsed(_)
+        | Event::HeadAbandoned(_)
         // These follow the end of their drill in its entry, and so have its signers.
         | Event::DrillStep(_)
         | Event::DrillException(_)
@@ -132,7 +134,8 @@ pub fn may_sign(state: &State, key: &KeyName, events: &[Event]) -> bool {
     match state.keys().get(key).map(|key| &key.state) {
         Some(KeyState::Active) => true,
         Some(KeyState::Suspended(_)) => {
-            events.iter().all(|event| matches!(event, Event::KeyRestored(_)))
+            let restores = |event: &Event| matches!(event, Event::KeyRestored(_));
+            !events.is_empty() && events.iter().all(restores)
         }
         _ => false,
     }

@@ -6,11 +6,12 @@ use super::{
     AccountAdded, AccountChanged, AccountRemoved, AccountsTried, ActionClosed, ActionOpened,
     BagOpened, BagSealed, CompartmentSealed, CustodianAdded, CustodianChanged, CustodianLeft,
     DeviceLinked, DeviceUnlinked, DrillAbandoned, DrillException, DrillFinished, DrillInterrupted,
-    DrillReviewed, DrillStarted, DrillStep, DutiesAcknowledged, EvidenceKept, IdentitySealed,
-    KeyChecked, KeyEnrolled, KeyHandedOver, KeyMoved, KeyReported, KeyRestored, KeyRetired,
-    MembersChosen, PartTaken, PolicyChanged, ReaderAdded, ReaderRemoved, RecipientChanged,
-    RootUserChanged, RunbookAdopted, RunbookWithdrawn, SecretOpened, SecretReplaced, SecretStored,
-    SignInProven, TokenMoved, TotpChecked, VaultCreated, WaiverGiven,
+    DrillReviewed, DrillStarted, DrillStep, DutiesAcknowledged, EvidenceKept, HeadAbandoned,
+    IdentitySealed, KeyChecked, KeyEnrolled, KeyHandedOver, KeyMoved, KeyReported, KeyRestored,
+    KeyRetired, MembersChosen, PartTaken, PolicyChanged, ReaderAdded, ReaderRemoved,
+    RecipientChanged, RootUserChanged, RunbookAdopted, RunbookWithdrawn, SecretOpened,
+    SecretReplaced, SecretStored, SignInProven, SlipEndorsed, TokenMoved, TotpChecked,
+    VaultCreated, WaiverGiven,
 };
 
 /// One event of an entry. `kind` is its tag in the document; unknown kinds and unknown
@@ -120,11 +121,16 @@ pub enum Event {
     ActionOpened(ActionOpened),
     /// A corrective action is done.
     ActionClosed(ActionClosed),
+    /// A slip of the same entry is endorsed.
+    SlipEndorsed(SlipEndorsed),
+    /// An entry that was made elsewhere is given up.
+    HeadAbandoned(HeadAbandoned),
 }
 
 impl Event {
     /// Whether it bears on who may sign what comes after it: what is told of custodians, readers, keys,
-    /// compartments, policy and runbooks. An extract of a log shows all of it.
+    /// compartments, policy and runbooks, and what never will be part of the log. An extract of a log
+    /// shows all of it.
     pub fn bears_on_authority(&self) -> bool {
         match self {
             Self::VaultCreated(_)
@@ -150,7 +156,8 @@ impl Event {
             | Self::MembersChosen(_)
             | Self::CompartmentSealed(_)
             | Self::RunbookAdopted(_)
-            | Self::RunbookWithdrawn(_) => true,
+            | Self::RunbookWithdrawn(_)
+            | Self::HeadAbandoned(_) => true,
             Self::AccountAdded(_)
             | Self::AccountChanged(_)
             | Self::RootUserChanged(_)
@@ -177,7 +184,8 @@ impl Event {
             | Self::EvidenceKept(_)
             | Self::WaiverGiven(_)
             | Self::ActionOpened(_)
-            | Self::ActionClosed(_) => false,
+            | Self::ActionClosed(_)
+            | Self::SlipEndorsed(_) => false,
         }
     }
 
@@ -235,6 +243,8 @@ impl Event {
             Self::WaiverGiven(_) => "waiver-given",
             Self::ActionOpened(_) => "action-opened",
             Self::ActionClosed(_) => "action-closed",
+            Self::SlipEndorsed(_) => "slip-endorsed",
+            Self::HeadAbandoned(_) => "head-abandoned",
         }
     }
 }

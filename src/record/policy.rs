@@ -194,6 +194,14 @@ impl Realm {
             Self::Demo => "keymuster-demo",
         }
     }
+
+    /// The SSHSIG namespace of signatures over the head that a slip makes: not one of the log.
+    pub const fn slip_namespace(self) -> &'static str {
+        match self {
+            Self::Real => "keymuster-slip",
+            Self::Demo => "keymuster-demo-slip",
+        }
+    }
 }
 
 /// The first event of every log, and of none but the first entry.

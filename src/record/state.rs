@@ -205,6 +205,8 @@ impl State {
             Event::WaiverGiven(event) => event.apply(self, at),
             Event::ActionOpened(event) => event.apply(self, at),
             Event::ActionClosed(event) => event.apply(self, at),
+            // Of documents, which no state knows.
+            Event::SlipEndorsed(_) | Event::HeadAbandoned(_) => Ok(()),
         }
     }
 

@@ -13,17 +13,23 @@ use super::obligation::Obligation;
 use super::slot::{Deferral, Fate, Rule, Slot, Span, slots, works};
 use super::standing::Standing;
 use super::walk::{Tracked, Walk};
-use crate::record::{Event, Handle, KeyName, Policy, Rejection, State, Time};
+use crate::record::{Act, Event, Handle, KeyName, Policy, Rejection, State, Time};
 
 /// An entry that was admitted to a log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Admitted<'e> {
     /// Its time.
     pub time: Time,
-    /// Whose keys signed it.
-    pub signers: &'e [KeyName],
-    /// What it tells.
-    pub events: &'e [Event],
+    /// What it tells, in the order in which it happened, and whose keys signed for it. What its slips
+    /// tell happened with it: the log can't vouch for an earlier time.
+    pub acts: Vec<Act<'e>>,
+}
+
+impl<'e> Admitted<'e> {
+    /// An entry without slips.
+    pub fn plain(time: Time, signers: &'e [KeyName], events: &'e [Event]) -> Self {
+        Self { time, acts: vec![Act { signers: signers.into(), events }] }
+    }
 }
 
 /// What was owed since a log began.
@@ -74,7 +80,7 @@ impl History {
         days.retain(|day| *day <= today);
         let mut walk = Walk::default();
         for (number, entry) in (1..).zip(entries.iter().take(days.len())) {
-            walk.take(number, *entry)?;
+            walk.take(number, entry)?;
         }
         let Walk { state, tracks, policies, paces, deferrals, due, .. } = walk;
         Ok(Self { days, today, state, tracks, policies, paces, deferrals, due })

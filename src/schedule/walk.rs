@@ -47,17 +47,18 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn take(&mut self, number: u64, entry: Admitted<'_>) -> Result<(), Rejection> {
+    pub(super) fn take(&mut self, number: u64, entry: &Admitted<'_>) -> Result<(), Rejection> {
         let at = Stamp { entry: number, time: entry.time };
         let (mut touched, mut anew, mut done) = (BTreeSet::new(), Vec::new(), Vec::new());
-        for event in entry.events {
+        let told = entry.acts.iter().flat_map(|act| act.events.iter().map(move |it| (act, it)));
+        for (act, event) in told {
             self.restarts(event, &mut anew);
-            self.state.apply(event, at, entry.signers)?;
+            self.state.apply(event, at, &act.signers)?;
             self.note(number, event);
             self.touch(event, &mut touched);
             done.extend(self.fulfils(event));
         }
-        for signer in entry.signers {
+        for signer in entry.acts.iter().flat_map(|act| act.signers.iter()) {
             self.state.note_signature(signer, at);
             done.push(Obligation::KeyCheck(signer.clone()));
         }

@@ -21,7 +21,8 @@ use super::store::{
     StoreError, holds, link_new, make_parent, read_back, read_bounded, remove_leftovers, write_new,
 };
 use crate::log::{
-    Considered, Document, Entry, FORMAT, Fault, Finding, Head, MAX_ENTRY, Malformed, sha256,
+    Considered, Document, Entry, FORMAT, Fault, Finding, Head, MAX_ENTRY, Malformed,
+    SignedDocument, sha256,
 };
 use crate::record::{Event, KeyName, Line, RECORDS, Realm, Salt, State, Time};
 use crate::sshsig::PublicKey;
@@ -35,11 +36,29 @@ pub struct NewFile {
     pub bytes: Vec<u8>,
 }
 
+/// What an entry is to be made of.
+#[derive(Debug)]
+pub struct Draft {
+    /// The keys that are to sign it.
+    pub signers: Vec<KeyName>,
+    /// What happened.
+    pub events: Vec<Event>,
+    /// The slips that it admits.
+    pub slips: Vec<SignedDocument>,
+    /// When.
+    pub time: Time,
+    /// Its salt.
+    pub salt: Salt,
+    /// What makes it.
+    pub tool: Line,
+}
+
 /// An entry that is ready to be signed.
 #[derive(Debug)]
 pub struct Prepared {
     document: Document,
     head: Head,
+    slips: Vec<SignedDocument>,
     considered: Considered,
     _lock: Lock,
 }
@@ -145,33 +164,39 @@ impl OpenVault {
 
     /// Makes the next entry's document and considers it. `lock` is kept until the entry is
     /// committed or given up.
-    pub fn prepare(
-        &self,
-        lock: Lock,
-        signers: Vec<KeyName>,
-        events: Vec<Event>,
-        time: Time,
-        salt: Salt,
-        tool: &Line,
-    ) -> Result<Prepared, AppendError> {
-        self.check_sound_for(&events)?;
-        let head = self.log.replay.head();
+    pub fn prepare(&self, lock: Lock, draft: Draft) -> Result<Prepared, AppendError> {
+        let of_slips = draft.slips.iter().flat_map(|slip| &slip.document().events);
+        self.check_sound_for(draft.events.iter().chain(of_slips))?;
+        let (document, slips) = self.next_document(draft);
+        self.check_unchanged(document.number)?;
+        let considered = self.log.replay.consider(&document, &slips)?;
+        let head = self.head().after(document.to_canonical()?.as_bytes());
+        Ok(Prepared { document, head, slips, considered, _lock: lock })
+    }
+
+    /// Holds what would be the next entry's document, and its slips, against every rule but those of
+    /// its own signatures.
+    pub fn consider(&self, draft: Draft) -> Result<Considered, Fault> {
+        let (document, slips) = self.next_document(draft);
+        self.log.replay.consider(&document, &slips)
+    }
+
+    /// The document that would be the next entry's, and the slips that it carries.
+    pub(super) fn next_document(&self, draft: Draft) -> (Document, Vec<SignedDocument>) {
+        let head = self.head();
         let document = Document {
             format: FORMAT,
             vault: head.vault,
             number: head.number.saturating_add(1),
             previous: head.link,
-            time,
-            salt,
-            tool: tool.clone(),
-            signers,
-            slips: Vec::new(),
-            events,
+            time: draft.time,
+            salt: draft.salt,
+            tool: draft.tool,
+            signers: draft.signers,
+            slips: draft.slips.iter().map(SignedDocument::digest).collect(),
+            events: draft.events,
         };
-        self.check_unchanged(document.number)?;
-        let considered = self.log.replay.consider(&document)?;
-        let head = head.after(document.to_canonical()?.as_bytes());
-        Ok(Prepared { document, head, considered, _lock: lock })
+        (document, draft.slips)
     }
 
     /// Commits a prepared entry: `signatures` in the order of its signers, `files` that it
@@ -183,13 +208,15 @@ impl OpenVault {
         files: &[NewFile],
         new_records: Option<CompartmentIdentity>,
     ) -> Result<Committed, AppendError> {
-        let entry = Entry::new(&prepared.document, signatures)?;
+        let signed = SignedDocument::new(&prepared.document, signatures)?;
+        let entry = Entry::with_slips(signed, prepared.slips)?;
         let number = prepared.document.number;
         let mut replay = self.log.replay.clone();
         replay.admit(&entry)?;
 
         let recipient = records_recipient(replay.state()).ok_or(AppendError::NoRecords)?;
-        let plaintext = entry.text().as_bytes();
+        let text = entry.text();
+        let plaintext = text.as_bytes();
         let ciphertext = cipher::encrypt(plaintext, &[recipient]).map_err(AppendError::Encrypt)?;
         let opener = new_records.as_ref().unwrap_or(&self.records);
         let opened = opener.decrypt(&ciphertext, MAX_ENTRY).map_err(AppendError::ReadBack)?;
@@ -235,7 +262,6 @@ impl OpenVault {
         if let Some(records) = new_records {
             self.records = records;
         }
-        self.log.links.push(replay.head().link);
         self.log.entries.push(entry);
         self.log.replay = replay;
         self.log.newest_file = Some(sha256(&ciphertext));
@@ -254,10 +280,13 @@ impl OpenVault {
 
     /// The same as [`OpenVault::check_sound`] for an entry of these events. That a key is lost can be recorded while a file
     /// beside the log is damaged: else whoever took it could see to it that it isn't.
-    pub fn check_sound_for(&self, events: &[Event]) -> Result<(), AppendError> {
+    pub fn check_sound_for<'e>(
+        &self,
+        events: impl IntoIterator<Item = &'e Event>,
+    ) -> Result<(), AppendError> {
         let is_report =
             |event: &Event| matches!(event, Event::KeyLost(_) | Event::KeyCompromised(_));
-        let reports = events.iter().all(is_report);
+        let reports = events.into_iter().all(is_report);
         self.check_damage(if reports { Weight::Log } else { Weight::Vault })
     }
 

@@ -170,8 +170,6 @@ fn open_at(
 #[derive(Debug)]
 pub(super) struct ReadLog {
     pub(super) entries: Vec<Entry>,
-    /// `links[n]` is that of entry n.
-    pub(super) links: Vec<Digest>,
     pub(super) replay: Replay,
     pub(super) fault: Option<Fault>,
     /// Whether the fault is an entry that isn't encrypted to what is at hand.
@@ -184,7 +182,6 @@ impl ReadLog {
     fn empty(location: &Location) -> Self {
         Self {
             entries: Vec::new(),
-            links: vec![Head::empty(location.id).link],
             replay: Replay::new(location.id),
             fault: None,
             closed: false,
@@ -240,7 +237,6 @@ fn read_log(
         for read in read_batch(layout, &batch, records) {
             let admitted = match read {
                 Ok((entry, file)) => log.replay.admit(&entry).map(|()| {
-                    log.links.push(log.replay.head().link);
                     log.entries.push(entry);
                     log.newest_file = Some(file);
                 }),
@@ -496,7 +492,7 @@ impl OpenVault {
 
     /// `links()[n]` is the link of entry n; up to the last sound one.
     pub fn links(&self) -> &[Digest] {
-        &self.log.links
+        self.log.replay.links()
     }
 
     /// The replayed log.
@@ -571,7 +567,7 @@ impl OpenVault {
 
     /// The vault's fingerprint: link 1, which depends on all that founded it.
     pub fn fingerprint(&self) -> Option<Digest> {
-        self.log.links.get(1).copied()
+        self.links().get(1).copied()
     }
 
     fn current_epoch(&self) -> Option<u32> {

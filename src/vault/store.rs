@@ -244,6 +244,11 @@ pub fn export_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     write_new(path, bytes)
 }
 
+/// Writes a file outside the vault in place of the one of that name.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    write_replacing(path, bytes)
+}
+
 /// Removes what a crash left of a file outside the vault under temporary names.
 pub fn remove_leftovers_of(path: &Path) {
     let Some(name) = path.file_name() else { return };

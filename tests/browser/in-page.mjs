@@ -7,7 +7,7 @@ export function eyes() {
   // Scroll and client sizes are rounded to whole pixels, each by itself.
   const ROUNDING = 1;
   // Of so many siblings, those in the middle are left out where looking at each takes too long.
-  const SIBLINGS = 100;
+  const SIBLINGS = 10;
 
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 

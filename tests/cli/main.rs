@@ -24,6 +24,7 @@ mod recovery;
 mod report;
 mod runbooks;
 mod schedule;
+mod slips;
 mod status;
 mod stock_tools;
 mod tampering;

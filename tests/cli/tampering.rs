@@ -278,7 +278,7 @@ fn an_entry_of_another_vault_is_refused() {
 #[test]
 fn an_entry_replaced_while_somebody_is_about_to_sign_is_noticed() {
     use keymuster::record::{Event, Hex, KeyChecked};
-    use keymuster::vault::{AgeIdentity, AppendError, Location, Lock, open_records};
+    use keymuster::vault::{AgeIdentity, AppendError, Draft, Location, Lock, open_records};
     let demo = Demo::new();
     let reader = fs::read_to_string(demo.path("reader.identity")).unwrap();
     let identity = AgeIdentity::parse(reader.trim()).unwrap();
@@ -290,7 +290,8 @@ fn an_entry_replaced_while_somebody_is_about_to_sign_is_noticed() {
         let time = "2027-01-01T00:00:00Z".parse().unwrap();
         let tool = "test".parse().unwrap();
         let signers = vec!["alice/blue".parse().unwrap()];
-        vault.prepare(lock, signers, vec![event], time, Hex([0; 16]), &tool).map(|_| ())
+        let (events, slips, salt) = (vec![event], Vec::new(), Hex([0; 16]));
+        vault.prepare(lock, Draft { signers, events, slips, time, salt, tool }).map(|_| ())
     };
     assert!(prepare().is_ok());
     // What a checkout of another branch does.
@@ -306,7 +307,7 @@ fn append_checks(demo: &Demo, count: u32) {
     };
     use keymuster::record::{Event, Hex, KeyChecked, KeyName};
     use keymuster::sshsig::{Signature, signed_data};
-    use keymuster::vault::{AgeIdentity, Location, Lock, open_records};
+    use keymuster::vault::{AgeIdentity, Draft, Location, Lock, open_records};
     use keymuster::webauthn::CredentialId;
     struct Quiet;
     impl TouchPrompt for Quiet {
@@ -326,9 +327,10 @@ fn append_checks(demo: &Demo, count: u32) {
         let event = Event::KeyChecked(KeyChecked { key: name.clone() });
         let time = "2027-01-01T00:00:00Z".parse().unwrap();
         let tool = "test".parse().unwrap();
-        let prepared = vault
-            .prepare(lock, vec![name.clone()], vec![event], time, Hex([0; 16]), &tool)
-            .unwrap();
+        let (signers, events) = (vec![name.clone()], vec![event]);
+        let (slips, salt) = (Vec::new(), Hex([0; 16]));
+        let draft = Draft { signers, events, slips, time, salt, tool };
+        let prepared = vault.prepare(lock, draft).unwrap();
         let request = GetAssertion {
             application: public_key.application().to_owned(),
             credential: CredentialId::new(credential.clone()).unwrap(),

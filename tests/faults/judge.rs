@@ -65,7 +65,9 @@ impl Struck<'_> {
         self.nothing_is_in_the_clear()?;
         let stands = match self.line.effect {
             Effect::Appends(entries) => self.vault_stands(entries)?,
-            Effect::Reads | Effect::Exports(_) | Effect::SetsPin => self.vault_is_untouched()?,
+            Effect::Reads | Effect::Exports(_) | Effect::SetsPin | Effect::WritesSlip(_) => {
+                self.vault_is_untouched()?
+            }
             Effect::Founds(folder) => {
                 self.vault_is_untouched()?;
                 self.founding_stands(folder)?
@@ -242,8 +244,10 @@ impl Struck<'_> {
         must(!(receipt_may_go && stdout.contains(SEED)), || {
             "a secret was shown without a durable receipt".to_owned()
         })?;
-        let changes =
-            !matches!(self.line.effect, Effect::Reads | Effect::Exports(_) | Effect::SetsPin);
+        let changes = !matches!(
+            self.line.effect,
+            Effect::Reads | Effect::Exports(_) | Effect::SetsPin | Effect::WritesSlip(_)
+        );
         if *exit == 0 {
             must(stands == Stands::AsAfter || !changes, || {
                 "exit 0, and nothing is recorded".into()
@@ -288,13 +292,14 @@ impl Struck<'_> {
             Effect::Exports(folder) => world.folder().join(folder).exists(),
             Effect::Demonstrates(folder) => world.folder().join(folder).exists(),
             Effect::Reads => false,
+            Effect::WritesSlip(file) => slip_is_whole(world, file),
             Effect::SetsPin => self.ran.exit == 0 && self.fault != Fault::Kill,
         };
         let again = world.run(&line.arguments(world));
         // What is so already is an answer; what can't be done twice is an error.
         let refused = line.refusal.is_some_and(|words| match again.exit {
             0 => again.stdout.contains(words),
-            _ => [1, 2].contains(&again.exit) && again.stderr.contains(words),
+            _ => [1, 2, 3].contains(&again.exit) && again.stderr.contains(words),
         });
         let as_it_must = match (done, line.refusal) {
             (true, Some(_)) => refused,
@@ -304,6 +309,9 @@ impl Struck<'_> {
         };
         must(as_it_must, || format!("the same command again, where done is {done}: {again:?}"))?;
         match line.effect {
+            Effect::WritesSlip(file) => {
+                must(slip_is_whole(world, file), || format!("{file} can't be collected"))
+            }
             Effect::Exports(folder) => {
                 let (written, whole) = (world.files(folder), &self.unharmed.second);
                 // A report tells when it was made, but for its tables.
@@ -378,6 +386,14 @@ fn are_alike(one: &Path, other: &Path) -> bool {
         [one, other].iter().all(|path| path.starts_with(folder) && !is_temporary(path))
     };
     one == other || both_in("secrets") || both_in("attachments")
+}
+
+/// Whether a slip is there that can be collected.
+fn slip_is_whole(world: &World, file: &str) -> bool {
+    let words = ["slip", "show", file, "--vault", "demo/vault", "--identity"];
+    let words = [&words[..], &["demo/reader.identity"]].concat();
+    let shown = world.run(&words.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    shown.exit == 0 && shown.stdout.contains("It can be collected")
 }
 
 fn is_left(world: &World, folder: &str) -> bool {

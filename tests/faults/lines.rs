@@ -16,6 +16,8 @@ pub enum Effect {
     Founds(&'static str),
     /// It writes a bundle to this folder.
     Exports(&'static str),
+    /// It writes a slip to this file.
+    WritesSlip(&'static str),
     /// It gives a demo key its PIN.
     SetsPin,
     /// It makes a demo in this folder.
@@ -393,6 +395,34 @@ pub const LINES: &[Line] = &[
         refusal: Some("second exists already"),
         budget: 8,
         ..reading("report", &["second", "AS_READER"])
+    },
+    Line {
+        how: "in a slip",
+        effect: Effect::WritesSlip("bob.slip"),
+        world: World::people,
+        prepare: |_| {},
+        budget: 20,
+        refusal: Some("bob.slip exists already"),
+        ..reading("key check", &["bob/primary", "ON_VAULT", "--slip", "bob.slip"])
+    },
+    Line {
+        effect: Effect::WritesSlip("policy.slip"),
+        world: World::people,
+        prepare: World::with_policy_slip,
+        budget: 20,
+        refusal: Some("has all the signatures that it needs"),
+        ..reading("slip countersign", &["policy.slip", "ON_VAULT", "--by", "alice"])
+    },
+    Line {
+        world: World::people,
+        prepare: World::with_policy_slip,
+        ..reading("slip show", &["policy.slip", "AS_READER"])
+    },
+    Line {
+        world: World::people,
+        prepare: World::with_slip,
+        refusal: Some("it was admitted before"),
+        ..appending("log collect", "", &["bob.slip", "ON_VAULT"])
     },
     appending("key check", "by a reader", &["alice/primary", "AS_READER"]),
     appending("key check", "by the key", &["alice/blue", "--vault", "demo/vault"]),

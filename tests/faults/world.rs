@@ -239,6 +239,23 @@ impl World {
         fs::write(self.folder().join("list.csv"), "id\n123456789012\n").expect("a file");
     }
 
+    /// A slip of bob's that says that his key was checked.
+    pub fn with_slip(&self) {
+        self.run_well(&["key", "check", "bob/primary", "--slip", "bob.slip"]);
+    }
+
+    /// One that needs another custodian's signature.
+    pub fn with_policy_slip(&self) {
+        let change = ["policy", "change", "--check-days", "60", "--by", "bob"];
+        self.run_well(&[&change[..], &["--slip", "policy.slip"]].concat());
+    }
+
+    fn run_well(&self, arguments: &[&str]) {
+        let on_vault = ["--vault", "demo/vault"].iter().chain(arguments);
+        let ran = self.run(&on_vault.map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(ran.exit, 0, "{ran:?}");
+    }
+
     /// A demo key that has no PIN and needs one.
     pub fn with_pinless_key(&self) {
         let mut keys = SoftwareKeys::in_folder(&self.demo.path("demo-keys")).expect("demo keys");

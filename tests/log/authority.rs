@@ -79,6 +79,8 @@ kinds! {
     WaiverGiven => "waiver-given",
     ActionOpened => "action-opened",
     ActionClosed => "action-closed",
+    SlipEndorsed => "slip-endorsed",
+    HeadAbandoned => "head-abandoned",
 }
 
 type Signers = &'static [&'static str];

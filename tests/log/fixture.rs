@@ -6,7 +6,7 @@ use keymuster::key::software::SoftwareKeys;
 use keymuster::key::{
     Algorithm, Authenticator, DeviceId, GetAssertion, MakeCredential, TouchPrompt, UserVerification,
 };
-use keymuster::log::{Document, Entry, FORMAT, Fault, Head, Replay, sha256};
+use keymuster::log::{Document, Entry, FORMAT, Fault, Head, Replay, SignedDocument, sha256};
 use keymuster::record::{
     AgeRecipient, Bytes, CompartmentSealed, CustodianAdded, Event, Handle, Hex, IdentitySealed,
     KeyChecked, KeyEnrolled, KeyName, ReaderAdded, Realm, Time, UserVerification as Policy,
@@ -226,6 +226,34 @@ impl TestLog {
             .map(|key| self.sign(key, namespace, &head.to_string(), UserVerification::BuiltIn))
             .collect();
         Entry::new(&document, &signatures).unwrap()
+    }
+
+    /// A document with genuine signatures over the head that it makes where it says it stands.
+    pub fn beside(
+        &mut self,
+        document: Document,
+        signers: &[&TestKey],
+        namespace: &str,
+    ) -> SignedDocument {
+        let (vault, number) = (document.vault, document.number.saturating_sub(1));
+        let parent = Head { vault, number, link: document.previous };
+        let head = parent.after(document.to_canonical().unwrap().as_bytes()).to_string();
+        let sign = |key: &&TestKey| self.sign(key, namespace, &head, UserVerification::BuiltIn);
+        let signatures: Vec<String> = signers.iter().map(sign).collect();
+        SignedDocument::new(&document, &signatures).unwrap()
+    }
+
+    /// An entry that takes in slips, with genuine signatures, not admitted.
+    pub fn collecting(
+        &mut self,
+        signers: &[&TestKey],
+        slips: Vec<SignedDocument>,
+        events: Vec<Event>,
+    ) -> Entry {
+        let mut document = self.document(signers, events);
+        document.slips = slips.iter().map(SignedDocument::digest).collect();
+        let signed = self.beside(document, signers, Realm::Real.head_namespace());
+        Entry::with_slips(signed, slips).unwrap()
     }
 
     /// Appends an entry, which must be sound.

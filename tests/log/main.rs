@@ -25,4 +25,5 @@ mod rules;
 mod schedule;
 mod secrets;
 mod sequences;
+mod slips;
 mod verifier;

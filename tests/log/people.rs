@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use keymuster::key::UserVerification;
-use keymuster::log::{Entry, Fault, FindingKind, Rule};
+use keymuster::log::{Document, Entry, Fault, FindingKind, Rule, SignedDocument};
 use keymuster::record::{
     ActionClosed, ActionOpened, BagOpened, BagSealed, CustodianChanged, CustodianLeft,
     DutiesAcknowledged, Event, KeyHandedOver, KeyMoved, KeyName, KeyReported, KeyRestored,
@@ -32,11 +32,11 @@ impl People {
 
     /// What was to be done, as of a time.
     pub fn history(&self, now: Time) -> History {
-        let entries = self.log.entries.iter().map(Entry::document).map(|document| Admitted {
-            time: document.time,
-            signers: &document.signers,
-            events: &document.events,
-        });
+        let entries = self
+            .log
+            .entries
+            .iter()
+            .map(|entry| Admitted { time: entry.document().time, acts: entry.acts() });
         History::of(entries, now).unwrap()
     }
 
@@ -105,6 +105,54 @@ impl People {
     pub fn entry(&mut self, signers: &[&str], events: Vec<Event>) -> Entry {
         let signers: Vec<&TestKey> = signers.iter().map(|signer| &self.keys[*signer]).collect();
         self.log.entry(&signers, events)
+    }
+
+    /// A slip on top of the log as it is now, with genuine signatures.
+    pub fn slip(&mut self, signers: &[&str], events: Vec<Event>) -> SignedDocument {
+        self.slip_with(signers, events, |_| {})
+    }
+
+    /// The same of a document that is changed before it is signed.
+    pub fn slip_with(
+        &mut self,
+        signers: &[&str],
+        events: Vec<Event>,
+        change: impl FnOnce(&mut Document),
+    ) -> SignedDocument {
+        let signers: Vec<&TestKey> = signers.iter().map(|signer| &self.keys[*signer]).collect();
+        let mut document = self.log.document(&signers, events);
+        change(&mut document);
+        self.log.beside(document, &signers, Realm::Real.slip_namespace())
+    }
+
+    /// An entry that takes in slips, with genuine signatures, not admitted.
+    pub fn collecting(
+        &mut self,
+        signers: &[&str],
+        slips: &[&SignedDocument],
+        events: Vec<Event>,
+    ) -> Entry {
+        let signers: Vec<&TestKey> = signers.iter().map(|signer| &self.keys[*signer]).collect();
+        self.log.collecting(&signers, slips.iter().map(|slip| (*slip).clone()).collect(), events)
+    }
+
+    /// Appends an entry that takes in slips, if replay admits it.
+    pub fn collects(
+        &mut self,
+        signers: &[&str],
+        slips: &[&SignedDocument],
+        events: Vec<Event>,
+    ) -> Result<(), Fault> {
+        let entry = self.collecting(signers, slips, events);
+        self.log.replay.admit(&entry)?;
+        self.log.entries.push(entry);
+        Ok(())
+    }
+
+    /// The armour of a signature in a namespace over a message.
+    pub fn sign_in(&mut self, signer: &str, namespace: &str, message: &str) -> String {
+        let key = &self.keys[signer];
+        self.log.sign(key, namespace, message, UserVerification::BuiltIn)
     }
 
     /// The armour of a signature over a message, by one of the keys that were made.

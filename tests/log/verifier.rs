@@ -11,8 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use keymuster::audit::{Wanted, files};
-use keymuster::log::Entry;
-use keymuster::record::{State, VaultId};
+use keymuster::log::{Entry, Head, SignedDocument};
+use keymuster::record::{Event, HeadAbandoned, SlipEndorsed, State, Time, VaultId};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -33,7 +33,7 @@ fn many() -> usize {
 /// The bundle of some entries, or of an extract of them.
 fn bundle(vault: VaultId, entries: &[Entry], wanted: &Wanted, state: &State) -> Files {
     let mut bundle = Files::new();
-    let shown = wanted.among(entries.iter().map(Entry::document), state);
+    let shown = wanted.among(entries.iter(), state);
     files::<()>(vault, entries, &shown, |name, bytes| {
         bundle.insert(name.to_owned(), bytes.to_vec());
         Ok(())
@@ -46,20 +46,94 @@ fn bundle(vault: VaultId, entries: &[Entry], wanted: &Wanted, state: &State) -> 
     bundle
 }
 
-/// A log at random, and entries that were refused, with the number of those before them.
-fn grown(runner: &mut TestRunner) -> (People, Vec<(usize, Entry)>) {
+/// A log at random, and entries that were refused, with the number of those before them. Some of what
+/// is attempted goes into slips, or into an entry that loses its number to another, and later entries
+/// take those in, some of them more than once.
+fn grown(runner: &mut TestRunner, dice: &mut Dice) -> (People, Vec<(usize, Entry)>) {
     let attempts = attempts().new_tree(runner).unwrap().current();
     let (mut people, mut refused) = (just_founded(), Vec::new());
+    let mut beside = Vec::new();
     for (number, attempt) in attempts.iter().enumerate() {
         let (signers, events) = attempted(&mut people, number, attempt);
         let signers: Vec<&str> = signers.iter().map(String::as_str).collect();
-        let entry = people.entry(&signers, events);
+        let entry = match dice.below(10) {
+            0..=3 if !signers.is_empty() => {
+                beside.push(signed_beside(&mut people, &signers, events, &beside, dice));
+                continue;
+            }
+            4..=6 if !beside.is_empty() => collected(&mut people, &signers, events, &beside, dice),
+            _ => people.entry(&signers, events),
+        };
         match people.log.replay.admit(&entry) {
             Ok(()) => people.log.entries.push(entry),
             Err(_) => refused.push((people.log.entries.len(), entry)),
         }
     }
     (people, refused)
+}
+
+/// A slip, or an entry that will have lost its number.
+fn signed_beside(
+    people: &mut People,
+    signers: &[&str],
+    mut events: Vec<Event>,
+    beside: &[SignedDocument],
+    dice: &mut Dice,
+) -> SignedDocument {
+    let other = (!beside.is_empty()).then(|| dice.pick(beside).clone());
+    if let (Some(other), 0) = (&other, dice.below(4)) {
+        events = vec![Event::SlipEndorsed(SlipEndorsed { slip: other.digest() })];
+    }
+    match dice.below(8) {
+        0 | 1 => people.entry(signers, events).signed().clone(),
+        2 => people.slip_with(signers, events, |slip| {
+            let days = [-2, -1, 13, 14, 15][dice.below(5)];
+            let time = slip.time.moment() - chrono::TimeDelta::days(days);
+            slip.time = Time::new(time).unwrap();
+        }),
+        3 => people.slip_with(signers, events, |slip| {
+            let Some(other) = &other else { return };
+            slip.number = other.document().number + 1;
+            slip.previous = head_of(other).link;
+        }),
+        4 => people.slip_with(signers, events, |slip| slip.number = dice.below(9) as u64),
+        _ => people.slip(signers, events),
+    }
+}
+
+/// The head that a document makes where it says it stands.
+fn head_of(signed: &SignedDocument) -> Head {
+    let document = signed.document();
+    let (vault, number) = (document.vault, document.number.saturating_sub(1));
+    Head { vault, number, link: document.previous }.after_digest(&signed.digest())
+}
+
+/// An entry that takes in some of these, most of them the newest; of events of its own it has none,
+/// or these, or that it endorses a slip, or gives one up.
+fn collected(
+    people: &mut People,
+    signers: &[&str],
+    events: Vec<Event>,
+    beside: &[SignedDocument],
+    dice: &mut Dice,
+) -> Entry {
+    let newest = beside.len().saturating_sub(3);
+    let some = match dice.below(4) {
+        0 => vec![dice.pick(beside), dice.pick(beside)],
+        1 => vec![dice.pick(beside)],
+        _ => beside[newest..].iter().collect(),
+    };
+    let any = dice.pick(&some);
+    let events = match dice.below(6) {
+        0 => events,
+        1 | 2 => vec![Event::SlipEndorsed(SlipEndorsed { slip: any.digest() })],
+        3 => {
+            let Head { number, link, .. } = head_of(dice.pick(beside));
+            vec![Event::HeadAbandoned(HeadAbandoned { number, link })]
+        }
+        _ => Vec::new(),
+    };
+    people.collecting(signers, &some, events)
 }
 
 /// Bundles in a folder, each with what it is.
@@ -109,9 +183,10 @@ fn kept(place: &Path) -> PathBuf {
 #[test]
 fn both_verifiers_agree_on_logs_at_random_and_on_what_is_refused_at_their_end() {
     let mut runner = TestRunner::deterministic();
+    let mut dice = Dice::new();
     let mut shelf = Shelf::new();
     for number in 0..many() / 5 {
-        let (people, refused) = grown(&mut runner);
+        let (people, refused) = grown(&mut runner, &mut dice);
         let (vault, entries) = (people.log.vault, &people.log.entries);
         let all = Wanted::default();
         shelf.put(format!("log {number}"), &bundle(vault, entries, &all, people.state()));
@@ -124,7 +199,7 @@ fn both_verifiers_agree_on_logs_at_random_and_on_what_is_refused_at_their_end() 
         }
     }
     let told = shelf.judge();
-    for word in ["yes", "partial", "signers", "authority", "event"] {
+    for word in ["yes", "partial", "slip", "signers", "authority", "event"] {
         assert!(told.contains_key(word), "{word} never came: {told:?}");
     }
 }
@@ -134,10 +209,10 @@ fn both_verifiers_agree_on_bundles_that_somebody_changed() {
     let mut runner = TestRunner::deterministic();
     let mut dice = Dice::new();
     let mut shelf = Shelf::new();
-    let (mut people, _) = grown(&mut runner);
+    let (mut people, _) = grown(&mut runner, &mut dice);
     for number in 0..many() {
         if number % 20 == 0 {
-            people = grown(&mut runner).0;
+            people = grown(&mut runner, &mut dice).0;
         }
         let length = 1 + dice.below(people.log.entries.len().min(12));
         let (vault, entries) = (people.log.vault, people.log.entries[..length].to_vec());
@@ -149,7 +224,7 @@ fn both_verifiers_agree_on_bundles_that_somebody_changed() {
         shelf.put(what, &changed);
     }
     let told = shelf.judge();
-    for word in ["yes", "form", "signature", "authority", "event", "no bundle"] {
+    for word in ["yes", "form", "signature", "signers", "event", "no bundle"] {
         assert!(told.contains_key(word), "{word} never came: {told:?}");
     }
 }
@@ -158,7 +233,7 @@ fn both_verifiers_agree_on_bundles_that_somebody_changed() {
 fn the_script_agrees_where_it_claims_to_check() {
     let mut runner = TestRunner::deterministic();
     let mut dice = Dice::new();
-    let (people, _) = grown(&mut runner);
+    let (people, _) = grown(&mut runner, &mut dice);
     let length = people.log.entries.len().min(6);
     let (vault, entries) = (people.log.vault, people.log.entries[..length].to_vec());
     let sound = bundle(vault, &entries, &Wanted::default(), people.state());

@@ -7,7 +7,7 @@ _ONE_CUSTODIAN = {
     "custodian-changed", "key-moved", "account-changed", "token-moved", "contacts-reviewed",
     "mailbox-tested", "phone-tested", "sign-in-proven", "totp-checked", "secret-stored",
     "action-opened", "action-closed", "drill-step", "drill-exception", "drill-interrupted",
-    "part-taken", "evidence-kept",
+    "part-taken", "evidence-kept", "slip-endorsed", "head-abandoned",
 }
 _QUORUM = {
     "policy-changed", "custodian-added", "custodian-left", "reader-added", "reader-removed",
@@ -27,14 +27,16 @@ _EVERYBODY_IN_ROSTER = {"drill-started", "drill-finished", "drill-abandoned"}
 
 
 def check_signers(state, document):
-    """There is a signer, none is named twice, and each may sign here."""
+    """There is a signer of a document, none is named twice, and each may sign here."""
     signers = document.signers
     if not signers:
         raise Fault("signers", "nobody signed")
     if len(set(signers)) != len(signers):
         raise Fault("signers", "a signer is named twice")
     enrolled = _enrolled(document)
-    only_restores = all(event["kind"] == "key-restored" for event in document.events)
+    only_restores = not document.slips and {"key-restored"} == {
+        event["kind"] for event in document.events
+    }
     for name in signers:
         key = state.keys.get(name)
         if key is None:
@@ -55,17 +57,21 @@ def public_keys(state, document):
 
 
 def _enrolled(document):
-    """The key-enrolled of an entry by the key's name; of one name, the last."""
+    """The key-enrolled of a document by the key's name; of one name, the last."""
     return {event["key"]: event for event in document.events if event["kind"] == "key-enrolled"}
 
 
 class Authority:
-    """Judges whether the signers of an entry suffice, by the state before it."""
+    """Judges whether the signers suffice for what a document says, by the state before the entry.
 
-    def __init__(self, state, document, extract):
+    `signers` are the keys that sign for its events: under it, and under what endorses it.
+    """
+
+    def __init__(self, state, document, signers, extract):
         self._state = state
-        self._signers = set(document.signers)
-        self._enrolled = _enrolled(document).keys() & self._signers
+        self._signers = signers
+        # A name that is unknown is among them only where what it signed enrols it.
+        self._enrolled = {name for name in signers if name not in state.keys}
         self._extract = extract
         self._signing = self._owners(ACTIVE)
 

@@ -4,10 +4,12 @@ import hashlib
 import os
 import re
 import stat
+from functools import partial
 
 import sshsig
+from document import Entry, Part, read_document
 from fault import Fault
-from judgement import next_link, vault_link
+from links import next_link, vault_link
 
 MAX_ENTRIES = 999_999
 MAX_DOCUMENT_BYTES = 33_554_432
@@ -51,6 +53,7 @@ class Bundle:
     def __init__(self, path):
         self._path = path
         self._entries = os.path.join(path, "entries")
+        self._slips = os.path.join(path, "slips")
         self.digests = self._read_digests()
         self.vault = self._read_vault()
 
@@ -86,21 +89,19 @@ class Bundle:
         """Whether there is nothing of the name of that document."""
         return not os.path.lexists(os.path.join(self._entries, _document_name(number)))
 
-    def document(self, number):
-        """The bytes of a document that is shown, or a Fault of form."""
-        octets = _read_file(self._entries, _document_name(number), MAX_DOCUMENT_BYTES)
-        if octets is None:
-            raise Fault("form", "the document is no regular file")
-        if len(octets) > MAX_DOCUMENT_BYTES:
-            raise Fault("form", "the document is too large")
-        if hashlib.sha256(octets).hexdigest() != self.digests[number - 1]:
-            raise Fault("form", "the document hasn't the digest of its line")
-        return octets
-
-    def armour(self, number, signer):
-        """What lies where the signature of a signer should, if it is a regular file."""
-        name = f"{number:06}.{signer.replace('/', '.')}.sig"
-        return _read_file(self._entries, name, sshsig.MAX_ARMOUR_BYTES)
+    def entry(self, number):
+        """An entry that is shown, or a Fault of form."""
+        own, left = _read_part(
+            self._entries, f"{number:06}", self.digests[number - 1], MAX_DOCUMENT_BYTES
+        )
+        names = own.document.slips
+        if names and not _is_folder(self._slips):
+            raise Fault("form", "the slips aren't in a folder")
+        slips = []
+        for digest in names:
+            slip, left = _read_part(self._slips, digest, digest, left)
+            slips.append(slip)
+        return Entry(own, slips)
 
     def links(self, numbers):
         """The links of those numbers that the log has, by their number."""
@@ -143,17 +144,39 @@ class Bundle:
         return damage, good
 
 
+def _read_part(folder, stem, digest, left):
+    """A document, an entry's or a slip's, and how many bytes are left for others of the entry.
+
+    `stem` is what the names of its files begin with. `left` is how many bytes it may have.
+    """
+    octets = _read_file(folder, f"{stem}.toml", left)
+    if octets is None:
+        raise Fault("form", "a document is missing, or no regular file")
+    if len(octets) > left:
+        raise Fault("form", "the documents are too large")
+    if hashlib.sha256(octets).hexdigest() != digest:
+        raise Fault("form", "a document hasn't the digest that is named")
+    return Part(read_document(octets), partial(_armour, folder, stem)), left - len(octets)
+
+
+def _armour(folder, stem, signer):
+    """What lies where the signature of a signer should, if it is a regular file."""
+    name = f"{stem}.{signer.replace('/', '.')}.sig"
+    return _read_file(folder, name, sshsig.MAX_ARMOUR_BYTES)
+
+
 def _document_name(number):
     return f"{number:06}.toml"
 
 
 def _allowed_signers(judgement):
     """What allowed_signers must be, in bytes."""
-    space = sshsig.namespace(judgement.state.demo).decode()
+    demo = judgement.state.demo
+    spaces = b",".join([sshsig.namespace(demo), sshsig.slip_namespace(demo)]).decode()
     return "".join(
-        f'{event["key"]} namespaces="{space}" {event["public_key"]}\n'
-        for document in judgement.documents.values()
-        for event in document.events if event["kind"] == "key-enrolled"
+        f'{event["key"]} namespaces="{spaces}" {event["public_key"]}\n'
+        for entry in judgement.entries.values()
+        for event in entry.events if event["kind"] == "key-enrolled"
     ).encode()
 
 
@@ -161,6 +184,6 @@ def _named_attachments(judgement):
     """The digests of the attachments that entries name, in their order, each once."""
     return list(dict.fromkeys(
         event["sha256"]
-        for document in judgement.documents.values()
-        for event in document.events if event["kind"] in ("runbook-adopted", "evidence-kept")
+        for entry in judgement.entries.values()
+        for event in entry.events if event["kind"] in ("runbook-adopted", "evidence-kept")
     ))

@@ -1,8 +1,9 @@
-"""Reads an entry by the grammar of log-format.md ("An entry's text", "The document").
+"""Reads an entry by the grammar of log-format.md ("An entry's text", "The document", "Slips").
 
 There is one spelling of each document, so whatever the grammar doesn't have breaks form.
 """
 
+import hashlib
 import re
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from values import Time, read_time
 
 MAX_TEXT_BYTES = 33_554_432
 MAX_SIGNATURES = 256
+MAX_SLIPS = 256
 
 SIGNATURE_BEGIN = b"-----BEGIN SSH SIGNATURE-----\n"
 SIGNATURE_END = b"-----END SSH SIGNATURE-----\n"
@@ -34,40 +36,111 @@ _KIND_LINES = {f'kind = "{kind}"': kind for kind in EVENTS}
 class Document(NamedTuple):
     """What a document says. An event is a dict of its fields, `kind` among them."""
 
+    digest: str  # of its bytes
     vault: str
     number: int
     previous: str
     time: Time
     signers: list
+    slips: list  # digests
     events: list
 
 
-def split_text(text):
-    """Takes an entry's text apart: the document and the armoured signatures, all in bytes."""
+class Part(NamedTuple):
+    """A document of an entry, its own or that of a slip, with the signatures under it.
+
+    `armour_of` takes the name of a signer and gives the armour of their signature in bytes, or
+    None if there is none that may be looked at.
+    """
+
+    document: Document
+    armour_of: object
+
+
+class Occasion(NamedTuple):
+    """At which entry the events of a document happen, and which keys sign for them."""
+
+    number: int
+    time: Time
+    signers: set
+
+
+class Entry(NamedTuple):
+    own: Part
+    slips: list  # of parts
+
+    @property
+    def number(self):
+        return self.own.document.number
+
+    @property
+    def time(self):
+        return self.own.document.time
+
+    @property
+    def parts(self):
+        """All of its parts in the order in which they happen."""
+        return [*self.slips, self.own]
+
+    @property
+    def events(self):
+        """All that happens with it, in that order."""
+        return [event for part in self.parts for event in part.document.events]
+
+    def occasions(self):
+        """The documents in the order in which they happen, each with the occasion of its events."""
+        endorsing = {}  # of each digest, who signed that they endorse it
+        for document, _ in self.parts:
+            for event in document.events:
+                if event["kind"] == "slip-endorsed":
+                    endorsing.setdefault(event["slip"], set()).update(document.signers)
+        # The digest of an entry's own document rests on those of its slips: nothing can endorse it.
+        return [
+            (document, Occasion(
+                self.number,
+                self.time,
+                endorsing.get(document.digest, set()).union(document.signers),
+            ))
+            for document, _ in self.parts
+        ]
+
+
+def read_text(text):
+    """Reads an entry's whole text: its own document and signatures, then those of its slips."""
     if len(text) > MAX_TEXT_BYTES:
         raise Fault("form", "the text is too large")
     try:
         text.decode("utf-8")
     except UnicodeDecodeError:
         raise Fault("form", "the text isn't UTF-8") from None
-    begin = text.find(b"\n" + SIGNATURE_BEGIN)
-    if begin < 0:
-        return text, []
-    document = text[:begin + 1]
-    signatures = []
-    begin += 1
-    while begin < len(text):
-        if not text.startswith(SIGNATURE_BEGIN, begin):
-            raise Fault("form", "something stands between or behind the signatures")
-        end = text.find(SIGNATURE_END, begin + len(SIGNATURE_BEGIN))
+    own, place = _read_part(text, 0)
+    slips = []
+    for digest in own.document.slips:
+        slip, place = _read_part(text, place)
+        if slip.document.digest != digest:
+            raise Fault("form", "a slip isn't the one that the entry names")
+        slips.append(slip)
+    if place != len(text):
+        raise Fault("form", "something stands behind the last signature")
+    return Entry(own, slips)
+
+
+def _read_part(text, begin):
+    """The document that begins there with its signatures, and where these end."""
+    place = text.find(b"\n" + SIGNATURE_BEGIN, begin) + 1 or len(text)
+    document = read_document(text[begin:place])
+    armours = []
+    for _ in document.signers:
+        if not text.startswith(SIGNATURE_BEGIN, place):
+            raise Fault("form", "there aren't as many signatures as signers")
+        end = text.find(SIGNATURE_END, place + len(SIGNATURE_BEGIN))
         if end < 0:
             raise Fault("form", "a signature has no end")
-        if len(signatures) == MAX_SIGNATURES:
-            raise Fault("form", "there are too many signatures")
         end += len(SIGNATURE_END)
-        signatures.append(text[begin:end])
-        begin = end
-    return document, signatures
+        armours.append(text[place:end])
+        place = end
+    # If a signer is named twice, that is a fault before any signature is asked for.
+    return Part(document, dict(zip(document.signers, armours)).get), place
 
 
 def read_document(octets):
@@ -82,16 +155,18 @@ def read_document(octets):
     header = _read_fields(lines[:len(HEADER)], HEADER, "the header")
     if header["format"] != 1:
         raise Fault("form", "it is of another format")
-    if header["slips"]:
-        raise Fault("form", "there are slips")
     if len(header["signers"]) > MAX_SIGNATURES:
         raise Fault("form", "there are too many signers")
+    if len(header["slips"]) > MAX_SLIPS:
+        raise Fault("form", "there are too many slips")
     return Document(
+        hashlib.sha256(octets).hexdigest(),
         header["vault"],
         header["number"],
         header["previous"],
         header["time"],
         header["signers"],
+        header["slips"],
         _read_events(lines[len(HEADER):]),
     )
 

@@ -6,6 +6,7 @@ DENIED_VERDICT = {
     "vault": "integrity",
     "number": "integrity",
     "link": "integrity",
+    "slip": "authority",
     "signers": "authority",
     "signature": "authorship",
     "authority": "authority",

@@ -1,12 +1,15 @@
 """What is odd about an entry and no fault (log-format.md, "Findings")."""
 
+from bisect import bisect_right
+from typing import NamedTuple
+
 from state import ACTIVE, DAYS, owner_of
 
 _ABOUT_CUSTODY = ("key-handed-over", "bag-sealed", "bag-opened")
 
 
 def of_signers(state, document):
-    """What is odd about the signers, by the state before the entry."""
+    """What is odd about the signers of a document, by the state before it."""
     told = {event["key"] for event in document.events if event["kind"] in _ABOUT_CUSTODY}
     for name in document.signers:
         if name in state.keys and name not in told:
@@ -45,19 +48,48 @@ def after_event(state, event):
             yield "only-claimed"
 
 
+class _Counted(NamedTuple):
+    """A signature of a key, as it came into the log."""
+
+    entry: int  # with which it came
+    counter: int
+    mark: int  # of the key from then on
+
+
 class Counters:
-    """The counters of the keys, as of their last signatures."""
+    """The counters of the keys. It is told each signature, as they come into the log."""
 
     def __init__(self):
-        self._last = {}
+        self._counted = {}  # of each key, its signatures
 
-    def of_entry(self, document, signatures):
-        """What is odd about the counters in the signatures, in the order of signers."""
-        for name, signature in zip(document.signers, signatures):
-            before = self._last.get(name, 0)
-            self._last[name] = signature.counter
-            if signature.counter <= before and (signature.counter or before):
-                yield "counter"
+    def of_signature(self, name, counter, known, entry):
+        """What is odd about the counter of a signature that comes with that entry.
+
+        `known` is the number of the last entry that its signer knew.
+        """
+        counted = self._counted.setdefault(name, [])
+        came_later = bisect_right(counted, known, key=lambda one: one.entry)
+        mark = counted[came_later - 1].mark if came_later else 0
+        is_low = counter <= mark and bool(counter or mark)
+        is_repeated = counter != 0 and any(one.counter == counter for one in counted[came_later:])
+        now = counter if is_low or not counted else max(counter, counted[-1].mark)
+        counted.append(_Counted(entry, counter, now))
+        if is_low or is_repeated:
+            yield "counter"
+
+
+class SignedHeads:
+    """The heads that each key signed, in the namespace of heads."""
+
+    def __init__(self):
+        self._links = {}  # of each key and number
+
+    def of_signature(self, name, number, link):
+        """Whether the same key signed another head of that number before."""
+        links = self._links.setdefault((name, number), set())
+        if links - {link}:
+            yield "two-heads"
+        links.add(link)
 
 
 def of_times(times, now):

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from judgement import vault_link
+from links import vault_link
 from values import I64_MAX
 
 _HEAD = re.compile(rb"keymuster/([0-9a-f]{32})\n(0|[1-9][0-9]{0,18})\n([0-9a-f]{64})\n")

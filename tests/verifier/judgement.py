@@ -1,29 +1,26 @@
 """Judges the entries of a log in their order (log-format.md, "How an entry is judged")."""
 
-import hashlib
+from typing import NamedTuple
 
 import authority
 import findings
 import sshsig
-from document import read_document, split_text
+from document import Part, read_text
 from enrolment import check_enrolment
 from fault import Fault
 from kinds import happens_in_extract
+from links import head, next_link
+from slips import Past
 from state import State
 
 
-def vault_link(vault):
-    """Link 0."""
-    return hashlib.sha256(f"keymuster/{vault}\n".encode()).hexdigest()
+class _Placed(NamedTuple):
+    """A part of an entry in its place."""
 
-
-def next_link(link, digest):
-    """The link after one, made of the digest of the document."""
-    return hashlib.sha256(f"{link} {digest}\n".encode()).hexdigest()
-
-
-def head(vault, number, link):
-    return f"keymuster/{vault}\n{number}\n{link}\n".encode()
+    part: Part
+    link: str  # that its document makes
+    known: int  # the number of the last entry that its signers knew
+    space: bytes  # the namespace of its signatures
 
 
 class Judgement:
@@ -37,61 +34,61 @@ class Judgement:
         self.extract = extract
         self.state = State()
         self.number = 0
-        self.link = vault_link(vault)
-        self.documents = {}  # by the entry's number, of those that are shown
+        self.entries = {}  # by their numbers, those that are shown
         self.withheld = 0
         self.signatures = []
         self._findings = []  # pairs of an entry's number and a kind
+        self._past = Past(vault, extract)
         self._counters = findings.Counters()
+        self._signed_heads = findings.SignedHeads()
+
+    @property
+    def link(self):
+        """The link of the last entry."""
+        return self._past.links[-1]
 
     def withhold(self, digest):
         """Takes the next entry as withheld: of its document there is only the digest."""
         self.number += 1
-        self.link = next_link(self.link, digest)
+        self._past.links.append(next_link(self.link, digest))
         self.withheld += 1
 
     def take_text(self, text):
         """Judges the next entry, of which there is the whole text, as in a vault."""
-        document, armours = split_text(text)
-        signers = read_document(document).signers
-        if len(signers) != len(armours):
-            raise Fault("form", "there aren't as many signatures as signers")
-        # If a signer is named twice, that is a fault before any signature is asked for.
-        self.take(document, dict(zip(signers, armours)).get)
+        self.take(read_text(text))
 
-    def take(self, octets, armour_of):
-        """Judges the next entry.
-
-        `octets` is its document. `armour_of` takes the name of a signer and gives the armour of
-        their signature in bytes, or None if there is none that may be looked at.
-        """
+    def take(self, entry):
+        """Judges the next entry."""
         number = self.number + 1
-        document = read_document(octets)
-        self._check_place(document, number)
-        self._check_events(document, number)
-        authority.check_signers(self.state, document)
-        link = next_link(self.link, hashlib.sha256(octets).hexdigest())
-        signatures = self._verify(document, head(self.vault, number, link), armour_of)
-        found = list(findings.of_signers(self.state, document))
+        self._check_place(entry.own.document, number)
+        admitted = self._past.admit(entry, self.state.policy)
+        self._check_events(entry, number)
+        for part in entry.parts:
+            authority.check_signers(self.state, part.document)
+        placed = self._place(entry, admitted)
+        signatures = [self._verify(entry, *one) for one in placed]
         if number > 1:
-            rule = authority.Authority(self.state, document, self.extract)
+            self._check_authority(entry)
+        found = []
+        for document, occasion in entry.occasions():
+            found += findings.of_signers(self.state, document)
             for event in document.events:
-                rule.check(event)
-        for event in document.events:
-            found += self._happen(event, document)
+                found += self._happen(event, occasion)
         if number == 1:
-            authority.check_founding(self.state, document)
-        found += self._counters.of_entry(document, signatures)
+            authority.check_founding(self.state, entry.own.document)
+        for one, made in zip(placed, signatures):
+            found += self._look_at_signatures(number, one, made)
 
-        self.number, self.link = number, link
-        self.documents[number] = document
-        self.signatures += signatures
+        self.number = number
+        self._past.links.append(placed[-1].link)
+        self.entries[number] = entry
+        self.signatures += [signature for made in signatures for signature in made]
         self._findings += [(number, kind) for kind in found]
 
     def findings(self, now):
         """All findings of the log: pairs of an entry's number and a kind, in their order."""
-        numbers = list(self.documents)
-        times = [document.time for document in self.documents.values()]
+        numbers = list(self.entries)
+        times = [entry.time for entry in self.entries.values()]
         of_times = [(numbers[place], kind) for place, kind in findings.of_times(times, now)]
         return sorted(self._findings + of_times, key=lambda finding: finding[0])
 
@@ -103,42 +100,83 @@ class Judgement:
         if document.previous != self.link:
             raise Fault("link", "the document follows another past")
 
-    def _check_events(self, document, number):
-        if not document.events:
+    def _check_events(self, entry, number):
+        own = entry.own.document
+        if not own.events and not entry.slips:
             raise Fault("event", "there is no event")
-        if number == 1 and document.events[0]["kind"] != "vault-created":
+        if not all(slip.document.events for slip in entry.slips):
+            raise Fault("event", "there is no event in a slip")
+        if number == 1 and own.events[0]["kind"] != "vault-created":
             raise Fault("event", "the log doesn't begin with vault-created")
-        application = sshsig.application(self._demo(document))
-        for event in document.events:
+        application = sshsig.application(self._demo(entry))
+        for event in entry.events:
             if event["kind"] == "key-enrolled":
                 check_enrolment(event, application)
 
-    def _demo(self, document):
+    def _demo(self, entry):
         """Whether the vault is a demo; in entry 1, what that says."""
-        return self.state.demo if self.state.vault else document.events[0]["demo"]
+        return self.state.demo if self.state.vault else entry.events[0]["demo"]
 
-    def _verify(self, document, entry_head, armour_of):
-        policy = self.state.policy if self.state.vault else document.events[0]
-        space = sshsig.namespace(self._demo(document))
+    def _place(self, entry, admitted):
+        """The parts of the entry, in their order. `admitted` are its slips."""
+        demo = self._demo(entry)
+        slips = [
+            _Placed(part, slip.link, slip.follows, _space_of_slip(part, demo))
+            for part, slip in zip(entry.slips, admitted)
+        ]
+        link = next_link(self.link, entry.own.document.digest)
+        return [*slips, _Placed(entry.own, link, self.number, sshsig.namespace(demo))]
+
+    def _verify(self, entry, part, link, _, space):
+        """Verifies all signatures under a document of the entry."""
+        policy = self.state.policy if self.state.vault else entry.events[0]
+        document = part.document
         signatures = []
         public_keys = authority.public_keys(self.state, document)
         for signer, public_key in zip(document.signers, public_keys):
-            armour = armour_of(signer)
+            armour = part.armour_of(signer)
             if armour is None:
                 raise Fault("signature", f"there is no signature of {signer}")
             signatures.append(sshsig.verify(
                 armour,
                 public_key,
-                entry_head,
+                head(self.vault, document.number, link),
                 space,
                 policy["user_verification"] == "required",
             ))
         return signatures
 
-    def _happen(self, event, document):
+    def _check_authority(self, entry):
+        """Whether the signers suffice for all events, before any of them happens."""
+        for document, occasion in entry.occasions():
+            rule = authority.Authority(self.state, document, occasion.signers, self.extract)
+            for event in document.events:
+                rule.check(event)
+
+    def _happen(self, event, occasion):
         """Makes an event happen, and gives back what is odd about it."""
         if self.extract and not happens_in_extract(event["kind"]):
             return []
         found = list(findings.before_event(self.state, event))
-        self.state.happen(event, document)
+        self.state.happen(event, occasion)
+        if event["kind"] == "head-abandoned":
+            self._past.abandon(event)
         return found + list(findings.after_event(self.state, event))
+
+    def _look_at_signatures(self, number, placed, signatures):
+        """What is odd about genuine signatures under a document, in the order of signers."""
+        document = placed.part.document
+        signs_heads = placed.space == sshsig.namespace(self.state.demo)
+        for name, signature in zip(document.signers, signatures):
+            yield from self._counters.of_signature(name, signature.counter, placed.known, number)
+            if signs_heads:
+                yield from self._signed_heads.of_signature(name, document.number, placed.link)
+
+
+def _space_of_slip(slip, demo):
+    """The namespace of a slip's signatures: that of heads if the first of them is of it."""
+    armour = slip.armour_of(slip.document.signers[0])
+    heads = sshsig.namespace(demo)
+    if armour is not None and sshsig.namespace_of(armour) == heads:
+        return heads
+    return sshsig.slip_namespace(demo)

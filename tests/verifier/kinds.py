@@ -66,7 +66,7 @@ HEADER = fields("""
     salt salt
     tool line
     signers [key-name]
-    slips [line]
+    slips [digest]
 """)
 
 _REPORT = """
@@ -450,6 +450,15 @@ _TABLES = {
         action handle
         result line
     """,
+
+    # Slips
+    "slip-endorsed": """
+        slip digest
+    """,
+    "head-abandoned": """
+        number u64
+        link digest
+    """,
 }
 
 EVENTS = {kind: fields(table) for kind, table in _TABLES.items()}
@@ -458,7 +467,7 @@ EVENTS = {kind: fields(table) for kind, table in _TABLES.items()}
 _ALWAYS_SHOWN = ("vault-created", "policy-changed")
 _ALWAYS_SHOWN_PREFIXES = (
     "custodian-", "duties-", "recipient-", "reader-", "key-", "bag-", "identity-", "members-",
-    "compartment-", "runbook-",
+    "compartment-", "runbook-", "head-",
 )
 
 

@@ -3,13 +3,14 @@
 import base64
 import hashlib
 import os
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import sshsig
-from judgement import head, next_link, vault_link
+from links import head, next_link, vault_link
 
 VAULT = "00112233445566778899aabbccddeeff"
 
@@ -102,9 +103,10 @@ class SoftKey:
         r, s = utils.decode_dss_signature(self.private.sign(signed, ec.ECDSA(SHA256())))
         return mpint(r) + mpint(s)
 
-    def sign(self, entry_head, demo=True, flags=0x05, counter=None, numbers=None, trailer=b""):
-        """The armoured signature over a head."""
-        application, space = sshsig.application(demo), sshsig.namespace(demo)
+    def sign(self, entry_head, demo=True, flags=0x05, counter=None, numbers=None, trailer=b"",
+             space=None):
+        """The armoured signature over a head, in the namespace of heads if no other is given."""
+        application, space = sshsig.application(demo), space or sshsig.namespace(demo)
         if counter is None:
             self.counter += 1
             counter = self.counter
@@ -126,6 +128,30 @@ def authenticator_data(application, credential, cose, flags=0x45, aaguid=bytes(1
             + len(credential).to_bytes(2, "big") + credential + cose + tail)
 
 
+class Signed(NamedTuple):
+    """A document, an entry's or a slip's, and its signatures by signer."""
+
+    document: bytes
+    signatures: dict
+    number: int
+    link: str
+
+    @property
+    def digest(self):
+        return hashlib.sha256(self.document).hexdigest()
+
+    @property
+    def text(self):
+        return self.document + b"".join(self.signatures.values())
+
+    def files(self, stem):
+        """The files of a bundle that it makes, by their names, which begin with `stem`."""
+        return {f"{stem}.toml": self.document} | {
+            f"{stem}.{signer.replace('/', '.')}.sig": armour
+            for signer, armour in self.signatures.items()
+        }
+
+
 class LogMaker:
     """A log under way. What it makes needn't be right."""
 
@@ -133,7 +159,8 @@ class LogMaker:
         self.demo = demo
         self.keys = {}
         self.link = vault_link(VAULT)
-        self.entries = []  # pairs of a document and its signatures by signer
+        self.entries = []  # of each, what was signed
+        self.slips = []  # of each entry, those that it carries
 
     def enrol(self, name, p256=False, key=None, **changes):
         """A key-enrolled of a new key."""
@@ -155,38 +182,67 @@ class LogMaker:
         }
         return {**event, **changes}
 
-    def add(self, events, signers, time="2026-01-01T00:00:00Z", flags=0x05, header=()):
-        """Adds an entry. `header` has the fields of it that are to be others."""
-        number = len(self.entries) + 1
+    def _sign(self, events, signers, number, previous, time, flags=0x05, space=None, header=()):
+        """Makes a document and signs it. `header` has the fields of it that are to be others.
+
+        `space` is the namespace of all signatures, or has one of each signer.
+        """
         document = write_document({
-            "format": 1, "vault": VAULT, "number": number, "previous": self.link,
+            "format": 1, "vault": VAULT, "number": number, "previous": previous,
             "time": Moment(time), "salt": "05" * 16, "tool": "selftest", "signers": signers,
             "slips": [], **dict(header),
         }, events)
-        self.link = next_link(self.link, hashlib.sha256(document).hexdigest())
-        entry_head = head(VAULT, number, self.link)
-        self.entries.append((document, {
-            name: self.keys[name].sign(entry_head, self.demo, flags)
-            for name in signers if name in self.keys
-        }))
+        link = next_link(previous, hashlib.sha256(document).hexdigest())
+        spaces = space if isinstance(space, list) else [space] * len(signers)
+        return Signed(document, {
+            name: self.keys[name].sign(head(VAULT, number, link), self.demo, flags, space=one)
+            for name, one in zip(signers, spaces) if name in self.keys
+        }, number, link)
+
+    def add(self, events, signers, time="2026-01-01T00:00:00Z", flags=0x05, header=(), slips=()):
+        """Adds an entry. `header` has the fields of it that are to be others."""
+        header = {"slips": [slip.digest for slip in slips], **dict(header)}
+        number = len(self.entries) + 1
+        made = self._sign(events, signers, number, self.link, time, flags, header=header)
+        self.link = made.link
+        self.entries.append(made)
+        self.slips.append(list(slips))
+
+    def slip(self, events, signers, after=None, time="2026-01-01T00:00:00Z", heads=False,
+             header=(), **options):
+        """A slip that follows what was signed (None: the last entry).
+
+        With `heads` it is an entry that lost its number. Its salt is another than those of entries.
+        """
+        after = after or self.entries[-1]
+        namespace = sshsig.namespace if heads else sshsig.slip_namespace
+        return self._sign(events, signers, after.number + 1, after.link, time, **{
+            "space": namespace(self.demo), "header": {"salt": "06" * 16, **dict(header)}, **options,
+        })
+
+    def text(self, number):
+        """The text of an entry, as a vault has it."""
+        return b"".join(one.text for one in (self.entries[number - 1], *self.slips[number - 1]))
 
     def write(self, folder, withheld=()):
         """Writes a bundle, without what is for people."""
         os.makedirs(os.path.join(folder, "entries"))
         with open(os.path.join(folder, "entries.sha256"), "w", encoding="ascii") as file:
-            for number, (document, _) in enumerate(self.entries, 1):
-                file.write(
-                    f"{hashlib.sha256(document).hexdigest()}  entries/{number:06}.toml\n"
-                )
-        for number, (document, signatures) in enumerate(self.entries, 1):
+            for number, entry in enumerate(self.entries, 1):
+                file.write(f"{entry.digest}  entries/{number:06}.toml\n")
+        for number, (entry, slips) in enumerate(zip(self.entries, self.slips), 1):
             if number in withheld:
                 continue
-            files = {f"{number:06}.toml": document}
-            for signer, armour in signatures.items():
-                files[f"{number:06}.{signer.replace('/', '.')}.sig"] = armour
-            for name, octets in files.items():
-                with open(os.path.join(folder, "entries", name), "wb") as file:
-                    file.write(octets)
+            _write_files(os.path.join(folder, "entries"), entry.files(f"{number:06}"))
+            for slip in slips:
+                _write_files(os.path.join(folder, "slips"), slip.files(slip.digest))
+
+
+def _write_files(folder, files):
+    os.makedirs(folder, exist_ok=True)
+    for name, octets in files.items():
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(octets)
 
 
 # Events that tests need again and again
@@ -204,6 +260,14 @@ def compartment_sealed(name, epoch, members):
     return {"kind": "compartment-sealed", "compartment": name, "epoch": epoch,
             "recipient": recipient(f"{name} {epoch}"), "members": members,
             "sha256": digest(f"{name} {epoch}")}
+
+
+def slip_endorsed(slip):
+    return {"kind": "slip-endorsed", "slip": slip.digest}
+
+
+def head_abandoned(signed):
+    return {"kind": "head-abandoned", "number": signed.number, "link": signed.link}
 
 
 def founded(people=("alice", "bob"), demo=True, verification="required", p256=False, flags=0x05):

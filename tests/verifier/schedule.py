@@ -31,7 +31,8 @@ _OWES_NOTHING = {
     "key-checked", "duties-acknowledged", "custodian-changed", "key-moved", "token-moved",
     "contacts-reviewed", "mailbox-tested", "phone-tested", "sign-in-proven", "totp-checked",
     "secret-opened", "drill-step", "drill-exception", "drill-interrupted", "part-taken",
-    "evidence-kept", "waiver-given", "action-opened", "action-closed",
+    "evidence-kept", "waiver-given", "action-opened", "action-closed", "slip-endorsed",
+    "head-abandoned",
 }
 
 
@@ -204,11 +205,12 @@ def _restarts(event, state):
                 yield "acknowledgement", custodian
 
 
-def _done(document, state):
+def _done(entry, state):
     """The obligations that are done by an entry, by the state after it."""
-    for signer in document.signers:
-        yield "key-check", signer
-    for event in document.events:
+    for part in entry.parts:
+        for signer in part.document.signers:
+            yield "key-check", signer
+    for event in entry.events:
         kind = event["kind"]
         passed = event.get("outcome") == "passed"
         if kind == "duties-acknowledged":
@@ -238,14 +240,18 @@ class _Replay:
         self._history = History()
         self._owed = set()
 
-    def take(self, document, day):
-        number = document.number
+    def take(self, entry, day):
+        number = entry.number
         self.entry_days[number] = day
         restarted = []
-        for event in document.events:
+        happening = [
+            (event, occasion)
+            for document, occasion in entry.occasions() for event in document.events
+        ]
+        for event, occasion in happening:
             kind = event["kind"]
             restarted += _restarts(event, self._state)
-            self._state.happen(event, document)
+            self._state.happen(event, occasion)
             self._history.note(event, self._state)
             if kind in ("vault-created", "policy-changed"):
                 self.policies.append((number, self._state.policy))
@@ -263,14 +269,14 @@ class _Replay:
             if self._last_unended(obligation):
                 self._end(obligation, day)
                 self._begin(obligation, day)
-        if any(event["kind"] not in _OWES_NOTHING for event in document.events):
+        if any(event["kind"] not in _OWES_NOTHING for event, _ in happening):
             owed = _owed(self._state, self._history)
             for obligation in owed - self._owed:
                 self._begin(obligation, day)
             for obligation in self._owed - owed:
                 self._end(obligation, day)
             self._owed = owed
-        for obligation in set(_done(document, self._state)):
+        for obligation in set(_done(entry, self._state)):
             span = self._last_unended(obligation)
             if span:
                 span.done.append(day)
@@ -535,16 +541,16 @@ def entry_days(times, now):
     return days[::-1]
 
 
-def schedule(documents, now, today):
+def schedule(entries, now, today):
     """All obligations of the schedule of a day, by their names.
 
-    `documents` are those of a log without a fault, none of them withheld.
+    `entries` are those of a log without a fault, none of them withheld.
     """
     replay = _Replay()
-    for document, day in zip(documents, entry_days([one.time for one in documents], now)):
+    for entry, day in zip(entries, entry_days([one.time for one in entries], now)):
         if day > today:
             break
-        replay.take(document, day)
+        replay.take(entry, day)
     obligations = []
     for words, spans in replay.spans.items():
         waivers = replay.waivers.get(" ".join(words), [])

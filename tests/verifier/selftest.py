@@ -15,17 +15,22 @@ import sys
 import tempfile
 import unittest
 from types import SimpleNamespace
+from unittest.mock import patch
 
+import bundle
 import ed25519_by_hand as by_hand
 import sshsig
 from cbor import OTHER, CborError, CborReader
 from document import read_document
 from enrolment import check_enrolment
 from fault import Fault
-from judgement import Judgement, next_link, vault_link
+from findings import Counters
+from judgement import Judgement
+from links import next_link, vault_link
 from logmaker import (
-    VAULT, LogMaker, Moment, SoftKey, authenticator_data, b64, compartment_sealed,
-    custodian_added, founded, mpint, recipient, vault_created, write_document,
+    VAULT, LogMaker, Moment, Signed, SoftKey, authenticator_data, b64, compartment_sealed,
+    custodian_added, founded, head_abandoned, mpint, recipient, slip_endorsed, vault_created,
+    write_document,
 )
 from schedule import Obligation, Rule, Rules, Slot, Span, Waiver, entry_days
 from state import State
@@ -139,6 +144,8 @@ class TheExampleLog(unittest.TestCase):
     def test_changes(self):
         self.assertIsNone(self.rule(self.text))
         self.assertEqual(self.change(b"slips = []", b"slips = [ ]"), "form")
+        one = b'slips = ["' + b"0" * 64 + b'"]'
+        self.assertEqual(self.change(b"slips = []", one), "form")
         self.assertEqual(self.change(b'0505"\n', b'0506"\n'), "signature")
         self.assertEqual(self.change(b"number = 1", b"number = 2"), "number")
         self.assertEqual(self.change(b"demo = true", b"demo = false"), "event")
@@ -407,6 +414,7 @@ class TheSamples(WithFolder):
             ("form", toml, b"policy-changed", b"policy-change"),
             ("form", toml, b"format = 1", b"format = 2"),
             ("form", toml, b"slips = []", b"slips = [[[[[]]]]]"),
+            ("form", toml, b"slips = []", b'slips = ["' + b"0" * 64 + b'"]'),
             ("form", toml, b"keymuster 0.1.0", b"keymuster\xff"),
             ("form", toml, b"keymuster 0.1.0", "keymuster\u200b".encode()),
             ("vault", toml, vault, other(vault)),
@@ -669,6 +677,14 @@ class Values(unittest.TestCase):
         self.assertFalse(reads([account], number=-1))
         self.assertFalse(reads([account], number=2**63))
         self.assertFalse(reads([account], signers=["a/b", 1]))
+        self.assertTrue(reads([account], slips=["0" * 64] * 256))
+        self.assertFalse(reads([account], slips=["0" * 64] * 257))
+        self.assertFalse(reads([account], slips=["0" * 63]))
+        self.assertFalse(reads([account], slips=[0]))
+        self.assertTrue(reads([{"kind": "slip-endorsed", "slip": "0" * 64}]))
+        self.assertFalse(reads([{"kind": "slip-endorsed", "slip": "0" * 65}]))
+        self.assertTrue(reads([{"kind": "head-abandoned", "number": 0, "link": "0" * 64}]))
+        self.assertFalse(reads([{"kind": "head-abandoned", "link": "0" * 64, "number": 1}]))
         document = write_document(header, [account])
         for octets in (b"", b"\n", document[:-1], document + b"\n", document + b"# x\n",
                        document.replace(b"\n\n", b"\n"), document + document[-40:],
@@ -1297,6 +1313,801 @@ class Drills(WithFolder):
         self.assert_sound(log)
         log.add([step], self.SIGNERS)
         self.assert_broken(log, 6, "event")
+
+
+# Slips
+
+BOTH = ["alice/one", "bob/one"]
+POLICY = {"kind": "policy-changed", "check_days": 60}
+
+
+def checked(name):
+    return {"kind": "key-checked", "key": f"{name}/one"}
+
+
+def reported(name, reporter):
+    return {"kind": "key-lost", "key": f"{name}/one", "reporter": reporter}
+
+
+def restored(name):
+    return {"kind": "key-restored", "key": f"{name}/one"}
+
+
+class WithSlips(WithFolder):
+    def setUp(self):
+        super().setUp()
+        self.log = founded(["alice", "bob", "carol"])
+
+    def slip(self, *events, signers=("alice/one",), **options):
+        """A slip, which unless it says otherwise follows the last entry."""
+        return self.log.slip(list(events) or [checked("alice")], list(signers), **options)
+
+    def admit(self, *slips, events=(), signers=("bob/one",), **options):
+        """Adds an entry that takes slips in."""
+        self.log.add(list(events), list(signers), slips=slips, **options)
+
+    def restart(self, **options):
+        self.log = founded(["alice", "bob", "carol"], **options)
+
+    def assert_admitted(self):
+        self.assert_sound(self.log)
+        self.assertEqual([kind for _, kind in self.kinds(self.log)], [])
+
+    def assert_refused(self, entry=2, rule="slip"):
+        self.assert_broken(self.log, entry, rule)
+
+
+class AdmittedSlips(WithSlips):
+    def test_a_good_one(self):
+        for options in ({}, {"demo": False}, {"p256": True}):
+            self.restart(**options)
+            self.admit(self.slip())
+            self.assert_admitted()
+        counts = self.judged(self.log)["counts"]
+        self.assertEqual((counts["signatures"], counts["user_verified"]), (5, 5))
+        self.assertEqual((counts["entries"], counts["events"]), (2, 10))
+        self.admit(self.slip(checked("bob"), signers=["bob/one"]), events=[POLICY], signers=BOTH)
+        self.assert_admitted()
+
+    def test_user_verification(self):
+        self.admit(self.slip(flags=0x01))
+        self.assert_refused(rule="signature")
+        self.restart(verification="waived")
+        self.admit(self.slip(flags=0x01), flags=0x01)
+        self.assert_admitted()
+
+    def test_twice(self):
+        slip = self.slip()
+        self.admit(slip, slip)
+        self.assert_refused()
+        self.restart()
+        self.admit(slip)
+        self.admit(slip)
+        self.assert_refused(3)
+
+    def test_time(self):
+        for entry, admitted in [
+            ("2026-01-15T00:00:00Z", True), ("2026-01-15T00:00:01Z", False),
+            ("2025-12-31T00:00:00Z", True), ("2025-12-30T23:59:59Z", False),
+        ]:
+            self.restart()
+            self.admit(self.slip(), time=entry)
+            self.assertEqual(broken(self.judged(self.log)), None if admitted else (2, "slip"))
+        # The policy is that after the entry before.
+        changed = {"kind": "policy-changed", "slip_days": 15}
+        self.restart()
+        old = self.slip()
+        self.admit(old, events=[changed], signers=BOTH, time="2026-01-16T00:00:00Z")
+        self.assert_refused()
+        self.restart()
+        self.log.add([changed], BOTH)
+        self.admit(old, time="2026-01-16T00:00:00Z")
+        self.assert_sound(self.log)
+
+    def test_place(self):
+        elsewhere = Signed(b"", {}, 1, "0" * 64)
+        link_1 = self.log.entries[0].link
+        for slip in (
+            self.slip(header={"vault": "0" * 32}),
+            self.slip(after=Signed(b"", {}, 0, vault_link(VAULT))),
+            self.slip(after=Signed(b"", {}, -1, vault_link(VAULT)), header={"number": 0}),
+            self.slip(after=elsewhere),
+            self.slip(header={"number": 3}),
+            self.slip(after=Signed(b"", {}, 2, link_1)),
+            self.slip(after=Signed(b"", {}, 2**62, link_1)),
+            self.slip(header={"previous": vault_link(VAULT)}),
+        ):
+            self.restart()
+            self.admit(slip)
+            self.assert_refused()
+        # On top of an entry that comes only later.
+        later = founded(["alice", "bob", "carol"])
+        later.add([checked("bob")], ["bob/one"])
+        self.restart()
+        self.admit(later.slip([checked("alice")], ["alice/one"]))
+        self.assert_refused()
+        # In the first entry there is nothing that one could follow.
+        log = LogMaker()
+        slip = log.slip([vault_created()], [], after=Signed(b"", {}, 1, vault_link(VAULT)))
+        log.add([], [], slips=[slip])
+        self.assert_broken(log, 1, "slip")
+
+    def test_the_logs_own_entry(self):
+        self.log.add([checked("alice")], ["alice/one"])
+        self.admit(self.log.entries[1])
+        self.assert_refused(3)
+
+    def test_following_another(self):
+        first = self.slip()
+        second = self.slip(after=first)
+        third = self.slip(after=second)
+        self.admit(first, second, third)
+        self.assert_admitted()
+        self.restart()
+        self.admit(second, first)
+        self.assert_refused()
+        self.restart()
+        self.admit(first)
+        self.admit(second)
+        self.admit(third)
+        self.assert_admitted()
+        self.restart()
+        self.admit(second)
+        self.assert_refused()
+        for number in (first.number, first.number + 2):
+            self.restart()
+            self.admit(first, self.slip(after=first, header={"number": number}))
+            self.assert_refused()
+
+    def test_given_up(self):
+        slip = self.slip()
+        following = self.slip(after=slip)
+        self.log.add([head_abandoned(slip)], ["bob/one"])
+        self.assert_admitted()
+        self.admit(slip)
+        self.assert_refused(3)
+        self.restart()
+        self.log.add([head_abandoned(slip)], ["bob/one"])
+        self.admit(following)
+        self.assert_refused(3)
+        self.restart()
+        self.admit(self.slip(head_abandoned(slip), signers=["carol/one"]))
+        self.admit(slip)
+        self.assert_refused(3)
+
+    def test_what_cant_be_given_up(self):
+        slip = self.slip()
+        for events in ([head_abandoned(self.log.entries[0])],
+                       [head_abandoned(Signed(b"", {}, 0, vault_link(VAULT)))],
+                       [head_abandoned(slip)] * 2):
+            self.restart()
+            self.log.add(events, ["bob/one"])
+            self.assert_refused(2, "event")
+        self.restart()
+        self.admit(slip, events=[head_abandoned(slip)])
+        self.assert_refused(2, "event")
+        # Not even by what happens before it in the same entry.
+        self.restart()
+        self.admit(self.slip(head_abandoned(slip)), slip)
+        self.assert_refused(2, "event")
+        self.restart()
+        self.admit(slip)
+        self.log.add([head_abandoned(slip)], ["bob/one"])
+        self.assert_refused(3, "event")
+        self.restart()
+        self.log.add([head_abandoned(slip)], ["bob/one"])
+        self.log.add([head_abandoned(slip)], ["carol/one"])
+        self.assert_refused(3, "event")
+
+    def test_the_order_of_rules(self):
+        past = self.slip(header={"vault": "0" * 32})
+        for rule, slip, header in [
+            ("form", self.slip(header={"format": 2}), {"previous": "0" * 64}),
+            ("link", past, {"previous": "0" * 64}),
+            ("slip", past, {"signers": []}),
+            ("event", self.log.slip([], ["alice/one"]), {"signers": []}),
+            ("signers", self.slip(signers=["alice/none"]), {}),
+            ("signers", self.slip(signers=["alice/none"]), {"signers": ["carol/one"]}),
+            ("signature", self.slip(POLICY, flags=0x04), {}),
+            ("authority", self.slip(POLICY), {}),
+        ]:
+            self.restart()
+            self.admit(slip, header=header)
+            self.assert_refused(2, rule)
+
+    def test_without_events(self):
+        self.admit(self.slip(), self.log.slip([], ["alice/one"]), events=[checked("bob")])
+        self.assert_refused(2, "event")
+
+
+class WhoSignsSlips(WithSlips):
+    def test_two_that_do_what_needs_two(self):
+        change = self.slip(POLICY)
+        yes = self.slip(slip_endorsed(change), signers=["bob/one"])
+        for slips in ((change, yes), (yes, change)):
+            self.restart()
+            self.admit(*slips, signers=["carol/one"])
+            self.assert_admitted()
+        self.restart()
+        self.admit(change, signers=["carol/one"])
+        self.assert_refused(2, "authority")
+        # Not in another entry.
+        self.restart()
+        self.admit(yes, signers=["carol/one"])
+        self.admit(change, signers=["carol/one"])
+        self.assert_refused(3, "authority")
+        # What endorses isn't endorsed by that, and endorsing doesn't go on.
+        self.restart()
+        self.admit(change, self.slip(slip_endorsed(change), POLICY, signers=["bob/one"]))
+        self.assert_refused(2, "authority")
+        self.restart()
+        again = self.slip(slip_endorsed(change))
+        self.admit(change, again, self.slip(slip_endorsed(again), signers=["bob/one"]))
+        self.assert_refused(2, "authority")
+
+    def test_an_entry_that_endorses(self):
+        change = self.slip(POLICY)
+        self.admit(change, events=[slip_endorsed(change)])
+        self.assert_admitted()
+        self.restart()
+        self.admit(change, events=[slip_endorsed(change), POLICY])
+        self.assert_refused(2, "authority")
+        self.restart()
+        self.admit(change, events=[slip_endorsed(change)], signers=["alice/one"])
+        self.assert_refused(2, "authority")
+        # That very key may be the endorser's.
+        self.restart()
+        other = self.slip(checked("bob"))
+        self.admit(other)
+        self.assert_refused(2, "authority")
+        self.restart()
+        self.admit(other, events=[slip_endorsed(other)])
+        self.assert_admitted()
+
+    def test_endorsing_what_isnt_there(self):
+        self.log.add([slip_endorsed(self.slip())], ["bob/one"])
+        self.assert_admitted()
+
+    def test_who_may_sign(self):
+        for signers in (["alice/none"], ["dave/one"], [], ["alice/one", "alice/one"]):
+            self.restart()
+            self.admit(self.slip(signers=signers))
+            self.assert_refused(2, "signers")
+        for gone in (
+            [reported("alice", "bob")], [reported("alice", "alice")],
+            [{"kind": "key-retired", "key": "alice/one"}],
+            [{"kind": "custodian-left", "custodian": "alice"}],
+        ):
+            self.restart()
+            slip = self.slip()
+            self.log.add(gone, ["alice/one", "bob/one", "carol/one"])
+            self.admit(slip)
+            self.assert_refused(3, "signers")
+
+    def test_suspended_keys(self):
+        def suspended(events, slips=(), signers=("alice/one", "carol/one")):
+            self.restart()
+            self.log.add([reported("alice", "bob")], ["bob/one"])
+            self.admit(*slips, events=events, signers=signers)
+
+        suspended([restored("alice")])
+        self.assert_admitted()
+        after = self.log.entries[1]
+        by_two = {"signers": ["alice/one", "carol/one"], "after": after}
+        by_bob = self.slip(checked("bob"), signers=["bob/one"], after=after)
+        slip = self.slip(restored("alice"), **by_two)
+        suspended([], [slip], ["bob/one"])
+        self.assert_admitted()
+        suspended([slip_endorsed(slip)], [slip], ["bob/one"])
+        self.assert_admitted()
+        suspended([restored("alice")], [by_bob], ["bob/one", "carol/one"])
+        self.assert_sound(self.log)
+        suspended([restored("alice")], [by_bob])
+        self.assert_refused(3, "signers")
+        suspended([], [slip])
+        self.assert_refused(3, "signers")
+        suspended([], [self.slip(restored("alice"), checked("carol"), **by_two)], ["bob/one"])
+        self.assert_refused(3, "signers")
+        other = self.slip(restored("alice"), header={"slips": ["0" * 64]}, **by_two)
+        suspended([], [other], ["bob/one"])
+        self.assert_refused(3, "signers")
+
+    def test_who_is_overruled(self):
+        """Whoever endorses a restoration, or signs it, but nobody else of the entry."""
+        for events, rule in (([], "authority"), ([True], None)):
+            self.restart()
+            self.log.add([reported("alice", "bob")], ["bob/one"])
+            slip = self.slip(restored("alice"), signers=["alice/one", "carol/one"])
+            self.admit(slip, events=[slip_endorsed(slip) for _ in events])
+            self.log.add([reported("alice", "bob")], ["bob/one"])
+            self.assertEqual(broken(self.judged(self.log)), rule and (4, rule))
+
+    def test_enrolments(self):
+        def enrolled(signers, name="alice/two", **options):
+            self.restart()
+            return self.slip(self.log.enrol(name, **options), signers=signers)
+
+        self.admit(enrolled(["alice/two", *BOTH]))
+        self.assert_admitted()
+        slip = enrolled(["alice/two", "alice/one"])
+        self.admit(slip, events=[slip_endorsed(slip)])
+        self.assert_admitted()
+        self.admit(enrolled(["alice/two", "alice/one"]))
+        self.assert_refused(2, "authority")
+        self.admit(enrolled(BOTH))
+        self.assert_refused(2, "authority")
+        self.admit(enrolled(["alice/none"], aaguid="11" * 16))
+        self.assert_refused(2, "event")
+        # The key speaks for no other document of the entry.
+        self.admit(enrolled(["alice/two", *BOTH]), events=[checked("bob")],
+                   signers=["alice/two", "bob/one"])
+        self.assert_refused(2, "signers")
+        slip = enrolled(["alice/two", *BOTH])
+        self.admit(slip, self.slip(signers=["alice/two"]))
+        self.assert_refused(2, "signers")
+        sealed = {"kind": "identity-sealed", "custodian": "alice", "slot": "two",
+                  "generation": 1, "sha256": "0" * 64, "plugin_sha256": "0" * 64}
+        by_others = ["bob/one", "carol/one"]
+        slip = enrolled(["alice/two", *by_others])
+        self.admit(slip, events=[sealed], signers=by_others)
+        self.assert_refused(2, "authority")
+        self.restart()
+        slip = self.slip(self.log.enrol("alice/two"), sealed, signers=["alice/two", *by_others])
+        self.admit(slip)
+        self.assert_admitted()
+        # One that both enrol is two of one name.
+        slip = enrolled(["alice/two", *BOTH])
+        self.admit(slip, events=[self.log.enrol("alice/two")], signers=["alice/two", *BOTH])
+        self.assert_refused(2, "event")
+
+    def test_namespaces(self):
+        heads, slips = sshsig.namespace(True), sshsig.slip_namespace(True)
+        for space, rule in [
+            ([slips, slips], None), ([heads, heads], None), ([heads, slips], "signature"),
+            ([slips, heads], "signature"), ([b"other", b"other"], "signature"),
+            ([sshsig.slip_namespace(False)] * 2, "signature"),
+            ([sshsig.namespace(False)] * 2, "signature"),
+        ]:
+            self.restart()
+            self.admit(self.slip(signers=BOTH, space=space))
+            self.assertEqual(broken(self.judged(self.log)), rule and (2, rule), space)
+        for armour in (b"", b"\xff"):
+            self.restart()
+            slip = self.slip(signers=BOTH, heads=True)
+            slip.signatures["alice/one"] = armour
+            self.admit(slip)
+            self.assert_refused(2, "signature")
+        # An entry is signed in the namespace of heads only.
+        for is_head in (True, False):
+            self.restart()
+            made = self.slip(heads=is_head)
+            self.log.entries.append(made)
+            self.log.slips.append([])
+            self.assertEqual(broken(self.judged(self.log)), None if is_head else (2, "signature"))
+
+
+class WhatSlipsDo(WithSlips):
+    def test_the_order_of_events(self):
+        opened = {"kind": "action-opened", "action": "a", "title": "t", "owner": "alice",
+                  "due": Moment("2026-02-01T00:00:00Z")}
+        closed = {"kind": "action-closed", "action": "a", "result": "r"}
+        opening, closing = self.slip(opened), self.slip(closed)
+        self.admit(opening, events=[closed])
+        self.assert_admitted()
+        self.restart()
+        self.admit(closing, events=[opened])
+        self.assert_refused(2, "event")
+        self.restart()
+        self.admit(closing, opening)
+        self.assert_refused(2, "event")
+
+    def test_they_happen_at_the_entrys_time(self):
+        waiver = {"kind": "waiver-given", "waiver": "w", "obligation": "x",
+                  "until": Moment("2026-01-02T00:00:00Z"), "reason": "r"}
+        self.admit(self.slip(waiver, signers=BOTH), time="2026-01-01T23:59:59Z")
+        self.assert_sound(self.log)
+        self.restart()
+        self.admit(self.slip(waiver, signers=BOTH), time="2026-01-02T00:00:00Z")
+        self.assert_refused(2, "event")
+
+    def test_an_entry_begins_one_epoch(self):
+        people = ["alice", "bob", "carol"]
+        self.admit(self.slip(compartment_sealed("seeds", 2, people), signers=BOTH),
+                   events=[compartment_sealed("seeds", 3, people)], signers=BOTH)
+        self.assert_refused(2, "event")
+
+    def test_findings(self):
+        handed = {"kind": "key-handed-over", "key": "alice/one", "giver": "alice", "taker": "bob"}
+        looser = {"kind": "policy-changed", "check_days": 91}
+        slip = self.slip(handed, signers=BOTH)
+        self.admit(slip, events=[looser], signers=BOTH)
+        self.assertEqual(self.kinds(self.log), [(2, "held-by-another"), (2, "policy-loosened")])
+        # Each document, of its signers and its events; then the counters.
+        self.restart()
+        self.log.add([handed], BOTH)
+        slip = self.slip({**looser, "check_days": 92}, signers=BOTH)
+        self.log.keys["bob/one"].counter = 2
+        self.admit(slip, events=[{**looser, "grace_days": 8}], signers=BOTH)
+        self.assertEqual(self.kinds(self.log), [(3, kind) for kind in (
+            "held-by-another", "policy-loosened", "held-by-another", "policy-loosened", "counter",
+        )])
+
+    def test_two_heads(self):
+        lost = self.slip(heads=True)
+        self.log.add([checked("bob")], ["bob/one"])
+        self.admit(lost)
+        self.assert_admitted()
+        self.restart()
+        lost = self.slip(signers=BOTH, heads=True)
+        self.log.add([checked("alice")], ["alice/one"])
+        self.admit(lost)
+        self.assertEqual(self.kinds(self.log), [(3, "two-heads")])
+        # In the namespace of slips there are as many as one likes.
+        self.restart()
+        slips = [self.slip(), self.slip(checked("alice"), checked("alice"))]
+        self.admit(*slips, signers=["alice/one"])
+        self.assert_admitted()
+        # Two that are taken in, and then the number that the second has, too.
+        self.restart()
+        lost = [self.slip(heads=True), self.slip(checked("alice"), checked("alice"), heads=True)]
+        lost.append(self.slip(after=lost[1], heads=True))
+        self.admit(*lost)
+        self.log.add([checked("alice")], ["alice/one"])
+        self.assertEqual(self.kinds(self.log), [(2, "two-heads"), (3, "two-heads")])
+        # By the entry that takes it in.
+        self.restart()
+        self.admit(self.slip(heads=True), signers=["alice/one"])
+        self.assertEqual(self.kinds(self.log), [(2, "two-heads")])
+
+    def test_two_heads_and_counters(self):
+        """Each document, each of its signers: of the counter, of two heads."""
+        lost = self.slip(signers=BOTH, heads=True)
+        for name in BOTH:
+            self.log.keys[name].counter = 1
+        self.admit(lost, signers=BOTH)
+        self.assertEqual(self.kinds(self.log),
+                         [(2, "counter"), (2, "two-heads"), (2, "counter"), (2, "two-heads")])
+
+    def test_counters(self):
+        def told(*signatures):
+            """Whether each is told, of one key: its counter, the entry known, its own entry."""
+            counters = Counters()
+            return [bool(list(counters.of_signature("a/b", *one))) for one in signatures]
+
+        self.assertEqual(told((1, 0, 1), (2, 1, 2), (2, 2, 3)), [False, False, True])
+        self.assertEqual(told((0, 0, 1), (0, 1, 2), (0, 0, 3), (1, 3, 4), (0, 4, 5)),
+                         [False, False, False, False, True])
+        # A slip is compared with the mark after the entry that it follows.
+        self.assertEqual(told((1, 0, 1), (5, 1, 2), (3, 1, 3), (4, 3, 4)),
+                         [False, False, False, True])
+        # One that is too low moves the mark down.
+        self.assertEqual(told((4, 0, 1), (9, 1, 2), (3, 1, 3), (4, 3, 4)),
+                         [False, False, True, False])
+        # One that came before is told, and moves no mark down.
+        self.assertEqual(told((1, 0, 1), (5, 1, 2), (6, 2, 3), (5, 1, 4), (6, 4, 5), (7, 5, 6)),
+                         [False, False, False, True, True, False])
+        # In the same entry: only after all of it the mark holds.
+        self.assertEqual(told((1, 0, 1), (3, 1, 2), (2, 1, 2), (3, 1, 2), (3, 2, 3), (4, 3, 4)),
+                         [False, False, False, True, True, False])
+        self.assertEqual(told((1, 0, 1), (0, 1, 2), (0, 2, 3)), [False, True, False])
+
+    def test_counters_of_slips(self):
+        slip = self.slip()  # 2
+        self.log.add([checked("alice")], ["alice/one"])  # 3
+        self.admit(slip)
+        self.log.add([checked("alice")], ["alice/one"])  # 4
+        self.assert_admitted()
+        key = self.log.keys["alice/one"]
+        key.counter = 0
+        low = self.slip(*[checked("alice")] * 2, after=self.log.entries[0])
+        key.counter = 2
+        same = self.slip(*[checked("alice")] * 3, after=self.log.entries[0])
+        self.admit(low, same)
+        self.assertEqual(self.kinds(self.log), [(5, "counter"), (5, "counter")])
+        # One that follows another was made after the entry that this one follows.
+        self.restart()
+        first, second = self.slip(), self.slip(checked("bob"), signers=["bob/one"])
+        self.log.keys["alice/one"].counter = 5
+        self.log.add([checked("alice")], ["alice/one"])
+        self.log.keys["alice/one"].counter = 2
+        self.admit(first, second, self.slip(after=first))
+        self.assert_admitted()
+
+    def test_coverage(self):
+        self.admit(self.slip(time="2026-03-01T00:00:00Z"), time="2026-03-10T00:00:00Z")
+        path = self.new()
+        self.log.write(path)
+        for day, states in (("2026-03-31", ("later", "due")), ("2026-03-09", ("later", "later")),
+                            ("2026-04-09", ("later", "overdue"))):
+            result = judge(path, NOW, day, population=True)
+            standings = {name: rest for name, *rest in result["standings"]}
+            found = [standings[f"key-check {name}/one"] for name in ("alice", "carol")]
+            self.assertEqual(tuple(state for state, *_ in found), states)
+        self.assertEqual(found[0][3], read_time("2026-03-10T00:00:00Z").day)
+
+
+class TextsWithSlips(WithSlips):
+    def rule(self, text):
+        judgement = Judgement(VAULT)
+        judgement.take_text(self.log.text(1))
+        try:
+            judgement.take_text(text)
+        except Fault as fault:
+            return fault.rule
+        self.assertEqual(judgement.link, self.log.link)
+        return None
+
+    def test_texts(self):
+        slips = [self.slip(signers=BOTH), self.slip(checked("carol"), signers=["carol/one"])]
+        self.admit(*slips)
+        own = self.log.entries[1].text
+        first, second = (slip.text for slip in slips)
+        whole = own + first + second
+        self.assertEqual(whole, self.log.text(2))
+        self.assertIsNone(self.rule(whole))
+        for text in (own, own + first, own + second + first, whole + second, whole + b"\n",
+                     own + first + b"\n" + second, own + first + first, first + second,
+                     own + first + second[:-1], own + slips[0].document + second,
+                     own + first + second + slips[1].signatures["carol/one"],
+                     own + first + second.replace(b"selftest", b"selfTest")):
+            self.assertEqual(self.rule(text), "form")
+
+    def test_what_the_entry_names(self):
+        slip = self.slip()
+        self.log.add([checked("bob")], ["bob/one"])
+        self.assertEqual(self.rule(self.log.text(2) + slip.text), "form")
+        for named in ([slip.digest] * 2, ["0" * 64], [slip.digest, "0" * 64], [], ["x"]):
+            self.restart()
+            self.admit(slip, header={"slips": named})
+            self.assertEqual(self.rule(self.log.text(2)), "form", named)
+        self.restart()
+        self.admit(slip, slip)
+        self.assertEqual(self.rule(self.log.text(2)), "slip")
+        # More than there may be.
+        self.restart()
+        self.admit(*[slip] * 256)
+        self.assertEqual(self.rule(self.log.text(2)), "slip")
+        self.restart()
+        self.admit(*[slip] * 257)
+        self.assertEqual(self.rule(self.log.text(2)), "form")
+
+    def test_a_slip_that_nobody_signed(self):
+        self.admit(self.slip(signers=[]))
+        self.assertEqual(self.rule(self.log.text(2)), "signers")
+        self.restart()
+        self.admit(self.slip(signers=[]), self.slip())
+        self.assertEqual(self.rule(self.log.text(2)), "form")
+
+
+class BundlesWithSlips(WithSlips):
+    def setUp(self):
+        super().setUp()
+        self.made = self.slip()
+        self.admit(self.made)
+        self.toml = f"{self.made.digest}.toml"
+
+    def bundle(self, change=None):
+        """The bundle, in which `change` does something to its folder of slips."""
+        path = self.new()
+        self.log.write(path)
+        if change:
+            change(os.path.join(path, "slips"))
+        return judge(path, NOW)
+
+    def test_odd_slips(self):
+        def replaced(name, make):
+            def change(slips):
+                name_of_it = os.path.join(slips, name)
+                os.rename(name_of_it, os.path.join(slips, "real"))
+                make(name_of_it)
+            return broken(self.bundle(change))
+
+        def writes(octets):
+            def make(name):
+                with open(name, "wb") as file:
+                    file.write(octets)
+            return make
+
+        other = self.slip(checked("carol"), after=self.log.entries[0])
+        self.assertIsNone(broken(self.bundle()))
+        for make in (lambda name: None, os.mkdir, os.mkfifo, lambda name: os.symlink("real", name),
+                     lambda name: os.symlink("nowhere", name), writes(other.document),
+                     writes(b""), writes(self.made.document + b"\n")):
+            self.assertEqual(replaced(self.toml, make), (2, "form"))
+            self.assertEqual(
+                replaced(f"{self.made.digest}.alice.one.sig", make), (2, "signature")
+            )
+        self.assertIsNone(replaced(self.toml, lambda name: os.link(
+            os.path.join(os.path.dirname(name), "real"), name
+        )))
+
+    def test_the_folder(self):
+        def becomes_a_link(slips):
+            os.rename(slips, slips + ".real")
+            os.symlink("slips.real", slips)
+
+        self.assertEqual(broken(self.bundle(becomes_a_link)), (2, "form"))
+        self.assertEqual(broken(self.bundle(shutil.rmtree)), (2, "form"))
+
+    def test_bytes_that_flip(self):
+        chance = random.Random(3)
+
+        def flip(slips):
+            name = os.path.join(slips, chance.choice(sorted(os.listdir(slips))))
+            with open(name, "rb+") as file:
+                octets = bytearray(file.read())
+                octets[chance.randrange(len(octets))] ^= 1 << chance.randrange(8)
+                file.seek(0)
+                file.write(octets)
+
+        for _ in range(60):
+            self.assertIn(broken(self.bundle(flip)), [(2, "form"), (2, "signature")])
+
+    def test_other_files_count_for_nothing(self):
+        def change(slips):
+            for name in ("0" * 64 + ".toml", "x", f"{self.made.digest}.head"):
+                with open(os.path.join(slips, name), "wb") as file:
+                    file.write(b"nothing")
+
+        result = self.bundle(change)
+        self.assertEqual((broken(result), result["damage"]), (None, []))
+
+    def test_form(self):
+        self.restart()
+        self.admit(self.slip(header={"format": 2}))
+        self.assert_refused(2, "form")
+        self.restart()
+        self.admit(*[self.made] * 256)
+        self.assert_refused(2, "slip")
+        self.restart()
+        self.admit(*[self.made] * 257)
+        self.assert_refused(2, "form")
+        self.restart()
+        self.admit(self.made, header={"slips": [self.made.digest, "0" * 64]})
+        self.assert_refused(2, "form")
+        self.restart()
+        self.admit(self.made, header={"slips": []}, events=[checked("bob")])
+        self.assert_sound(self.log)
+
+    def test_size(self):
+        self.restart()
+        slips = [
+            self.slip(*[checked("alice")] * 100), self.slip(*[checked("carol")] * 150,
+                                                            signers=["carol/one"])
+        ]
+        self.admit(*slips)
+        documents = [self.log.entries[1], *slips]
+        size = sum(len(one.document) for one in documents)
+        for less, rule in ((0, None), (1, "form")):
+            with patch.object(bundle, "MAX_DOCUMENT_BYTES", size - less):
+                self.assertEqual(broken(self.judged(self.log)), rule and (2, rule))
+
+    def test_allowed_signers(self):
+        def enrolled(name, **options):
+            return self.log.enrol(f"{name}/two", **options)
+
+        self.restart()
+        slips = [
+            self.slip(enrolled(name), signers=[f"{name}/two", *BOTH]) for name in ("carol", "bob")
+        ]
+        self.admit(*slips, events=[enrolled("alice")], signers=["alice/two", *BOTH])
+        self.assert_admitted()
+
+        def lines(names, spaces="keymuster-demo,keymuster-demo-slip"):
+            return "".join(
+                f'{name} namespaces="{spaces}" {self.log.keys[name].line(b"ssh:keymuster-demo")}\n'
+                for name in names
+            ).encode()
+
+        names = [f"{name}/one" for name in ("alice", "bob", "carol")]
+        right = [*names, "carol/two", "bob/two", "alice/two"]
+        for octets, is_right in [
+            (lines(right), True), (lines(names + ["alice/two", "carol/two", "bob/two"]), False),
+            (lines(names + ["alice/two"]), False), (lines(right, "keymuster-demo"), False),
+            (lines(right, "keymuster-demo-slip,keymuster-demo"), False),
+        ]:
+            path = self.new()
+            self.log.write(path)
+            with open(os.path.join(path, "allowed_signers"), "wb") as file:
+                file.write(octets)
+            result = judge(path, NOW)
+            self.assertIsNone(result["fault"])
+            self.assertEqual(result["damage"] == [], is_right)
+        self.assertEqual(result["counts"]["keys"], 6)
+
+    def test_allowed_signers_of_a_real_vault(self):
+        log = founded(["alice"], demo=False)
+        path = self.new()
+        log.write(path)
+        line = log.keys["alice/one"].line(b"ssh:keymuster")
+        with open(os.path.join(path, "allowed_signers"), "w", encoding="ascii") as file:
+            file.write(f'alice/one namespaces="keymuster-head,keymuster-slip" {line}\n')
+        self.assertEqual(judge(path, NOW)["damage"], [])
+
+    def test_attachments(self):
+        octets = b"runbook"
+        sha256 = hashlib.sha256(octets).hexdigest()
+        adopted = {
+            "kind": "runbook-adopted", "runbook": "r", "version": 1, "title": "t",
+            "sha256": sha256, "file": "2" * 64, "purposes": ["rehearsal"], "accounts": "none",
+            "roles": ["operator", "witness"],
+        }
+        self.restart()
+        self.admit(self.slip(adopted, signers=BOTH))
+        for written, damage, files in ((octets, 0, 1), (b"other", 1, 0)):
+            path = self.new()
+            self.log.write(path)
+            os.mkdir(os.path.join(path, "attachments"))
+            with open(os.path.join(path, "attachments", sha256), "wb") as file:
+                file.write(written)
+            result = judge(path, NOW)
+            self.assertIsNone(result["fault"])
+            self.assertEqual((len(result["damage"]), result["counts"]["files"]), (damage, files))
+
+
+class ExtractsWithSlips(WithSlips):
+    def judge(self, *withheld):
+        return broken(self.judged(self.log, withheld))
+
+    def test_they_are_shown_with_their_entry(self):
+        self.admit(self.slip())
+        self.log.add([checked("bob")], ["bob/one"])
+        self.admit(self.slip(checked("carol"), signers=["carol/one"]), events=[checked("bob")])
+        result = self.judged(self.log, [2])
+        self.assertIsNone(result["fault"])
+        self.assertEqual(result["verdicts"]["authority"], {"verdict": "partial"})
+        self.assertEqual(result["head"]["link"], self.log.link)
+        counts = result["counts"]
+        self.assertEqual((counts["withheld"], counts["signatures"]), (1, 6))
+        self.assertIsNone(self.judge(3))
+        self.assertIsNone(self.judge(4))
+        self.log.keys["alice/one"].counter = 0
+        self.admit(self.slip())
+        self.assertEqual(self.judged(self.log, [3])["findings"], [{"entry": 5, "kind": "counter"}])
+
+    def test_links_of_what_is_withheld_are_known(self):
+        self.log.add([checked("bob")], ["bob/one"])
+        self.admit(self.slip())
+        self.assertIsNone(self.judge(2))
+        self.admit(self.log.entries[1])
+        self.assertEqual(self.judge(2), (4, "slip"))
+
+    def test_what_withheld_entries_admitted_isnt_known(self):
+        slip = self.slip()
+        self.admit(slip)
+        self.admit(slip)
+        self.assertEqual(self.judge(), (3, "slip"))
+        self.assertIsNone(self.judge(2))
+        self.restart()
+        self.admit(slip)
+        self.admit(self.slip(after=slip))
+        self.assertIsNone(self.judge())
+        self.assertIsNone(self.judge(2))
+        self.restart()
+        self.log.add([head_abandoned(slip)], ["bob/one"])
+        self.admit(slip)
+        self.assertIsNone(self.judge(2))
+
+    def test_what_was_given_up_is_known_where_that_is_shown(self):
+        slip = self.slip()
+        self.log.add([head_abandoned(slip)], ["bob/one"])
+        self.log.add([checked("bob")], ["bob/one"])
+        self.admit(self.slip(after=slip))
+        self.assertEqual(self.judge(3), (4, "slip"))
+
+    def test_what_doesnt_happen(self):
+        """Events of other kinds, in slips too. But they are signed for."""
+        removed = {"kind": "account-removed", "account": "none"}
+        slip = self.slip(removed, signers=BOTH)
+        self.admit(slip)
+        self.log.add([checked("bob")], ["bob/one"])
+        self.log.add([checked("bob")], ["bob/one"])
+        self.assertEqual(self.judge(), (2, "event"))
+        self.assertIsNone(self.judge(4))
+        self.restart()
+        self.admit(self.slip(removed))
+        self.log.add([checked("bob")], ["bob/one"])
+        self.assertEqual(self.judge(3), (2, "authority"))
 
 
 # Events, by the state alone

@@ -41,7 +41,12 @@ def application(demo):
 
 
 def namespace(demo):
+    """The namespace of heads."""
     return b"keymuster-demo" if demo else b"keymuster-head"
+
+
+def slip_namespace(demo):
+    return b"keymuster-demo-slip" if demo else b"keymuster-slip"
 
 
 # The types of RFC 4251, section 5
@@ -156,12 +161,11 @@ def verify(armour, signer, head, space, needs_user_verification):
 
 def _verify(armour, signer, head, space, needs_user_verification):
     public_key = read_public_key_line(signer)
-    wire = _Wire(_read_armour(armour))
-    if wire.take(6) != b"SSHSIG" or wire.u32() != 1:
-        raise WireError("it isn't an SSH signature of version 1")
-    if wire.string() != read_base64(signer.partition(" ")[2]):
+    wire, key, made_in = _begin(armour)
+    if key != read_base64(signer.partition(" ")[2]):
         raise WireError("it is of another key")
-    wire.expect(space)
+    if made_in != space:
+        raise WireError("it is of another namespace")
     wire.expect(b"")
     wire.expect(b"sha512")
     signature = _Wire(wire.string())
@@ -185,6 +189,23 @@ def _verify(armour, signer, head, space, needs_user_verification):
     verify_numbers = _verify_ed25519 if public_key.kind == ED25519 else _verify_p256
     verify_numbers(public_key.point, numbers, signed)
     return Signature(bool(flags[0] & _UV), int.from_bytes(counter, "big"))
+
+
+def namespace_of(armour):
+    """The namespace of an armoured signature that may be none (None: it can't be read)."""
+    try:
+        return _begin(armour)[2]
+    except WireError:
+        return None
+
+
+def _begin(armour):
+    """What a signature begins with: what is left to read of it, its public key, its namespace."""
+    wire = _Wire(_read_armour(armour))
+    if wire.take(6) != b"SSHSIG" or wire.u32() != 1:
+        raise WireError("it isn't an SSH signature of version 1")
+    key = wire.string()
+    return wire, key, wire.string()
 
 
 def _check_flags(flags, needs_user_verification):

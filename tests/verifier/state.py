@@ -864,3 +864,11 @@ class State:
     def action_closed(self, event, _):
         refuse_if(not self.actions.get(event["action"]), "no such action is open")
         self.actions[event["action"]] = False
+
+    # Slips, whose past isn't kept here
+
+    def slip_endorsed(self, event, _):
+        """It was asked for its signers already."""
+
+    def head_abandoned(self, event, _):
+        """What it does and what refuses it is a matter of slips."""

@@ -9,7 +9,6 @@ import datetime
 import json
 import sys
 import time
-from functools import partial
 
 from bundle import Bundle, NoBundle
 from fault import DENIED_VERDICT, Fault
@@ -56,7 +55,7 @@ def judge(bundle_path, now=None, day=None, heads=(), population=False):
     if fault is None:
         result["damage"], files = bundle.look_at_files(judgement)
         if not judgement.extract:
-            obligations = schedule(list(judgement.documents.values()), now, today)
+            obligations = schedule(list(judgement.entries.values()), now, today)
     else:
         entry = judgement.number + 1
         result["fault"] = {"entry": entry, "rule": fault.rule, "reason": fault.reason}
@@ -92,7 +91,7 @@ def _judge_entries(bundle):
             judgement.withhold(bundle.digests[number - 1])
             continue
         try:
-            judgement.take(bundle.document(number), partial(bundle.armour, number))
+            judgement.take(bundle.entry(number))
         except Fault as fault:
             return judgement, fault
     return judgement, None
@@ -136,9 +135,9 @@ def _counts(judgement, files):
         "user_verified": sum(signature.user_verified for signature in judgement.signatures),
         "keys": sum(
             event["kind"] == "key-enrolled"
-            for document in judgement.documents.values() for event in document.events
+            for entry in judgement.entries.values() for event in entry.events
         ),
-        "events": sum(len(document.events) for document in judgement.documents.values()),
+        "events": sum(len(entry.events) for entry in judgement.entries.values()),
         "files": files,
     }
 

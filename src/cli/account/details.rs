@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use super::chosen::{named, tell_strangers};
 use super::concerns;
 use crate::cli::context::Context;
-use crate::cli::cosigners::Signers;
+use crate::cli::cosigners::Signing;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
@@ -82,7 +82,7 @@ pub struct Add {
     #[command(flatten)]
     details: Details,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster account change`
@@ -109,7 +109,7 @@ pub struct Change {
     #[command(flatten)]
     details: Details,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// What can be forgotten, by the flag that sets it.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::concerns;
 use crate::cli::context::Context;
-use crate::cli::cosigners::Signers;
+use crate::cli::cosigners::Signing;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, count};
@@ -54,7 +54,7 @@ pub struct Import {
     #[arg(long)]
     no_root_credentials: bool,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster account compare`

@@ -5,7 +5,7 @@ use clap::Args;
 use super::chosen::{Chosen, named, tell_strangers};
 use super::concerns;
 use crate::cli::context::Context;
-use crate::cli::cosigners::Signers;
+use crate::cli::cosigners::Signing;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
@@ -41,7 +41,7 @@ pub struct Link {
     #[arg(long, value_name = "PLACE", requires = "token")]
     kept_at: Option<Line>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster account unlink`
@@ -61,7 +61,7 @@ pub struct Unlink {
     #[arg(long, value_name = "TEXT")]
     remark: Option<Line>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster account token`
@@ -80,7 +80,7 @@ pub struct Token {
     #[arg(long, value_name = "PLACE")]
     kept_at: Option<Line>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// Fails where a token is meant and not said to be one, or the other way round: a slip of the

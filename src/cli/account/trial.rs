@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::chosen::Chosen;
 use crate::cli::context::Context;
-use crate::cli::cosigners::Signers;
+use crate::cli::cosigners::Signing;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::signing::record_events;
@@ -39,7 +39,7 @@ pub struct Tried {
     #[command(flatten)]
     went: Went,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster account sign-in-proven`
@@ -58,7 +58,7 @@ pub struct SignedIn {
     #[command(flatten)]
     went: Went,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 pub fn run(

@@ -7,7 +7,7 @@ use super::people::AtTerminal;
 use super::resume::runbook_of;
 use super::{known, under_way};
 use crate::cli::context::Context;
-use crate::cli::cosigners::Signers;
+use crate::cli::cosigners::{Signers, Signing};
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
@@ -51,7 +51,7 @@ pub fn run(context: &Context, abandon: &Abandon) -> Result<Answer, Failure> {
 
 /// The same without its journal, or by other people than those who have a part.
 fn alone(context: &Context, abandon: &Abandon) -> Result<Answer, Failure> {
-    record_events(context, &abandon.signers, |session, _| {
+    record_events(context, &Signing::from(&abandon.signers), |session, _| {
         let drill = under_way(session.state(), abandon.drill.as_ref())?;
         let run = known(session.state(), &drill)?;
         let roster = match abandon.parts.as_slice() {

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::known;
 use crate::cli::context::Context;
-use crate::cli::cosigners::Signers;
+use crate::cli::cosigners::Signing;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::signing::record_events;
@@ -24,7 +24,7 @@ pub struct Review {
     /// What there is to say of it
     remark: Line,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// What a reviewer found.

@@ -12,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
 use crate::cli::words::in_words;
+use crate::log::Entry;
 use crate::record::{Event, Handle};
 use crate::text::sanitise;
 use crate::vault::export_file;
@@ -62,7 +63,8 @@ pub fn run(context: &Context, show: &Show) -> Result<Answer, Failure> {
     for number in numbers.into_iter().flatten() {
         let place = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
         let entry = place.and_then(|place| session.vault.entries().get(place));
-        let Some(document) = entry.map(|entry| entry.document()) else { continue };
+        let Some(entry) = entry else { continue };
+        let document = entry.document();
         let signers: Vec<String> = document.signers.iter().map(ToString::to_string).collect();
         words.push_str(&format!(
             "Entry {number}, {}, signed by {}:\n",
@@ -70,11 +72,8 @@ pub fn run(context: &Context, show: &Show) -> Result<Answer, Failure> {
             signers.join(" and ")
         ));
         let mut events = Vec::new();
-        for event in document
-            .events
-            .iter()
-            .filter(|event| tells_of(event, &show.drill, ended == Some(number)))
-        {
+        let tells = |event: &&Event| tells_of(event, &show.drill, ended == Some(number));
+        for event in entry.events().filter(tells) {
             words.push_str(&format!("  {}\n", in_words(event)));
             events.push(serde_json::to_value(event).unwrap_or_default());
         }
@@ -111,7 +110,7 @@ fn write_evidence(
     name: &str,
     output: &std::path::Path,
 ) -> Result<Answer, Failure> {
-    let events = session.vault.entries().iter().flat_map(|entry| &entry.document().events);
+    let events = session.vault.entries().iter().flat_map(Entry::events);
     let kept: Vec<_> = events
         .filter_map(|event| match event {
             Event::EvidenceKept(kept) if kept.drill == show.drill => Some(kept),

@@ -1,12 +1,14 @@
 //! `keymuster key check`: which enrolled key is this? A check is a signature: the key proves
 //! itself by signing the entry that says so.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 
 use super::Recorded;
 use crate::cli::change::Change;
 use crate::cli::context::Context;
-use crate::cli::cosigners::{Cosigner, Matter};
+use crate::cli::cosigners::{By, Cosigner, Matter, Signers};
 use crate::cli::device::{ChosenKey, candidates, none_plugged_in, too_many};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
@@ -14,6 +16,7 @@ use crate::cli::output::Answer;
 use crate::cli::proof::{impostor, wont_say};
 use crate::cli::schedule::keys_due;
 use crate::cli::session::Session;
+use crate::cli::slip::write_slip;
 use crate::cli::unlock::{Opener, couldnt_ask, stranger_text};
 use crate::key::Device;
 use crate::key::identify::Identity;
@@ -31,9 +34,16 @@ pub struct Check {
     /// Every key that is plugged in and due to be checked by the vault's policy
     #[arg(long, conflicts_with = "keys")]
     due: bool,
+    /// Write a signed slip to this file, for the log of a copy of the vault that is elsewhere,
+    /// instead of an entry here
+    #[arg(long, value_name = "FILE", conflicts_with = "due")]
+    slip: Option<PathBuf>,
 }
 
 pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
+    if let Some(file) = &check.slip {
+        return slip(context, check, file);
+    }
     match (check.due, check.keys.as_slice()) {
         (true, _) => {
             let session = open(context, None)?;
@@ -45,6 +55,17 @@ pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
         }
         (false, few) => check_one(context, few.first()),
     }
+}
+
+/// The same in a slip: each key signs it.
+fn slip(context: &Context, check: &Check, file: &Path) -> Result<Answer, Failure> {
+    let by = check.keys.iter().cloned().map(By::Key).collect();
+    write_slip(context, file, &Signers { by }, |session, opener| {
+        let keys = if check.keys.is_empty() { std::slice::from_ref(opener) } else { &check.keys };
+        keys.iter().try_for_each(|key| check_active(session, key))?;
+        let checked = |key: &KeyName| Event::KeyChecked(KeyChecked { key: key.clone() });
+        Ok(Change { events: keys.iter().map(checked).collect(), ..Change::default() })
+    })
 }
 
 /// Opens the vault without a touch where that is possible, else with this key, or any.

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::report::{check_enrolled, or_opener};
 use crate::cli::context::Context;
-use crate::cli::cosigners::Signers;
+use crate::cli::cosigners::Signing;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
@@ -26,7 +26,7 @@ pub struct Move {
     #[arg(long, value_name = "PLACE")]
     pin_to: Option<Line>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster key hand-over`
@@ -44,7 +44,7 @@ pub struct HandOver {
     #[arg(long, value_name = "PLACE")]
     place: Option<Line>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster key seal`
@@ -65,7 +65,7 @@ pub struct Seal {
     #[arg(long, value_name = "HANDLE")]
     sealer: Option<Handle>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster key open-bag`
@@ -91,7 +91,7 @@ pub struct OpenBag {
     #[arg(long, value_name = "HANDLE")]
     opener: Option<Handle>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 pub fn move_key(context: &Context, moved: &Move) -> Result<Answer, Failure> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 
 use crate::cli::context::Context;
-use crate::cli::cosigners::Signers;
+use crate::cli::cosigners::Signing;
 use crate::cli::due::{ended, new_identity_by};
 use crate::cli::epochs::state_after;
 use crate::cli::exit;
@@ -39,7 +39,7 @@ pub struct Report {
     #[arg(long)]
     even_the_last: bool,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster key restored`
@@ -48,7 +48,7 @@ pub struct Restore {
     /// Which key
     key: KeyName,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster key retired`
@@ -60,7 +60,7 @@ pub struct Retire {
     #[arg(long, value_name = "TEXT")]
     remark: Option<Line>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 pub fn lost(context: &Context, report: &Report) -> Result<Answer, Failure> {

@@ -13,7 +13,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, count};
 use crate::cli::session::Session;
-use crate::log::{Document, Entry};
+use crate::log::Entry;
 use crate::record::Handle;
 use crate::schedule::day_of;
 use crate::text::sanitise;
@@ -69,12 +69,11 @@ pub fn run(session: &Session<'_>, asked: &Export) -> Result<Answer, Failure> {
         other => other?,
     };
     let entries = sound(vault);
-    let documents = || entries.iter().map(Entry::document);
-    let shown = wanted.among(documents(), session.state());
+    let shown = wanted.among(entries.iter(), session.state());
     files(vault.location().id, entries, &shown, |name, bytes| bundle.write(name, bytes))?;
-    let is_shown = |document: &&Document| shown.contains(&document.number);
+    let is_shown = |entry: &&Entry| shown.contains(&entry.document().number);
     let attached = match asked.attachments {
-        true => attachments(documents().filter(is_shown)),
+        true => attachments(entries.iter().filter(is_shown)),
         false => Vec::new(),
     };
     for one in &attached {

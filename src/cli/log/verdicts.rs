@@ -44,7 +44,7 @@ impl Counts {
             signatures: signatures.all,
             user_verified: signatures.user_verified,
             keys: replay.public_keys().len(),
-            events: entries.iter().map(|entry| entry.document().events.len()).sum(),
+            events: entries.iter().map(|entry| entry.events().count()).sum(),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::view::At;
 use crate::audit::{Happened, drills as drills_of};
 use crate::cli::session::Session;
-use crate::log::Document;
+use crate::log::Entry;
 use crate::record::{DrillEnd, DrillRun, Line, Part, State, Time};
 use crate::schedule::day_of;
 
@@ -113,11 +113,11 @@ pub struct ActionView {
 
 /// The drills that began on such days.
 pub fn drills<'e>(
-    documents: impl Iterator<Item = &'e Document>,
+    entries: impl Iterator<Item = &'e Entry>,
     state: &State,
     within: impl Fn(NaiveDate) -> bool,
 ) -> Vec<DrillView> {
-    let happened = drills_of(documents);
+    let happened = drills_of(entries);
     let nothing = Happened::default();
     let mut runs: Vec<_> = state.drills().iter().collect();
     runs.retain(|(_, run)| within(day_of(run.started.time)));
@@ -243,11 +243,11 @@ impl ExceptionView {
 pub fn findings<'e>(
     session: &Session<'_>,
     now: Time,
-    documents: impl Iterator<Item = &'e Document> + Clone,
+    entries: impl Iterator<Item = &'e Entry> + Clone,
     within: impl Fn(NaiveDate) -> bool,
 ) -> Vec<FindingView> {
     let replay = session.vault.replay();
-    let days: Vec<NaiveDate> = documents.clone().map(|document| day_of(document.time)).collect();
+    let days: Vec<NaiveDate> = entries.clone().map(|entry| day_of(entry.document().time)).collect();
     let of_log = replay.findings().iter().cloned().chain(replay.ahead_of(now));
     let mut all: Vec<FindingView> = of_log
         .map(|finding| FindingView {
@@ -257,7 +257,7 @@ pub fn findings<'e>(
             text: finding.to_string(),
         })
         .collect();
-    for drill in drills(documents, session.state(), |_| true) {
+    for drill in drills(entries, session.state(), |_| true) {
         let entry = drill.ended.map_or(drill.began.entry, |ended| ended.entry);
         let finding =
             |kind, text: String| FindingView { entry, source: drill.drill.clone(), kind, text };

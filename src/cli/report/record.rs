@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::view::At;
 use crate::cli::output::verification_word;
-use crate::cli::words::all_in_words;
-use crate::log::Document;
+use crate::cli::words::told;
+use crate::log::Entry;
 use crate::record::{DeviceName, Event, Handle, KeyName, Stamp, State};
 
 /// A rule that the vault has set itself.
@@ -55,7 +55,7 @@ pub struct AloneView {
 }
 
 /// The rules in force, and the entries that set them.
-pub fn rules<'e>(documents: impl Iterator<Item = &'e Document>, state: &State) -> Vec<RuleView> {
+pub fn rules<'e>(entries: impl Iterator<Item = &'e Entry>, state: &State) -> Vec<RuleView> {
     let mut set: BTreeMap<&'static str, Stamp> = BTreeMap::new();
     let names = [
         "PIN or fingerprint",
@@ -67,9 +67,9 @@ pub fn rules<'e>(documents: impl Iterator<Item = &'e Document>, state: &State) -
         "grace after",
         "lines of duties",
     ];
-    for document in documents {
-        let at = Stamp { entry: document.number, time: document.time };
-        for event in &document.events {
+    for entry in entries {
+        let at = Stamp { entry: entry.document().number, time: entry.document().time };
+        for event in entry.events() {
             let changed = match event {
                 Event::VaultCreated(_) => [true; 8],
                 Event::PolicyChanged(it) => [
@@ -152,12 +152,13 @@ pub fn accounts_on_record(state: &State) -> Vec<AccountOnRecord> {
 }
 
 /// Who signed alone since two custodians sign what needs two.
-pub fn signed<'e>(documents: impl Iterator<Item = &'e Document>) -> SignedView {
+pub fn signed<'e>(entries: impl Iterator<Item = &'e Entry>) -> SignedView {
     let (mut keyed, mut two_since) = (BTreeSet::new(), None);
     let (mut by_several, mut alone) = (0, Vec::new());
-    for document in documents {
-        let owners: BTreeSet<&Handle> =
-            document.signers.iter().map(|KeyName { owner, .. }| owner).collect();
+    for entry in entries {
+        let document = entry.document();
+        let signers = entry.documents().flat_map(|document| &document.signers);
+        let owners: BTreeSet<&Handle> = signers.map(|KeyName { owner, .. }| owner).collect();
         by_several += usize::from(owners.len() > 1);
         let mut owners = owners.into_iter();
         if let (Some(_), Some(owner), None) = (two_since, owners.next(), owners.next()) {
@@ -165,10 +166,10 @@ pub fn signed<'e>(documents: impl Iterator<Item = &'e Document>) -> SignedView {
             alone.push(AloneView {
                 at: at.into(),
                 custodian: owner.to_string(),
-                tells: all_in_words(&document.events),
+                tells: told(entry),
             });
         }
-        for event in &document.events {
+        for event in entry.events() {
             if let Event::KeyEnrolled(enrolled) = event {
                 keyed.insert(&enrolled.key.owner);
             }

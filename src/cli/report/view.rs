@@ -18,7 +18,7 @@ use crate::cli::output::HeadView;
 use crate::cli::schedule::title;
 use crate::cli::session::Session;
 use crate::cli::status::{AccountView, accounts};
-use crate::cli::words::all_in_words;
+use crate::cli::words::told;
 use crate::log::Entry;
 use crate::record::{Event, Handle, Line, Reader, Realm, Stamp, State};
 use crate::recovery::Recovery;
@@ -168,9 +168,9 @@ impl ReportView {
         let context = session.context;
         let (verified, history) = of_vault(session, heads, period)?;
         let (state, now) = (session.state(), context.now()?);
-        let documents = || sound(&session.vault).iter().map(Entry::document);
+        let entries = || sound(&session.vault).iter();
         let owed = history.as_ref().map_or_else(Vec::new, |h| population(h, period));
-        let lines = key_lines(documents()).map_err(|rejection| {
+        let lines = key_lines(entries()).map_err(|rejection| {
             Failure::because(exit::FAILED, "couldn't go through the log again", &rejection)
         })?;
         let within = |day: NaiveDate| period.is_none_or(|period| period.contains(&day));
@@ -196,30 +196,30 @@ impl ReportView {
                 .iter()
                 .map(|owed| OwedView::of(owed, history.as_ref(), state))
                 .collect(),
-            drills: drills(documents(), state, within),
+            drills: drills(entries(), state, within),
             custodians: custodians(state),
             readers: readers(state),
-            signed: signed(documents()),
-            policy: rules(documents(), state),
+            signed: signed(entries()),
+            policy: rules(entries(), state),
             accounts: accounts_on_record(state),
             keys: lines.into_iter().map(|line| KeyView::of(line, state)).collect(),
             ways: accounts(&Recovery::of(state, now)),
-            findings: findings(session, now, documents(), within),
+            findings: findings(session, now, entries(), within),
             actions: actions(state, day_of(now)),
             control_map_version: 0,
             control_map_dated: String::new(),
             frameworks: Vec::new(),
             controls: Vec::new(),
-            entries: documents()
-                .map(|document| EntryView {
-                    number: document.number,
-                    time: document.time.to_string(),
-                    signers: document.signers.iter().map(ToString::to_string).collect(),
-                    tells: all_in_words(&document.events),
+            entries: entries()
+                .map(|entry| EntryView {
+                    number: entry.document().number,
+                    time: entry.document().time.to_string(),
+                    signers: entry.document().signers.iter().map(ToString::to_string).collect(),
+                    tells: told(entry),
                 })
                 .collect(),
         };
-        let receipts = documents().flat_map(|document| &document.events);
+        let receipts = entries().flat_map(Entry::events);
         let receipts = receipts.filter(|event| matches!(event, Event::SecretOpened(_))).count();
         let map = controls(|part| view.found(part, receipts))?;
         view.control_map_version = map.version;

@@ -5,7 +5,7 @@ use clap::Args;
 use super::chosen::{Chosen, choose};
 use crate::cli::change::Change;
 use crate::cli::context::Context;
-use crate::cli::cosigners::Signers;
+use crate::cli::cosigners::Signing;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
@@ -32,7 +32,7 @@ pub struct Adopt {
     #[arg(long, conflicts_with = "runbooks")]
     all: bool,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster runbook withdraw`
@@ -46,7 +46,7 @@ pub struct Withdraw {
     #[arg(long, value_name = "TEXT")]
     reason: Line,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 pub fn run(context: &Context, adopt: &Adopt) -> Result<Answer, Failure> {

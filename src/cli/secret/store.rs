@@ -350,7 +350,7 @@ fn record(
     let mut gathered = session.gather(matter, first, &signers.by)?;
     session.excuse_opener(&who, matter, &mut gathered);
     let files = vec![NewFile { path, bytes }];
-    let change = Change { events: vec![event], files, records: None };
+    let change = Change { events: vec![event], files, ..Change::default() };
     let decided = session.decide(gathered, change)?;
     let mut words = String::new();
     if let Some(same) = same {

@@ -128,11 +128,10 @@ impl World {
 
     fn screen(&self) -> String {
         let now = time(TODAY);
-        let admitted = self.entries.iter().map(|(time, signers, events)| Admitted {
-            time: *time,
-            signers,
-            events,
-        });
+        let admitted = self
+            .entries
+            .iter()
+            .map(|(time, signers, events)| Admitted::plain(*time, signers, events));
         let history = History::of(admitted, now).unwrap();
         let standings = standings(&history, |_| true);
         let entry = u64::try_from(self.entries.len()).unwrap();
@@ -323,11 +322,8 @@ fn a_vault_of_ten_thousand_accounts() {
 fn the_keys_of_a_page_are_those_that_scripts_read() {
     let world = troubled();
     let now = time(TODAY);
-    let admitted = world.entries.iter().map(|(time, signers, events)| Admitted {
-        time: *time,
-        signers,
-        events,
-    });
+    let admitted =
+        world.entries.iter().map(|(time, signers, events)| Admitted::plain(*time, signers, events));
     let standings = standings(&History::of(admitted, now).unwrap(), |_| true);
     let view =
         view_of(&world.state, &standings, now, Log { entry: 7, sound: true, given_out: None });

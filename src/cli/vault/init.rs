@@ -175,8 +175,9 @@ pub fn run(context: &Context, init: &Init) -> Result<Answer, Failure> {
 
     let vault = staging.vault(records);
     let mut session = Session { context, vault, keys, unlocked: None, lock: None, is_long: false };
-    session.tell(std::slice::from_ref(&name), &events)?;
-    session.record(&[(name.clone(), key)], Change { events, files, records: None })?;
+    let change = Change { events, files, ..Change::default() };
+    session.tell(std::slice::from_ref(&name), &change)?;
+    session.record(&[(name.clone(), key)], change)?;
     let Founded { location, unsynced } = staging.finish()?;
     if let Some(error) = unsynced {
         context.tell_unsynced(&error);

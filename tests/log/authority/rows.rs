@@ -1,6 +1,8 @@
 //! The rows, each vault's by itself.
 
-use keymuster::record::{Event, Outcome, RootUserChanged, UserVerification as Policy};
+use keymuster::record::{
+    Event, HeadAbandoned, Hex, Outcome, RootUserChanged, SlipEndorsed, UserVerification as Policy,
+};
 
 use super::super::accounts::{
     account, linked, removed, renamed, root_email, signed_in, token_moved, tried, unlinked,
@@ -147,6 +149,8 @@ pub fn counted() -> Vec<Row> {
         one(moved("bob/primary", "safe 2")),
         one(action("new-safe", "bob")),
         one(closed("third-key")),
+        one(Event::SlipEndorsed(SlipEndorsed { slip: Hex([1; 32]) })),
+        one(Event::HeadAbandoned(HeadAbandoned { number: 3, link: Hex([1; 32]) })),
         row(restored("erin/primary"), TWO, NOT_TWO).fails_with(NOBODY),
         row(
             restored("erin/primary"),

@@ -143,11 +143,10 @@ impl Log {
     }
 
     fn history(&self, day: i64) -> History {
-        let entries = self.entries.iter().map(|(time, signers, events)| Admitted {
-            time: *time,
-            signers,
-            events,
-        });
+        let entries = self
+            .entries
+            .iter()
+            .map(|(time, signers, events)| Admitted::plain(*time, signers, events));
         let evening = u32::try_from((day + 1) * A_DAY - 1).unwrap();
         History::of(entries, time(evening)).unwrap()
     }

@@ -22,7 +22,7 @@ impl Dice {
         usize::try_from(number).unwrap() % end
     }
 
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
 }
@@ -124,6 +124,15 @@ pub fn resigned(people: &mut People, entries: &[Entry], dice: &mut Dice) -> (Str
             let link = entries[number - 1].document().previous.to_string();
             document = document.replacen(&link, &head.link.to_string(), 1);
         }
+        let slips = entries[number - 1].slips();
+        for slip in slips {
+            let name = format!("slips/{}", slip.digest());
+            files.insert(format!("{name}.toml"), slip.document_text().as_bytes().to_vec());
+            for (signer, armor) in slip.document().signers.iter().zip(slip.signatures()) {
+                let signer = signer.to_string().replace('/', ".");
+                files.insert(format!("{name}.{signer}.sig"), armor.as_bytes().to_vec());
+            }
+        }
         head = head.after(document.as_bytes());
         let name = format!("entries/{number:06}.toml");
         list.push_str(&format!("{}  {name}\n", keymuster::log::sha256(document.as_bytes())));
@@ -135,7 +144,8 @@ pub fn resigned(people: &mut People, entries: &[Entry], dice: &mut Dice) -> (Str
                 files.insert(file, armor.into_bytes());
             }
         }
-        for event in document.split("\n[[event]]\n").skip(1) {
+        let documents = slips.iter().map(|slip| slip.document_text()).chain([document.as_str()]);
+        for event in documents.flat_map(|document| document.split("\n[[event]]\n").skip(1)) {
             let field = |name: &str| {
                 let begin = format!("{name} = \"");
                 event.lines().find_map(|l| l.strip_prefix(&begin)).map(|l| l.trim_end_matches('"'))
@@ -143,7 +153,9 @@ pub fn resigned(people: &mut People, entries: &[Entry], dice: &mut Dice) -> (Str
             if let (Some("key-enrolled"), Some(key), Some(public)) =
                 (field("kind"), field("key"), field("public_key"))
             {
-                enrolled.push_str(&format!("{key} namespaces=\"keymuster-head\" {public}\n"));
+                enrolled.push_str(&format!(
+                    "{key} namespaces=\"keymuster-head,keymuster-slip\" {public}\n"
+                ));
             }
         }
         files.insert(name, document.into_bytes());
@@ -179,8 +191,12 @@ fn edited(documents: &[String], place: usize, dice: &mut Dice) -> (String, Strin
         }
         5 => {
             let mut events: Vec<&str> = text.split("\n[[event]]\n").collect();
-            let taken = events.remove(dice.below(events.len() - 1) + 1);
             let other: Vec<&str> = dice.pick(documents).split("\n[[event]]\n").collect();
+            // One that only takes in slips has none.
+            if events.len() == 1 || other.len() == 1 {
+                return ("nothing".to_owned(), text.clone());
+            }
+            let taken = events.remove(dice.below(events.len() - 1) + 1);
             let what = match dice.below(3) {
                 0 if events.len() > 1 => "an event removed",
                 1 => {

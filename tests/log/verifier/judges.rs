@@ -103,7 +103,6 @@ pub fn of_ours(place: &Path) -> Verdict {
         coverage: history.as_ref().map(|history| Coverage::of(history, None)),
     });
     let head = bundle.replay.head();
-    let documents = || bundle.entries.iter().map(Entry::document);
     let signatures = bundle.replay.signatures();
     let findings = bundle.replay.findings().iter().cloned().chain(bundle.replay.ahead_of(now));
     let fault = bundle.fault.as_ref().map_or(
@@ -124,7 +123,7 @@ pub fn of_ours(place: &Path) -> Verdict {
                 "signatures": signatures.all,
                 "user_verified": signatures.user_verified,
                 "keys": bundle.replay.public_keys().len(),
-                "events": documents().map(|document| document.events.len()).sum::<usize>(),
+                "events": bundle.entries.iter().flat_map(Entry::events).count(),
                 "files": bundle.attached,
             }),
         ),
@@ -139,11 +138,10 @@ pub fn of_ours(place: &Path) -> Verdict {
 }
 
 fn history(bundle: &ReadBundle, now: Time) -> History {
-    let entries = bundle.entries.iter().map(Entry::document).map(|document| Admitted {
-        time: document.time,
-        signers: &document.signers,
-        events: &document.events,
-    });
+    let entries = bundle
+        .entries
+        .iter()
+        .map(|entry| Admitted { time: entry.document().time, acts: entry.acts() });
     History::of(entries, now).unwrap()
 }
 
@@ -213,6 +211,7 @@ fn word(kind: &FindingKind) -> &'static str {
         FindingKind::HeldByAnother { .. } => "held-by-another",
         FindingKind::OutOfItsBag { .. } => "out-of-its-bag",
         FindingKind::BrokenSeal { .. } => "broken-seal",
+        FindingKind::TwoHeads { .. } => "two-heads",
     }
 }
 
