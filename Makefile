@@ -24,7 +24,7 @@ CALENDAR := target/calendar
 # Where Node came with an npm of its own, Debian's can't be installed beside it.
 BROWSER_PACKAGES = chromium fonts-liberation $(if $(shell command -v npm),,nodejs npm)
 BUILD_PACKAGES := gcc libc6-dev libudev-dev pkg-config
-TEST_PACKAGES := age busybox-static cpio faketime fido2-tools oathtool openssh-client python3-venv qemu-system-x86 qrencode strace xz-utils
+TEST_PACKAGES := age busybox-static cpio faketime fido2-tools git oathtool openssh-client python3-venv qemu-system-x86 qrencode strace xz-utils
 
 .PHONY: demo test test-long bench format lint templates calendar verifier browser unit docs setup-build setup-test setup-browser clean
 

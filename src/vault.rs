@@ -18,6 +18,7 @@ mod compartment;
 pub mod fido2prf;
 mod found;
 mod identity;
+mod invitation;
 mod journal;
 mod layout;
 mod lock;
@@ -27,6 +28,7 @@ mod passphrase;
 mod secret;
 mod slip;
 mod store;
+mod yielded;
 
 pub use append::{AppendError, Committed, Draft, NewFile, Prepared};
 pub use attachment::{Attachment, AttachmentError};
@@ -35,6 +37,7 @@ pub use cipher::{AgeIdentity, AgeIdentityError, OpenError, Recipient, RecipientE
 pub use compartment::{CompartmentError, CompartmentIdentity, CompartmentName, EpochOrder};
 pub use found::{FoundError, Founded, Staging};
 pub use identity::{IdentityError, IdentityName, KeyFileError, PersonalIdentity};
+pub use invitation::{Invitation, MAX_INVITATION, UnfitInvitation};
 pub use journal::{Journal, JournalError};
 pub use layout::{IdentityHint, Layout, Location, NoVault, VaultFile};
 pub use lock::{Lock, LockError};
@@ -46,6 +49,7 @@ pub use slip::{MAX_SLIP_FILE, MissingFile, SlipFile, SlipFileError};
 pub use store::{
     StoreError, export_file, make_folder, read_bounded, remove_leftovers_of, replace_file,
 };
+pub use yielded::YieldError;
 
 /// The largest file of any other kind than entries and attachments, in bytes.
 pub const MAX_FILE: u64 = 1 << 20;

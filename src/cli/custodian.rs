@@ -1,6 +1,7 @@
 //! `keymuster custodian`: the people who hold the keys.
 
 mod add;
+mod invite;
 mod list;
 
 use clap::{Args, Subcommand};
@@ -35,6 +36,10 @@ const DUTIES: [&str; 6] = [
 pub enum Command {
     /// Let somebody join: their key makes credentials, and signs
     Add(add::Add),
+    /// Invite somebody who isn't here to join
+    Invite(invite::Invite),
+    /// Make one's part of a vault one was invited to: a key, an identity, and a slip
+    Accept(invite::Accept),
     /// List the custodians and their keys
     List,
     /// Show all that is known of one
@@ -97,6 +102,8 @@ pub struct Acknowledge {
 pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Add(add) => add::run(context, &add),
+        Command::Invite(invite) => invite::invite(context, &invite),
+        Command::Accept(accept) => invite::accept(context, &accept),
         Command::List => list::list(context),
         Command::Show(show) => list::show(context, &show),
         Command::Change(change) => change_details(context, &change),

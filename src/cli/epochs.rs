@@ -9,7 +9,7 @@ use super::due::opener_of;
 use super::exit;
 use super::failure::Failure;
 use super::session::Session;
-use crate::log::sha256;
+use crate::log::{acts_of, sha256};
 use crate::record::{
     AgeRecipient, CompartmentSealed, Digest, Event, Handle, KeyName, RECORDS, Rejection, Sealing,
     Stamp, State, UnfitValue,
@@ -32,6 +32,15 @@ pub fn state_after(
         state.apply(event, at, signers).map_err(|reason| impossible(before, &reason))?;
     }
     Ok(state)
+}
+
+/// What is so after a change: after what its slips say, then after what it says itself.
+pub fn after_change(context: &Context, before: &State, change: &Change) -> Result<State, Failure> {
+    let slips = acts_of(&change.slips);
+    let told = slips.iter().try_fold(before.clone(), |state, act| {
+        state_after(context, &state, act.events, &act.signers)
+    })?;
+    state_after(context, &told, &change.events, &[])
 }
 
 /// The failure of an event that can't happen. Whoever named nobody and nothing is told what
@@ -73,7 +82,7 @@ pub fn renew(
     identities: &[&AgeIdentity],
     all: bool,
 ) -> Result<(), Failure> {
-    let after = state_after(context, vault.state(), &change.events, &[])?;
+    let after = after_change(context, vault.state(), change)?;
     let is_ours = |recipient: &AgeRecipient| {
         identities.iter().any(|own| own.recipient().as_str() == recipient.as_str())
     };

@@ -11,7 +11,7 @@ use crate::log::{Fault, Rule};
 use crate::text::sanitise_lines;
 use crate::vault::{
     AppendError, AttachmentError, CompartmentError, FoundError, LockError, MemoryError, NoVault,
-    OpenError, RecordsError, SealError, SlipFileError, StoreError,
+    OpenError, RecordsError, SealError, SlipFileError, StoreError, YieldError,
 };
 
 /// What is told to the person whose command failed.
@@ -220,6 +220,15 @@ impl From<AppendError> for Failure {
                 )
             }
             _ => Self::of(exit::FAILED, &error),
+        }
+    }
+}
+
+impl From<YieldError> for Failure {
+    fn from(error: YieldError) -> Self {
+        match error {
+            YieldError::Store(error) => error.into(),
+            other => Self::of(exit::FAILED, &other),
         }
     }
 }

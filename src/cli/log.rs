@@ -2,6 +2,7 @@
 
 mod collect;
 mod export;
+mod give_way;
 mod heads;
 mod verdicts;
 mod verify;
@@ -37,6 +38,8 @@ pub enum Command {
     Verify(verify::Verify),
     /// Take in slips that people signed elsewhere
     Collect(collect::Collect),
+    /// Move one's own last entries aside, where another copy of the vault was first
+    Yield(give_way::Yield),
     /// Write a bundle that stock ssh-keygen and sha256sum verify
     Export(export::Export),
 }
@@ -60,6 +63,7 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
         Command::Remember(remember) => heads::remember(context, &session()?, &remember),
         Command::Verify(verify) => verify::run(context, &verify),
         Command::Collect(collect) => collect::run(context, &collect),
+        Command::Yield(asked) => give_way::run(context, &asked),
         Command::Export(export) => export::run(&session()?, &export),
     }
 }

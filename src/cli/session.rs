@@ -332,7 +332,11 @@ impl<'a> Session<'a> {
                         head.number
                     ),
                 )
-                .hint("compare the output of keymuster log head with the other custodians' before you go on"));
+                .hint(
+                    "compare the output of keymuster log head with the other custodians' before you go on; if \
+                     that entry was yours and this copy was first, go back to yours (git reflog) and run \
+                     keymuster log yield there",
+                ));
             }
         }
         // A faulty log's sound part may be what an attacker left of it.

@@ -241,9 +241,13 @@ fn custodian_changed(event: &CustodianChanged) -> String {
 
 fn enrolled(event: &KeyEnrolled) -> String {
     let product = event.product.as_ref().map_or("no product named".to_owned(), quoted);
-    let fingerprint = PublicKey::from_line(event.public_key.as_str())
-        .map_or_else(|_| event.public_key.to_string(), |key| key.fingerprint());
-    format!("{} is enrolled: {fingerprint} ({product})", event.key)
+    format!("{} is enrolled: {} ({product})", event.key, fingerprint_of(event))
+}
+
+/// By which people know a key again, as `ssh-keygen -l` prints it.
+pub fn fingerprint_of(enrolled: &KeyEnrolled) -> String {
+    let key = PublicKey::from_line(enrolled.public_key.as_str());
+    key.map_or_else(|_| enrolled.public_key.to_string(), |key| key.fingerprint())
 }
 
 fn reported(event: &KeyReported, what: &str) -> String {

@@ -213,6 +213,16 @@ impl Layout {
         self.root.join("attachments")
     }
 
+    /// The folder of entries that were moved aside.
+    pub fn yielded_folder(&self) -> PathBuf {
+        self.root.join("yielded")
+    }
+
+    /// An entry that was moved aside, as a slip.
+    pub fn yielded(&self, number: u64, document: &Digest) -> PathBuf {
+        self.yielded_folder().join(format!("{number:06}.{document}.slip"))
+    }
+
     /// `attachments/<sha256>.age`.
     pub fn attachment(&self, sha256: &Digest) -> PathBuf {
         self.attachments().join(format!("{sha256}.age"))

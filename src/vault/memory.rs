@@ -138,6 +138,27 @@ impl HeadMemory {
         self.write(head, fingerprint)
     }
 
+    /// Goes back to an earlier entry of a log that has the remembered head: what came after it is about
+    /// to be moved aside. `links` are those of the log as it is still.
+    pub fn step_back(
+        &self,
+        vault: &VaultId,
+        links: &[Digest],
+        number: u64,
+    ) -> Result<(), MemoryError> {
+        let place = usize::try_from(number).ok();
+        let link = place.and_then(|place| links.get(place));
+        let (Some(link), Some(fingerprint)) = (link, links.get(1)) else { return Ok(()) };
+        fs::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
+        let _lock = self.lock()?;
+        let known = self.recall(vault)?;
+        let is_later = known.is_some_and(|known| known.head.number > number);
+        if is_later && Remembered::of(known, links) == Remembered::Contained {
+            self.write(&Head { vault: *vault, number, link: *link }, fingerprint)?;
+        }
+        Ok(())
+    }
+
     fn write(&self, head: &Head, fingerprint: &Digest) -> Result<(), MemoryError> {
         remove_leftovers(&self.folder);
         let text = format!("{head}{fingerprint}\n");
@@ -172,6 +193,27 @@ impl HeadMemory {
 mod tests {
     use super::*;
     use crate::record::Hex;
+
+    #[test]
+    fn it_goes_back_only_within_the_log_that_it_remembers() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = HeadMemory::new(&folder.path().join("state/heads"));
+        let empty = Head::empty(Hex([1; 16]));
+        let vault = empty.vault;
+        let heads = [empty, empty.after(b"1"), empty.after(b"1").after(b"2")];
+        let links = heads.map(|head| head.link);
+        memory.step_back(&vault, &links, 1).unwrap();
+        assert_eq!(memory.recall(&vault).unwrap(), None, "what was never seen isn't remembered");
+        memory.remember(&vault, &links).unwrap();
+        let seen = |memory: &HeadMemory| memory.recall(&vault).unwrap().unwrap().head;
+        let other = [links[0], links[1], links[1]];
+        memory.step_back(&vault, &other, 1).unwrap();
+        assert_eq!(seen(&memory), heads[2], "another log moves nothing");
+        memory.step_back(&vault, &links, 1).unwrap();
+        assert_eq!(seen(&memory), heads[1]);
+        memory.step_back(&vault, &links, 2).unwrap();
+        assert_eq!(seen(&memory), heads[1], "and never forward");
+    }
 
     #[test]
     fn a_later_head_is_kept_and_an_earlier_one_never_replaces_it() {

@@ -146,7 +146,7 @@ impl SlipFile {
 }
 
 /// The files that an event names, and their places.
-fn files_of(event: &Event, layout: &Layout) -> Vec<(Digest, PathBuf)> {
+pub(super) fn files_of(event: &Event, layout: &Layout) -> Vec<(Digest, PathBuf)> {
     match event {
         Event::IdentitySealed(it) => {
             let (who, slot, number) = (&it.custodian, &it.slot, it.generation);

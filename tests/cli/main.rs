@@ -16,6 +16,8 @@ mod card;
 #[path = "../support/demo_vault.rs"]
 mod demo_vault;
 mod drills;
+mod forks;
+mod invitations;
 mod people;
 #[allow(dead_code, reason = "the tests in the virtual machine use more of it")]
 #[path = "../support/pseudo_terminal.rs"]

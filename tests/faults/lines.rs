@@ -16,6 +16,8 @@ pub enum Effect {
     Founds(&'static str),
     /// It writes a bundle to this folder.
     Exports(&'static str),
+    /// It moves this entry and those after it aside.
+    Yields(u64),
     /// It writes a slip to this file.
     WritesSlip(&'static str),
     /// It gives a demo key its PIN.
@@ -423,6 +425,33 @@ pub const LINES: &[Line] = &[
         prepare: World::with_slip,
         refusal: Some("it was admitted before"),
         ..appending("log collect", "", &["bob.slip", "ON_VAULT"])
+    },
+    Line {
+        effect: Effect::Yields(3),
+        budget: 20,
+        refusal: Some("can't be moved aside"),
+        ..appending("log yield", "", &["3", "ON_VAULT"])
+    },
+    reading("custodian invite", &["dave", "AS_READER"]),
+    Line {
+        effect: Effect::WritesSlip("dave.slip"),
+        prepare: World::with_invitation,
+        budget: 30,
+        refusal: Some("dave.slip exists already"),
+        ..reading(
+            "custodian accept",
+            &[
+                "dave.invite",
+                "--key",
+                "primary",
+                "--slip",
+                "dave.slip",
+                "--paper-fd",
+                "0",
+                "--fingerprint",
+                "FINGERPRINT",
+            ],
+        )
     },
     appending("key check", "by a reader", &["alice/primary", "AS_READER"]),
     appending("key check", "by the key", &["alice/blue", "--vault", "demo/vault"]),

@@ -239,6 +239,15 @@ impl World {
         fs::write(self.folder().join("list.csv"), "id\n123456789012\n").expect("a file");
     }
 
+    /// An invitation to join.
+    pub fn with_invitation(&self) {
+        let invite = ["custodian", "invite", "dave", "--identity", "demo/reader.identity"];
+        let words = [&["--vault", "demo/vault"], &invite[..]].concat();
+        let ran = self.run(&words.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(ran.exit, 0, "{ran:?}");
+        fs::write(self.folder().join("dave.invite"), ran.stdout).expect("a file");
+    }
+
     /// A slip of bob's that says that his key was checked.
     pub fn with_slip(&self) {
         self.run_well(&["key", "check", "bob/primary", "--slip", "bob.slip"]);

@@ -7,15 +7,18 @@ use serde::Serialize;
 
 use crate::cli::change::Change;
 use crate::cli::context::Context;
-use crate::cli::cosigners::{Matter, Signers};
+use crate::cli::cosigners::{Cosigner, Matter, Signers};
+use crate::cli::epochs::{after_change, renew};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, count};
 use crate::cli::session::Session;
 use crate::cli::slip::{SlipView, endorsements, on_trial, read_slips, received, shown};
 use crate::log::{Rule, SignedDocument, acts_of};
-use crate::record::{Event, KeyName, Stamp, State};
-use crate::vault::{NewFile, SlipFile};
+use crate::record::{Event, Handle, RECORDS, Stamp, State};
+use crate::vault::{
+    AgeIdentity, CompartmentIdentity, CompartmentName, NewFile, PersonalIdentity, SlipFile,
+};
 
 /// `keymuster log collect`
 #[derive(Debug, Args)]
@@ -51,6 +54,8 @@ struct Collected {
     /// The others: whoever collects signs for them.
     endorsed: Vec<SignedDocument>,
     files: Vec<NewFile>,
+    /// The compartment `records` with its newest epoch, where a slip opens one.
+    records: Option<CompartmentIdentity>,
 }
 
 #[derive(Serialize)]
@@ -72,7 +77,7 @@ pub fn run(context: &Context, collect: &Collect) -> Result<Answer, Failure> {
         let name = shown(file);
         let taken = read_slips(&session, file, &bytes)
             .map_err(|failure| failure.sentence())
-            .and_then(|slips| collected.take(&session, slips, &opener.name, collect.endorse));
+            .and_then(|slips| collected.take(&session, slips, &opener, collect.endorse));
         if let Err(reason) = taken {
             context.terminal.say(&format!("Not collected: {name}: {reason}."));
             refused.push(Refused { file: name, reason });
@@ -83,14 +88,14 @@ pub fn run(context: &Context, collect: &Collect) -> Result<Answer, Failure> {
         let view = serde_json::json!({ "refused": refused });
         return Ok(Answer::new("nothing-collected", &view, left).exiting(exit::NO));
     }
-    let Collected { slips, endorsed, files, .. } = collected;
-    let events = endorsements(&endorsed);
+    let Collected { slips, endorsed, files, records, .. } = collected;
+    let views = slips.iter().map(SlipView::of).collect();
+    let mut change = Change { events: endorsements(&endorsed), slips, files, records };
+    let reseals = reseal(&session, &opener, &mut change)?;
     let acts = acts_of(&endorsed);
-    let matter = Matter::endorsing(&events, &acts);
+    let matter = Matter { reseals, ..Matter::endorsing(&change.events, &acts) };
     let first = session.unless_another_must(opener, matter, &collect.signers.by);
     let signers = session.gather(matter, first, &collect.signers.by)?;
-    let views = slips.iter().map(SlipView::of).collect();
-    let change = Change { events, slips, files, records: None };
     let decided = session.decide(signers, change)?;
     let view = CollectedView {
         entry: decided.at.entry,
@@ -115,18 +120,15 @@ impl Collected {
         &mut self,
         session: &Session<'_>,
         file: SlipFile,
-        collector: &KeyName,
+        collector: &Cosigner,
         endorse: bool,
     ) -> Result<(), String> {
-        let seals = |event: &Event| matches!(event, Event::CompartmentSealed(_));
-        if file.slips.iter().any(|slip| slip.document().events.iter().any(seals)) {
-            return Err("it seals a compartment anew, which is done where the vault is".to_owned());
-        }
         let with = |before: &[SignedDocument]| -> Vec<SignedDocument> {
             before.iter().chain(&file.slips).cloned().collect()
         };
-        let trial = on_trial(session, &with(&self.sufficient), vec![collector.clone()], Vec::new())
-            .map_err(|failure| failure.sentence())?;
+        let trial =
+            on_trial(session, &with(&self.sufficient), vec![collector.name.clone()], Vec::new())
+                .map_err(|failure| failure.sentence())?;
         let is_sufficient = match trial {
             Ok(_) => true,
             // Who else must sign is asked to, once all is known.
@@ -141,6 +143,9 @@ impl Collected {
         let slips = file.slips.clone();
         let layout = &session.vault.location().layout;
         let files = file.new_files(layout).map_err(|missing| missing.to_string())?;
+        if let Some(records) = new_records(session, &slips, &files, collector)? {
+            self.records = Some(records);
+        }
         self.slips = all;
         self.files.extend(files);
         if is_sufficient {
@@ -150,6 +155,49 @@ impl Collected {
         }
         Ok(())
     }
+}
+
+/// The compartment `records` in the epoch that slips open, if any does: an entry that lost its number
+/// may have. The entry that takes it in is encrypted to that.
+fn new_records(
+    session: &Session<'_>,
+    slips: &[SignedDocument],
+    files: &[NewFile],
+    collector: &Cosigner,
+) -> Result<Option<CompartmentIdentity>, String> {
+    let events = slips.iter().flat_map(|slip| &slip.document().events);
+    let sealed = events.rev().find_map(|event| match event {
+        Event::CompartmentSealed(sealed) if sealed.compartment.as_str() == RECORDS => Some(sealed),
+        _ => None,
+    });
+    let Some(sealed) = sealed else { return Ok(None) };
+    let layout = &session.vault.location().layout;
+    let path = layout.compartment(RECORDS, sealed.epoch);
+    let file = files.iter().find(|file| file.path == path);
+    let identity = collector.identity.as_ref();
+    let (Some(file), Some(identity)) = (file, identity) else {
+        return Err(format!("{} didn't come with it", layout.shown(&path)));
+    };
+    let vault = session.vault.location().id.to_string();
+    let name = CompartmentName { vault: &vault, compartment: RECORDS, epoch: sealed.epoch };
+    CompartmentIdentity::open(&file.bytes, &[identity.key()], &name)
+        .map(Some)
+        .map_err(|error| format!("its records don't open to {}: {error}", collector.name))
+}
+
+/// Seals anew, in a change, what is encrypted to others than those whom its slips let in or shut out.
+/// Whether it did.
+fn reseal(session: &Session<'_>, opener: &Cosigner, change: &mut Change) -> Result<bool, Failure> {
+    let (context, before) = (session.context, session.state());
+    let after = after_change(context, before, change)?;
+    let falls_behind = |name: &Handle| before.is_current(name) && !after.is_current(name);
+    if !before.compartments().keys().any(falls_behind) {
+        return Ok(false);
+    }
+    let opened: Vec<&AgeIdentity> = opener.identity.iter().map(PersonalIdentity::key).collect();
+    let known = change.events.len();
+    renew(context, &session.vault, change, &opened, false)?;
+    Ok(change.events.len() > known)
 }
 
 /// Fails where what slips say can't happen any more.
