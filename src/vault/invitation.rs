@@ -147,7 +147,7 @@ mod tests {
             ("custodian = \"bob\"", "custodian = \"bob\"\nmore = 1"),
             ("number = 6", "number = -6"),
             ("demo = true\n", ""),
-            ("Corp", "Co\\u001b[31mrp"),
+            ("name = 'Example \"Corp\"'", "name = \"x\\u001b[31m\""),
             (records.as_str(), "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"),
         ] {
             let changed = text.replacen(from, to, 1);
