@@ -52,7 +52,7 @@ pub use drill::{DrillReviewed, DrillRun, DrillStarted, Part};
 pub use event::Event;
 pub use identity::{IdentitySealed, PAPER, SealedIdentity};
 pub use key::{Key, KeyChecked, KeyEnrolled, KeyState};
-pub use policy::{Policy, PolicyChanged, Realm, UserVerification, VaultCreated};
+pub use policy::{Policy, PolicyChanged, Realm, UserVerification, VaultCreated, VaultSucceeds};
 pub use reach::Epochs;
 pub use reader::{Reader, ReaderAdded, ReaderRemoved};
 pub use report::{KeyReported, KeyRestored, KeyRetired, Report, ReportKind};

@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::log::{Entry, Fault, Head, MAX_ENTRY, Replay, SignedDocument, sha256};
-use crate::record::{Digest, Event, KeyName, Realm, VaultId};
+use crate::record::{Digest, Event, KeyName, Realm, VaultId, VaultSucceeds};
 
 /// The list of the entries' digests.
 const LIST: &str = "entries.sha256";
@@ -75,7 +75,7 @@ pub fn files<E>(
     write("verify.sh", VERIFY.as_bytes())?;
     let withheld = entries.len().saturating_sub(shown.len());
     let slips = entries.iter().any(|entry| !entry.slips().is_empty());
-    write("README", readme(&head, realm_of(entries), withheld, slips).as_bytes())?;
+    write("README", readme(&head, entries, withheld, slips).as_bytes())?;
     RULES.iter().try_for_each(|(name, text)| write(name, text.as_bytes()))
 }
 
@@ -118,6 +118,14 @@ fn signature_name(document: &str, signer: &KeyName) -> String {
 /// Where in a bundle something attached lies.
 pub fn attachment_name(content: &Digest) -> String {
     format!("attachments/{content}")
+}
+
+/// The vault that the one takes the place of which an entry founds, if any.
+fn succeeded(founding: &Entry) -> Option<&VaultSucceeds> {
+    founding.document().events.iter().find_map(|event| match event {
+        Event::VaultSucceeds(it) => Some(it),
+        _ => None,
+    })
 }
 
 /// Real or demo, by the entry that founds the vault.
@@ -402,7 +410,15 @@ impl ReadBundle {
     }
 }
 
-fn readme(head: &Head, realm: Realm, withheld: usize, has_slips: bool) -> String {
+fn readme(head: &Head, entries: &[Entry], withheld: usize, has_slips: bool) -> String {
+    let realm = realm_of(entries);
+    let succeeds = entries.first().and_then(succeeded).map_or(String::new(), |it| {
+        format!(
+            "\nThis vault takes the place of the vault {}, from its entry {}\n\
+             on, whose link is {}.\n",
+            it.vault, it.number, it.link
+        )
+    });
     let namespace = realm.head_namespace();
     let demo = match realm {
         Realm::Real => "",
@@ -445,7 +461,7 @@ fn readme(head: &Head, realm: Realm, withheld: usize, has_slips: bool) -> String
         "The log of those who hold the keys to root accounts: each entry tells what they\n\
          did, and is signed by touching security keys. keymuster wrote it, and isn't\n\
          needed to verify it.\n\
-         {demo}{extract}\
+         {demo}{succeeds}{extract}\
          \n\
          sh verify.sh               verifies it\n\
          sh verify.sh --heads FILE  the same, and that the end wasn't cut off: FILE has a\n\

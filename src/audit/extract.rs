@@ -117,6 +117,7 @@ fn accounts_of(event: &Event, state: &State) -> Vec<Handle> {
         | Event::SlipEndorsed(_) => Vec::new(),
         // These are always shown.
         Event::VaultCreated(_)
+        | Event::VaultSucceeds(_)
         | Event::PolicyChanged(_)
         | Event::CustodianAdded(_)
         | Event::CustodianChanged(_)

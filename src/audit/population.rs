@@ -14,6 +14,9 @@ pub struct Owed {
     pub obligation: Obligation,
     /// Each time, and the entry that made of it what it became, if one did.
     pub slots: Vec<(Slot, Option<u64>)>,
+    /// How many times before the first that the schedule tells there were: of each thing it tells so many
+    /// at most.
+    pub left_out: u32,
     /// How it stands.
     pub standing: Option<Standing>,
 }
@@ -22,11 +25,14 @@ pub struct Owed {
 pub fn population(history: &History, period: Option<&RangeInclusive<NaiveDate>>) -> Vec<Owed> {
     let within = |slot: &Slot| period.is_none_or(|period| period.contains(&slot.due));
     let owed = |obligation: &Obligation| {
-        let slots = history.slots(obligation).into_iter().filter(within);
+        let all = history.slots(obligation);
+        let left_out = all.first().map_or(0, |first| first.number.saturating_sub(1));
+        let slots = all.into_iter().filter(within);
         let slots: Vec<(Slot, Option<u64>)> =
             slots.map(|slot| (slot, history.entry_of(obligation, &slot))).collect();
         let standing = history.standing(obligation);
-        (!slots.is_empty()).then(|| Owed { obligation: obligation.clone(), slots, standing })
+        let obligation = obligation.clone();
+        (!slots.is_empty()).then_some(Owed { obligation, slots, left_out, standing })
     };
     history.obligations().filter_map(owed).collect()
 }

@@ -105,11 +105,16 @@ pub struct Signers {
 impl Signers {
     /// Whose key opens the vault.
     pub fn opener(&self) -> Opener<'_> {
-        match self.by.first() {
-            None => Opener::Any,
-            Some(By::Custodian(owner)) => Opener::Of(owner),
-            Some(By::Key(key)) => Opener::Key(key),
-        }
+        opened_by(self.by.first())
+    }
+}
+
+/// Whose key opens the vault.
+pub fn opened_by(by: Option<&By>) -> Opener<'_> {
+    match by {
+        None => Opener::Any,
+        Some(By::Custodian(owner)) => Opener::Of(owner),
+        Some(By::Key(key)) => Opener::Key(key),
     }
 }
 

@@ -8,13 +8,14 @@ use clap::{Args, Subcommand};
 
 use super::change::Change;
 use super::context::Context;
-use super::cosigners::{By, Matter, Signers, Signing};
+use super::cosigners::{By, Matter, Signing};
 use super::epochs;
 use super::exit;
 use super::failure::Failure;
 use super::output::Answer;
 use super::session::Session;
 use super::signing::record_events;
+use super::slip::write_slip;
 use super::unlock::Opener;
 use crate::record::{
     CustodianChanged, CustodianLeft, DutiesAcknowledged, Event, Handle, Line, UnfitValue,
@@ -87,7 +88,7 @@ pub struct Leave {
     #[arg(long, value_name = "TEXT")]
     remark: Option<Line>,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster custodian acknowledge`
@@ -138,7 +139,12 @@ fn change_details(context: &Context, change: &ChangeDetails) -> Result<Answer, F
 }
 
 fn leave_vault(context: &Context, leave: &Leave) -> Result<Answer, Failure> {
-    let opener = match leave.signers.opener() {
+    let signers = &leave.signers.signers;
+    let event = Event::CustodianLeft(CustodianLeft {
+        custodian: leave.custodian.clone(),
+        remark: leave.remark.clone(),
+    });
+    let opener = match signers.opener() {
         named if named.is_of(&leave.custodian) => {
             let message = format!("{} can't sign for their own leaving", leave.custodian);
             return Err(Failure::new(exit::USAGE, message)
@@ -147,17 +153,17 @@ fn leave_vault(context: &Context, leave: &Leave) -> Result<Answer, Failure> {
         named if named.is_somebody() => named,
         _ => Opener::AnyBut(&leave.custodian),
     };
+    if let Some(file) = &leave.signers.slip {
+        // Whoever collects it seals anew.
+        return write_slip(context, file, signers, |_, _| Ok(Change::of(event)));
+    }
     let mut session = Session::open_to_write(context, opener, None)?;
     session.vault.check_sound()?;
     let opener = session.opener()?;
-    let event = Event::CustodianLeft(CustodianLeft {
-        custodian: leave.custodian.clone(),
-        remark: leave.remark.clone(),
-    });
     check_possible(&session, std::slice::from_ref(&event))?;
     let events = std::slice::from_ref(&event);
     let matter = Matter { without: Some(&leave.custodian), ..Matter::resealing(events) };
-    let signers = session.gather(matter, vec![opener], &leave.signers.by)?;
+    let signers = session.gather(matter, vec![opener], &signers.by)?;
     let mut change = Change::of(event);
     epochs::tell_lost(&session, &change.events)?;
     let opened: Vec<&AgeIdentity> =

@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use super::change::Change;
 use super::context::Context;
-use super::cosigners::{Matter, Signers};
+use super::cosigners::{Matter, Signing};
 use super::epochs;
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, table};
 use super::session::{Session, locate};
-use super::signing::Decided;
+use super::slip::write_slip;
 use super::{enrolment::recorded, machine};
 use crate::record::{
     AgeRecipient, Event, Handle, KeyName, ReaderAdded, ReaderRemoved, State, UnfitValue,
@@ -47,7 +47,7 @@ pub struct Add {
     #[arg(long)]
     this_machine: bool,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster reader remove`
@@ -56,7 +56,7 @@ pub struct Remove {
     /// Their handle
     reader: Handle,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
@@ -82,24 +82,26 @@ fn add_reader(context: &Context, add: &Add) -> Result<Answer, Failure> {
     if given.is_none() {
         check_not_reader(context)?;
     }
-    let (decided, session) = reseal(context, &add.signers, |session, opener| {
+    let event = |session: &Session<'_>, opener: &KeyName| {
         let recipient = match &given {
             Some(given) => recorded(given)?,
             None => own_recipient(context, session)?,
         };
         let owner = given.is_none().then(|| opener.owner.clone());
         Ok(Event::ReaderAdded(ReaderAdded { reader: reader.clone(), recipient, owner }))
-    })?;
+    };
     let here = if add.this_machine { ", on this machine without a key" } else { "" };
-    let mut words =
-        format!("{reader} may read the log{here}: all of it, from its first entry on.\n");
-    let owner = session.state().readers().get(reader).and_then(|reader| reader.owner.as_ref());
-    if let Some(owner) = owner {
-        words.push_str(&format!(
-            "It is a machine of {owner}'s, and reads as long as {owner} stays.\n"
-        ));
-    }
-    Ok(decided.answer(&session, words))
+    reseal(context, &add.signers, event, |state| {
+        let mut words =
+            format!("{reader} may read the log{here}: all of it, from its first entry on.\n");
+        let owner = state.readers().get(reader).and_then(|reader| reader.owner.as_ref());
+        if let Some(owner) = owner {
+            words.push_str(&format!(
+                "It is a machine of {owner}'s, and reads as long as {owner} stays.\n"
+            ));
+        }
+        words
+    })
 }
 
 /// Fails, without a touch, if this machine is a reader.
@@ -134,22 +136,31 @@ fn own_recipient(context: &Context, session: &Session<'_>) -> Result<AgeRecipien
 
 fn remove_reader(context: &Context, remove: &Remove) -> Result<Answer, Failure> {
     let reader = &remove.reader;
-    let (decided, session) = reseal(context, &remove.signers, |_, _| {
+    let event = |_: &Session<'_>, _: &KeyName| {
         Ok(Event::ReaderRemoved(ReaderRemoved { reader: reader.clone() }))
-    })?;
-    let words = format!(
-        "What is written from now on is closed to {reader}. What they could read before, they\n\
-         may have kept.\n"
-    );
-    Ok(decided.answer(&session, words))
+    };
+    reseal(context, &remove.signers, event, |_| {
+        format!(
+            "What is written from now on is closed to {reader}. What they could read before, they\n\
+             may have kept.\n"
+        )
+    })
 }
 
-/// Records a change of readers, with the new epoch of `records` that it brings.
-fn reseal<'a>(
-    context: &'a Context,
-    by: &Signers,
+/// Records a change of readers, with the new epoch of `records` that it brings. Of a slip, whoever
+/// collects it seals that.
+fn reseal(
+    context: &Context,
+    signing: &Signing,
     event: impl FnOnce(&Session<'_>, &KeyName) -> Result<Event, Failure>,
-) -> Result<(Decided, Session<'a>), Failure> {
+    words: impl FnOnce(&State) -> String,
+) -> Result<Answer, Failure> {
+    let by = &signing.signers;
+    if let Some(file) = &signing.slip {
+        let change =
+            |session: &Session<'_>, opener: &KeyName| Ok(Change::of(event(session, opener)?));
+        return write_slip(context, file, by, change);
+    }
     let mut session = Session::open_to_write(context, by.opener(), None)?;
     session.vault.check_sound()?;
     let opener = session.opener()?;
@@ -162,7 +173,8 @@ fn reseal<'a>(
         signers.iter().filter_map(|s| s.identity.as_ref()).map(|i| i.key()).collect();
     epochs::renew(context, &session.vault, &mut change, &opened, false)?;
     let decided = session.decide(signers, change)?;
-    Ok((decided, session))
+    let words = words(session.state());
+    Ok(decided.answer(&session, words))
 }
 
 #[derive(Serialize)]

@@ -11,6 +11,7 @@ use super::given_out::GivenOut;
 use super::machine;
 use super::prompt::Question;
 use super::unlock::{Opener, Unlocked, name_of, supposed_realm, unlock};
+use super::words;
 use crate::key::identify::{EnrolledKey, Identity, identify};
 use crate::key::{Authenticator, Device, DeviceId};
 use crate::log::Head;
@@ -255,6 +256,9 @@ impl<'a> Session<'a> {
         let say = |line: &str| self.context.terminal.say(line);
         if self.vault.state().realm() == Realm::Demo {
             self.context.tell_demo();
+        }
+        if let Some(succeeds) = self.vault.state().succeeds() {
+            say(&format!("SUCCESSOR: {}.", words::succeeds(succeeds)));
         }
         if let (Some(fault), Some(file)) = (self.vault.fault(), self.vault.closed_by()) {
             say(&format!(

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-pub use write::write_slip;
+pub use write::{check_free, slip_of, write_slip};
 
 use super::context::Context;
 use super::cosigners::{Cosigner, Signers};

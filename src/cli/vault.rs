@@ -5,8 +5,11 @@ mod impact;
 mod init;
 mod rekey;
 mod show;
+mod succession;
 
 use clap::Subcommand;
+
+pub use succession::SucceedsView;
 
 use super::context::Context;
 use super::failure::Failure;

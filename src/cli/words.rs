@@ -11,7 +11,7 @@ use std::fmt::Display;
 use crate::log::{Entry, SignedDocument};
 use crate::record::{
     BagOpened, CustodianChanged, Digest, Event, Handle, KeyEnrolled, KeyMoved, KeyReported, Line,
-    PAPER, PolicyChanged, UserVerification, VaultCreated,
+    PAPER, PolicyChanged, UserVerification, VaultCreated, VaultSucceeds,
 };
 use crate::sshsig::PublicKey;
 
@@ -69,6 +69,7 @@ pub fn slip_word(digest: &Digest) -> String {
 pub fn in_words(event: &Event) -> String {
     match event {
         Event::VaultCreated(event) => created(event),
+        Event::VaultSucceeds(event) => succeeds(event) + &remarked(event.reason.as_ref()),
         Event::PolicyChanged(event) => format!("the policy changes: {}", changes(event).join(", ")),
         Event::CustodianAdded(event) => format!(
             "{}{} joins as a custodian, with the identity {}",
@@ -199,6 +200,14 @@ pub fn in_words(event: &Event) -> String {
             event.number, event.link
         ),
     }
+}
+
+/// Which vault another takes the place of.
+pub fn succeeds(event: &VaultSucceeds) -> String {
+    format!(
+        "it takes the place of the vault {}, from its entry {} on, whose link is {}",
+        event.vault, event.number, event.link
+    )
 }
 
 fn created(event: &VaultCreated) -> String {

@@ -57,7 +57,7 @@ pub enum Rule {
 /// The table.
 pub fn rule(event: &Event) -> Rule {
     match event {
-        Event::VaultCreated(_) => Rule::Founders,
+        Event::VaultCreated(_) | Event::VaultSucceeds(_) => Rule::Founders,
         Event::KeyChecked(event) => Rule::TheKey(event.key.clone()),
         Event::KeyEnrolled(event) => Rule::TheKeyAndTwo(event.key.clone()),
         Event::IdentitySealed(event) => {

@@ -11,7 +11,7 @@ use super::{
     KeyRetired, MembersChosen, PartTaken, PolicyChanged, ReaderAdded, ReaderRemoved,
     RecipientChanged, RootUserChanged, RunbookAdopted, RunbookWithdrawn, SecretOpened,
     SecretReplaced, SecretStored, SignInProven, SlipEndorsed, TokenMoved, TotpChecked,
-    VaultCreated, WaiverGiven,
+    VaultCreated, VaultSucceeds, WaiverGiven,
 };
 
 /// One event of an entry. `kind` is its tag in the document; unknown kinds and unknown
@@ -21,6 +21,8 @@ use super::{
 pub enum Event {
     /// The vault begins.
     VaultCreated(VaultCreated),
+    /// The vault takes the place of another.
+    VaultSucceeds(VaultSucceeds),
     /// The policy changes.
     PolicyChanged(PolicyChanged),
     /// A custodian joins.
@@ -134,6 +136,7 @@ impl Event {
     pub fn bears_on_authority(&self) -> bool {
         match self {
             Self::VaultCreated(_)
+            | Self::VaultSucceeds(_)
             | Self::PolicyChanged(_)
             | Self::CustodianAdded(_)
             | Self::CustodianChanged(_)
@@ -193,6 +196,7 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::VaultCreated(_) => "vault-created",
+            Self::VaultSucceeds(_) => "vault-succeeds",
             Self::PolicyChanged(_) => "policy-changed",
             Self::CustodianAdded(_) => "custodian-added",
             Self::CustodianChanged(_) => "custodian-changed",

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::custodian::{MAX_LINES, too_many_lines};
-use super::{Line, Rejection, Stamp, State};
+use super::{Digest, Line, Rejection, Stamp, State, VaultId};
 
 /// Whether a signature must show that the key verified its user (PIN or fingerprint).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -230,6 +230,34 @@ impl VaultCreated {
         state.name = Some(self.name.clone());
         state.realm = self.realm();
         state.policy = Policy::at_first(self.user_verification);
+        Ok(())
+    }
+}
+
+/// The vault takes the place of another, which can't be signed for any more. In the first entry only.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VaultSucceeds {
+    /// The other vault's id.
+    pub vault: VaultId,
+    /// The number of the last entry of it that counts.
+    pub number: u64,
+    /// That entry's link.
+    pub link: Digest,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Line>,
+}
+
+impl VaultSucceeds {
+    pub(super) fn apply(&self, state: &mut State) -> Result<(), Rejection> {
+        if state.succeeds.is_some() {
+            return Err(Rejection::Again("vault-succeeds"));
+        }
+        if self.number == 0 {
+            return Err(Rejection::Mismatch("nobody succeeds a vault without entries".to_owned()));
+        }
+        state.succeeds = Some(self.clone());
         Ok(())
     }
 }

@@ -11,7 +11,8 @@ use super::reach::Reach;
 use super::{
     Action, AdoptedRunbook, AgeRecipient, Compartment, CompartmentSealed, Custodian, Digest,
     DrillRun, Event, Handle, IdentitySealed, Key, KeyName, KeyState, Line, Policy, RECORDS, Reader,
-    Realm, ReportKind, SEEDS, SealedIdentity, Secret, Time, TrialKind, UserVerification, Waiver,
+    Realm, ReportKind, SEEDS, SealedIdentity, Secret, Time, TrialKind, UserVerification,
+    VaultSucceeds, Waiver,
 };
 
 /// Where in the log something happened.
@@ -86,6 +87,7 @@ pub enum Sealing {
 pub struct State {
     pub(super) created: Option<Stamp>,
     pub(super) name: Option<Line>,
+    pub(super) succeeds: Option<VaultSucceeds>,
     pub(super) realm: Realm,
     pub(super) policy: Policy,
     pub(super) custodians: BTreeMap<Handle, Custodian>,
@@ -116,6 +118,7 @@ impl Default for State {
         Self {
             created: None,
             name: None,
+            succeeds: None,
             realm: Realm::Real,
             policy: Policy::at_first(UserVerification::Required),
             custodians: BTreeMap::new(),
@@ -155,6 +158,7 @@ impl State {
         }
         match event {
             Event::VaultCreated(event) => event.apply(self, at),
+            Event::VaultSucceeds(event) => event.apply(self),
             Event::PolicyChanged(event) => event.apply(self),
             Event::CustodianAdded(event) => event.apply(self, at),
             Event::CustodianChanged(event) => event.apply(self),
@@ -240,6 +244,11 @@ impl State {
     /// Whose vault it is.
     pub fn name(&self) -> Option<&Line> {
         self.name.as_ref()
+    }
+
+    /// The vault that this one takes the place of, if any.
+    pub fn succeeds(&self) -> Option<&VaultSucceeds> {
+        self.succeeds.as_ref()
     }
 
     /// Real or demo.

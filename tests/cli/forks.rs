@@ -17,7 +17,7 @@ struct Clones {
 }
 
 /// Runs git in a clone. Whether it succeeded, and what it said.
-fn git(demo: &Demo, arguments: &[&str]) -> (bool, String) {
+pub fn git(demo: &Demo, arguments: &[&str]) -> (bool, String) {
     let output = Command::new("git")
         .args(["-c", "user.name=x", "-c", "user.email=x@example.com"])
         .args(arguments)
@@ -32,13 +32,13 @@ fn git(demo: &Demo, arguments: &[&str]) -> (bool, String) {
 }
 
 #[track_caller]
-fn git_does(demo: &Demo, arguments: &[&str]) {
+pub fn git_does(demo: &Demo, arguments: &[&str]) {
     let (succeeded, said) = git(demo, arguments);
     assert!(succeeded, "git {arguments:?}: {said}");
 }
 
 #[track_caller]
-fn commit(demo: &Demo) {
+pub fn commit(demo: &Demo) {
     git_does(demo, &["add", "--all"]);
     git_does(demo, &["commit", "--quiet", "--message", "x"]);
 }

@@ -13,6 +13,7 @@ mod answers;
 mod bad_input;
 mod bundle;
 mod card;
+mod cities;
 #[path = "../support/demo_vault.rs"]
 mod demo_vault;
 mod drills;
@@ -29,6 +30,7 @@ mod schedule;
 mod slips;
 mod status;
 mod stock_tools;
+mod succession;
 mod tampering;
 mod terminal;
 mod writers;

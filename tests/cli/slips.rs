@@ -310,6 +310,68 @@ fn what_a_slip_names_travels_with_it() {
 }
 
 #[test]
+fn who_may_read_and_who_left_is_sealed_anew_by_whoever_collects() {
+    let demo = people();
+    let file = place(&demo, "leave.slip");
+    let leave = ["custodian", "leave", "carol", "--by", "bob", "--slip", &file];
+    demo.run(&leave).exits(0).answers(&["custodian-left needs 2"]);
+    let ran = demo.run(&["log", "collect", "--endorse", &file]).exits(0);
+    ran.says(&["carol leaves", "records is encrypted anew", "seeds is encrypted anew"]);
+    let members = |which: &str| {
+        let show = answer(demo.read(&["vault", "show", "--json"]), 0);
+        let all = show["compartments"].as_array().unwrap().clone();
+        all.into_iter().find(|it| it["name"] == which).unwrap()["members"].clone()
+    };
+    assert_eq!(members("records"), json!(["alice", "auditor", "bob"]));
+    assert_eq!(members("seeds"), json!(["alice", "bob"]));
+    let own = ["custodian", "leave", "bob", "--by", "bob", "--slip", "x.slip"];
+    demo.run(&own).exits(2).says(&["bob can't sign for their own leaving"]);
+
+    let file = place(&demo, "reader.slip");
+    let remove = ["reader", "remove", "auditor", "--by", "bob", "--slip", &file];
+    demo.run(&remove).exits(0);
+    demo.run(&["log", "collect", "--endorse", &file]).exits(0);
+    let show = demo.run(&["vault", "show", "--json"]).exits(0);
+    assert!(!show.stdout.contains("auditor"), "{}", show.stdout);
+}
+
+#[test]
+fn a_secret_and_a_check_of_a_token_travel_in_slips() {
+    let demo = people();
+    let add = ["account", "add", "prod", "--id", "123456789012"];
+    demo.run(&add).exits(0);
+    demo.run(&["account", "link", "phone", "prod", "--token", "--held-by", "bob"]).exits(0);
+    let seed = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+    fs::write(demo.path("seed"), format!("{seed}\n")).unwrap();
+    let (seed_file, file) = (place(&demo, "seed"), place(&demo, "seed.slip"));
+    let store = ["secret", "store", "prod-seed", "--kind", "seed", "--account", "prod"];
+    let from = ["--file", &seed_file, "--by", "bob", "--slip", &file];
+    demo.run(&[&store[..], &from].concat()).exits(0);
+    assert!(!fs::read_to_string(&file).unwrap().contains(seed));
+    demo.run(&["log", "collect", &file, "--by", "alice"]).exits(0);
+    demo.read(&["secret", "list"]).exits(0).answers(&["prod-seed"]);
+    demo.read(&["log", "verify"]).exits(0).answers(&["SOUND"]);
+    // The codes of that seed at that time, of RFC 6238's algorithm as oathtool has it.
+    let at = "2026-11-22T12:00:00Z";
+    let code = |when: &str| {
+        let made = tool("oathtool", &["--totp", "--base32", "--now", when, seed], b"");
+        String::from_utf8(made).unwrap().trim().to_owned()
+    };
+    let codes = [code("2026-11-22 11:59:30 UTC"), code("2026-11-22 12:00:00 UTC")];
+    let file = place(&demo, "check.slip");
+    let check = ["totp", "check", "--account", "prod", "--seed-file", &seed_file, "--at", at];
+    let with = ["--code", &codes[0], "--code", &codes[1], "--by", "bob", "--slip", &file];
+    demo.run(&[&check[..], &with].concat()).exits(0).says(&["makes both codes"]);
+    demo.run(&["log", "collect", &file, "--by", "alice"])
+        .exits(0)
+        .says(&["makes the codes of the token"]);
+    let without = ["totp", "check", "--seed-file", &seed_file, "--slip", "x.slip"];
+    demo.run(&[&without[..], &["--code", "123456", "--code", "234567"]].concat())
+        .exits(2)
+        .says(&["without --account nothing is"]);
+}
+
+#[test]
 fn a_copy_that_others_went_on_from_writes_slips_that_are_collected_all_the_same() {
     let here = people();
     let there = here.copied();

@@ -29,6 +29,7 @@ macro_rules! kinds {
 
 kinds! {
     VaultCreated => "vault-created",
+    VaultSucceeds => "vault-succeeds",
     PolicyChanged => "policy-changed",
     CustodianAdded => "custodian-added",
     CustodianChanged => "custodian-changed",

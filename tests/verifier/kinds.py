@@ -89,6 +89,12 @@ _TABLES = {
         demo boolean
         user_verification required|waived
     """,
+    "vault-succeeds": """
+        vault vault-id
+        number u64
+        link digest
+        reason line?
+    """,
     "policy-changed": """
         user_verification required|waived?
         check_days u32?
@@ -464,7 +470,7 @@ _TABLES = {
 EVENTS = {kind: fields(table) for kind, table in _TABLES.items()}
 
 # In an extract only these happen, and no entry with one of them is meant to be withheld.
-_ALWAYS_SHOWN = ("vault-created", "policy-changed")
+_ALWAYS_SHOWN = ("vault-created", "vault-succeeds", "policy-changed")
 _ALWAYS_SHOWN_PREFIXES = (
     "custodian-", "duties-", "recipient-", "reader-", "key-", "bag-", "identity-", "members-",
     "compartment-", "runbook-", "head-",

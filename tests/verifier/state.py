@@ -151,6 +151,7 @@ def refuse_if(condition, reason):
 class State:
     def __init__(self):
         self.vault = False
+        self.succeeds = False
         self.demo = None
         self.policy = {}
         self.custodians = {}

@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         arguments.test_threads = Some(1);
         let conclusion = libtest_mimic::run(&arguments, trials::of_machine(number));
         trials::show_people();
+        trials::show_cities();
         trials::show_screens();
         trials::show_interruptions();
         print!("{}", memory::table());

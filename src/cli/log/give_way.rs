@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use super::heads::anchors;
 use crate::cli::context::Context;
+use crate::cli::cosigners::{By, opened_by};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, count};
 use crate::cli::session::{Session, TOLD, lock};
 use crate::cli::slip::shown;
-use crate::cli::unlock::Opener;
 use crate::cli::words::told;
 use crate::log::{Entry, Head};
 use crate::record::{Event, Handle, KeyName};
@@ -32,6 +32,9 @@ pub struct Yield {
     /// A file with a head of the other copy, from another custodian, where an entry isn't one's own
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
+    /// Whose key opens the vault, such as bob or bob/blue, where several are plugged in
+    #[arg(long, value_name = "CUSTODIAN[/KEY]")]
+    by: Option<By>,
 }
 
 #[derive(Serialize)]
@@ -43,7 +46,7 @@ struct YieldedView {
 }
 
 pub fn run(context: &Context, asked: &Yield) -> Result<Answer, Failure> {
-    let mut session = Session::open_to_write(context, Opener::Any, None)?;
+    let mut session = Session::open_to_write(context, opened_by(asked.by.as_ref()), None)?;
     let opener = session.opener()?;
     let last = session.vault.head().number;
     if !(2..=last).contains(&asked.number) {

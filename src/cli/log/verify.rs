@@ -150,6 +150,9 @@ fn of_bundle(context: &Context, asked: &Verify, folder: &Path) -> Result<Verifie
     if bundle.replay.state().realm() == crate::record::Realm::Demo {
         context.tell_demo();
     }
+    if let Some(succeeds) = bundle.replay.state().succeeds() {
+        context.terminal.say(&format!("SUCCESSOR: {}.", crate::cli::words::succeeds(succeeds)));
+    }
     let anchors = anchors_of(&asked.heads, &head.vault)?;
     let now = context.now()?;
     let coverage = match bundle.fault.is_none() && bundle.withheld == 0 {

@@ -58,6 +58,7 @@ fn large() -> ReportView {
         standing: "later",
         due: Some(day(1000)),
         last_done: Some(at(number)),
+        left_out: 0,
         slots: (1..6).map(|time| slot(time, u64::from(time) * 90)).collect(),
     };
     let key = |number: u64| KeyView {
@@ -74,6 +75,7 @@ fn large() -> ReportView {
         vault: head.vault.to_string(),
         name: Some("A large vault".to_owned()),
         demo: false,
+        succeeds: None,
         made: "2026-11-28T12:00:00Z".to_owned(),
         tool: "keymuster test".to_owned(),
         from: None,
@@ -144,4 +146,15 @@ fn a_page_of_ten_thousand_entries_is_cut_into_parts_and_stays_small() {
     if let Some(file) = std::env::var_os("LARGE_PAGE") {
         std::fs::write(file, page).unwrap();
     }
+}
+
+#[test]
+fn what_is_left_out_is_told() {
+    let mut view = large();
+    view.population.truncate(3);
+    assert!(page(&view).contains("All of it is told, whatever became of it."));
+    view.population[1].left_out = 7;
+    view.population[2].left_out = 3;
+    let told = "of 2 things the oldest 10 times are left out";
+    assert!(page(&view).contains(told), "{told}");
 }

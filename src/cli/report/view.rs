@@ -18,6 +18,7 @@ use crate::cli::output::HeadView;
 use crate::cli::schedule::title;
 use crate::cli::session::Session;
 use crate::cli::status::{AccountView, accounts};
+use crate::cli::vault::SucceedsView;
 use crate::cli::words::told;
 use crate::log::Entry;
 use crate::record::{Event, Handle, Line, Reader, Realm, Stamp, State};
@@ -30,6 +31,8 @@ pub struct ReportView {
     pub vault: String,
     pub name: Option<String>,
     pub demo: bool,
+    /// The vault that it takes the place of.
+    pub succeeds: Option<SucceedsView>,
     /// When it was made, in UTC, and with what.
     pub made: String,
     pub tool: String,
@@ -93,6 +96,8 @@ pub struct OwedView {
     pub due: Option<NaiveDate>,
     /// When it was last done, whether or not that filled one of the times.
     pub last_done: Option<At>,
+    /// How many times before these there were that aren't told.
+    pub left_out: u32,
     pub slots: Vec<SlotView>,
 }
 
@@ -180,6 +185,7 @@ impl ReportView {
             vault: verified.head.vault.to_string(),
             name: state.name().map(Line::to_string),
             demo: state.realm() == Realm::Demo,
+            succeeds: SucceedsView::of(state),
             made: now.to_string(),
             tool: context.tool()?.to_string(),
             from: bound(period.map(|period| *period.start())),
@@ -296,6 +302,7 @@ impl OwedView {
             last_done: history
                 .and_then(|history| history.last_act(&owed.obligation))
                 .map(|(entry, day)| At { entry, day }),
+            left_out: owed.left_out,
             slots: slots.collect(),
         }
     }

@@ -11,7 +11,7 @@ use crate::cli::account::{concern_in_words, named};
 use crate::cli::change::Change;
 use crate::cli::compartment::{check_exposures, no_compartment};
 use crate::cli::context::Context;
-use crate::cli::cosigners::{Matter, Signers};
+use crate::cli::cosigners::{Matter, Signing};
 use crate::cli::epochs::state_after;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
@@ -21,6 +21,7 @@ use crate::cli::qr::QrFlags;
 use crate::cli::secret_file;
 use crate::cli::seed::SeedForm;
 use crate::cli::session::Session;
+use crate::cli::slip::{check_free, slip_of};
 use crate::log::sha256;
 use crate::record::{
     Concern, DeviceName, Digest, Event, Fingerprint, Handle, Hex, SEEDS, SecretKind, SecretName,
@@ -52,7 +53,7 @@ pub struct Store {
     #[command(flatten)]
     input: Input,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// `keymuster secret replace`
@@ -64,7 +65,7 @@ pub struct Replace {
     #[command(flatten)]
     input: Input,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 /// What a secret is, on the command line.
@@ -188,7 +189,8 @@ fn asked(context: &Context, kind: SecretKind) -> Result<Zeroizing<String>, Failu
 }
 
 pub fn store(context: &Context, store: &Store) -> Result<Answer, Failure> {
-    let session = Session::open_to_write(context, store.signers.opener(), None)?;
+    store.signers.slip.as_deref().map_or(Ok(()), check_free)?;
+    let session = Session::open_to_write(context, store.signers.signers.opener(), None)?;
     session.vault.check_sound()?;
     let state = session.state();
     if state.secrets().contains_key(&store.secret) {
@@ -232,7 +234,8 @@ pub fn store(context: &Context, store: &Store) -> Result<Answer, Failure> {
 }
 
 pub fn replace(context: &Context, replace: &Replace) -> Result<Answer, Failure> {
-    let session = Session::open_to_write(context, replace.signers.opener(), None)?;
+    replace.signers.slip.as_deref().map_or(Ok(()), check_free)?;
+    let session = Session::open_to_write(context, replace.signers.signers.opener(), None)?;
     session.vault.check_sound()?;
     let state = session.state();
     let secret = state.secrets().get(&replace.secret);
@@ -312,7 +315,7 @@ fn token_of(
 fn record(
     mut session: Session<'_>,
     input: &Input,
-    signers: &Signers,
+    signing: &Signing,
     (name, holds, compartment): (SecretName, SecretKind, Handle),
     event: impl FnOnce(Digest, Option<Fingerprint>) -> Event,
 ) -> Result<Answer, Failure> {
@@ -344,12 +347,16 @@ fn record(
     let event = event(sha256, fingerprint);
     let opener = session.opener()?;
     let who = opener.name.clone();
+    let (signers, files) = (&signing.signers, vec![NewFile { path, bytes }]);
+    if let Some(file) = &signing.slip {
+        let change = Change { events: vec![event], files, ..Change::default() };
+        return slip_of(&mut session, opener, signers, file, change);
+    }
     let events = std::slice::from_ref(&event);
     let matter = Matter::of(events);
     let first = session.unless_another_must(opener, matter, &signers.by);
     let mut gathered = session.gather(matter, first, &signers.by)?;
     session.excuse_opener(&who, matter, &mut gathered);
-    let files = vec![NewFile { path, bytes }];
     let change = Change { events: vec![event], files, ..Change::default() };
     let decided = session.decide(gathered, change)?;
     let mut words = String::new();

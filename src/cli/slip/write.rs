@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{SlipView, any_signer, on_trial, shown, until};
 use crate::cli::change::Change;
 use crate::cli::context::Context;
-use crate::cli::cosigners::{Matter, Signers};
+use crate::cli::cosigners::{Cosigner, Matter, Signers};
 use crate::cli::epochs::state_after;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
@@ -36,21 +36,39 @@ pub fn write_slip(
     signers: &Signers,
     change: impl FnOnce(&Session<'_>, &KeyName) -> Result<Change, Failure>,
 ) -> Result<Answer, Failure> {
-    if file.symlink_metadata().is_ok() {
-        return Err(StoreError::Taken(file.to_owned()).into());
-    }
+    check_free(file)?;
     let mut session = Session::open_with_key(context, signers.opener(), None)?;
     session.vault.check_log_sound()?;
     let opener = session.opener()?;
-    let Change { events, files, .. } = change(&session, &opener.name)?;
-    if events.is_empty() {
+    let change = change(&session, &opener.name)?;
+    if change.events.is_empty() {
         return Ok(nothing_changed(&session));
     }
-    state_after(context, session.state(), &events, &[])?;
+    slip_of(&mut session, opener, signers, file, change)
+}
+
+/// Fails, before anybody touches anything, where something lies where a slip is to be written.
+pub fn check_free(file: &Path) -> Result<(), Failure> {
+    match file.symlink_metadata() {
+        Ok(_) => Err(StoreError::Taken(file.to_owned()).into()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Has a change signed by whoever opened the vault and whom `signers` name, and writes it to a file.
+pub fn slip_of(
+    session: &mut Session<'_>,
+    opener: Cosigner,
+    signers: &Signers,
+    file: &Path,
+    change: Change,
+) -> Result<Answer, Failure> {
+    let Change { events, files, .. } = change;
+    state_after(session.context, session.state(), &events, &[])?;
     let gathered = session.gather_for_slip(Matter::of(&events), opener, &signers.by)?;
     let slip = session.sign_slip(&gathered, events)?;
     let files = files.into_iter().map(|file| file.bytes).collect();
-    write(&session, file, SlipFile { slips: vec![slip], files }, |bytes| export_file(file, bytes))
+    write(session, file, SlipFile { slips: vec![slip], files }, |bytes| export_file(file, bytes))
 }
 
 /// Seals slips and has them written, once it is sure that they can be collected, or what they lack.

@@ -11,7 +11,7 @@ use super::verdict::{Judgement, Verdict, judge};
 use crate::cli::account::named;
 use crate::cli::change::Change;
 use crate::cli::context::Context;
-use crate::cli::cosigners::{Cosigner, Matter, Signers};
+use crate::cli::cosigners::{Cosigner, Matter, Signing};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
@@ -20,6 +20,7 @@ use crate::cli::qr::QrFlags;
 use crate::cli::secret::opening::{Opening, open_secrets, seed_of};
 use crate::cli::seed::{SeedForm, SeedSource};
 use crate::cli::session::Session;
+use crate::cli::slip::{check_free, slip_of};
 use crate::record::{
     DeviceName, Event, Fingerprint, Handle, Outcome, Purpose, SecretName, State, Time, TotpChecked,
 };
@@ -65,7 +66,7 @@ pub struct Check {
     #[command(flatten)]
     form: SeedForm,
     #[command(flatten)]
-    signers: Signers,
+    signers: Signing,
 }
 
 #[derive(Serialize)]
@@ -86,6 +87,10 @@ pub fn run(context: &Context, check: &Check) -> Result<Answer, Failure> {
     check.codes.check()?;
     if check.account.is_some() {
         return recorded(context, check);
+    }
+    if check.signers.slip.is_some() {
+        let message = "a slip says what would be recorded, and without --account nothing is";
+        return Err(Failure::new(exit::USAGE, message));
     }
     let source = check.given_seed(context)?;
     let (codes, moment) = check.codes.read(context, |text| Code::parse(text, source.parameters))?;
@@ -153,7 +158,8 @@ impl Check {
 
 /// Checks a token of an account, and records how that went.
 fn recorded(context: &Context, check: &Check) -> Result<Answer, Failure> {
-    let mut session = Session::open_to_write(context, check.signers.opener(), None)?;
+    check.signers.slip.as_deref().map_or(Ok(()), check_free)?;
+    let mut session = Session::open_to_write(context, check.signers.signers.opener(), None)?;
     session.vault.check_sound()?;
     let account = named(session.state(), check.account.as_deref().unwrap_or_default())?;
     let token = the_token(session.state(), &account, check.token.as_ref())?;
@@ -168,7 +174,7 @@ fn recorded(context: &Context, check: &Check) -> Result<Answer, Failure> {
     // Whoever gives up at the codes has opened nothing.
     let given = check.codes.read(context, typed)?;
     let opening = Opening { names: vec![name.clone()], purpose: Purpose::Check, reason: None };
-    let opened = open_secrets(&mut session, &opener, opening, &check.signers.by)?;
+    let opened = open_secrets(&mut session, &opener, opening, &check.signers.signers.by)?;
     drop(opener);
     let receipt = opened.receipt;
     let (_, value, signer) = opened.only()?;
@@ -225,11 +231,17 @@ impl Check {
             secret: own.clone(),
         });
         let code = if verdict.matches { exit::DONE } else { exit::NO };
+        let signers = &self.signers.signers;
+        if let Some(file) = &self.signers.slip {
+            words.lines().for_each(|line| session.context.terminal.say(line));
+            let written = slip_of(&mut session, signer, signers, file, Change::of(event))?;
+            return Ok(written.exiting(code));
+        }
         let decided = {
             let events = std::slice::from_ref(&event);
             let matter = Matter::of(events);
-            let first = session.unless_another_must(signer, matter, &self.signers.by);
-            let signers: Vec<Cosigner> = session.gather(matter, first, &self.signers.by)?;
+            let first = session.unless_another_must(signer, matter, &signers.by);
+            let signers: Vec<Cosigner> = session.gather(matter, first, &signers.by)?;
             session.decide(signers, Change::of(event))?
         };
         let view = Recorded {

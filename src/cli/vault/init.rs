@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use super::succession::Succession;
 use crate::cli::change::Change;
 use crate::cli::context::Context;
 use crate::cli::device::only_device;
@@ -48,6 +49,8 @@ pub struct Init {
     /// Make a demo vault, whose keys are software
     #[arg(long)]
     demo: bool,
+    #[command(flatten)]
+    succession: Succession,
     #[command(flatten)]
     paper: PaperArgs,
 }
@@ -112,6 +115,7 @@ pub fn run(context: &Context, init: &Init) -> Result<Answer, Failure> {
     if init.demo {
         context.tell_demo();
     }
+    let inherited = init.succession.events(context, realm)?;
     let mut keys = context.keys_with_blank(realm, &root)?;
     let device =
         only_device(keys.as_mut(), context.new_device(realm), "one is meant to found the vault")?;
@@ -155,6 +159,8 @@ pub fn run(context: &Context, init: &Init) -> Result<Answer, Failure> {
         Event::IdentitySealed(sealed),
         Event::IdentitySealed(paper_event),
     ];
+    // The vault begins first, and then it says whose place it takes.
+    events.splice(1..1, inherited);
     for reader in &readers {
         events.push(Event::ReaderAdded(ReaderAdded {
             owner: None,

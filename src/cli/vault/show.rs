@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::succession::SucceedsView;
 use crate::cli::context::Context;
 use crate::cli::due::due;
 use crate::cli::exit;
@@ -24,6 +25,8 @@ struct VaultView {
     vault: String,
     name: Option<String>,
     demo: bool,
+    /// The vault that it takes the place of.
+    succeeds: Option<SucceedsView>,
     created: Option<String>,
     fingerprint: Option<String>,
     head: HeadView,
@@ -70,6 +73,7 @@ pub fn run(context: &Context) -> Result<Answer, Failure> {
         vault: vault.location().id.to_string(),
         name: state.name().map(Line::to_string),
         demo: state.realm() == Realm::Demo,
+        succeeds: SucceedsView::of(state),
         created: state.created().map(|stamp| stamp.time.to_string()),
         fingerprint: vault.fingerprint().map(|digest| digest.to_string()),
         head: (&vault.head()).into(),
@@ -120,6 +124,9 @@ fn shown(view: &VaultView) -> String {
         ),
         ("readers", list(&view.readers)),
     ];
+    if let Some(succeeds) = &view.succeeds {
+        lines.insert(1, ("succeeds", succeeds.sentence()));
+    }
     if view.keys < 2 {
         lines.push((
             "warning",

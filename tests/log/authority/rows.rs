@@ -2,6 +2,7 @@
 
 use keymuster::record::{
     Event, HeadAbandoned, Hex, Outcome, RootUserChanged, SlipEndorsed, UserVerification as Policy,
+    VaultSucceeds,
 };
 
 use super::super::accounts::{
@@ -160,10 +161,17 @@ pub fn counted() -> Vec<Row> {
             ],
             &[(&["erin/primary"], "alone, its own owner")],
         ),
+        row(Event::VaultSucceeds(succeeds()), &[], NOT_TWO)
+            .fails_with(NOBODY)
+            .fails_with(&[(&["alice/primary", "bob/primary", "carol/primary"], "founders only")]),
         row(created(true, Policy::Waived), &[], NOT_TWO)
             .fails_with(NOBODY)
             .fails_with(&[(&["alice/primary", "bob/primary", "carol/primary"], "only once")]),
     ]
+}
+
+fn succeeds() -> VaultSucceeds {
+    VaultSucceeds { vault: Hex([9; 16]), number: 3, link: Hex([1; 32]), reason: None }
 }
 
 /// What a certain custodian, or a certain key, must sign.

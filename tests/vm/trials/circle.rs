@@ -138,7 +138,7 @@ fn pin_file(folder: &Path, key: &str) -> PathBuf {
 }
 
 /// Runs a shell command where nobody could be asked anything.
-fn alone(line: &str) -> Program {
+pub(super) fn alone(line: &str) -> Program {
     program("setsid", &["--wait", "sh", "-c", &format!("exec {line}")])
 }
 

@@ -3,6 +3,7 @@
 mod auditor;
 mod authenticator;
 mod circle;
+mod cities;
 pub(crate) mod confinement;
 mod custodian;
 mod custody;
@@ -24,6 +25,7 @@ mod usb_waits;
 mod wire;
 
 pub(crate) use circle::show_screens;
+pub(crate) use cities::show_table as show_cities;
 pub(crate) use interruptions::show_table as show_interruptions;
 use libtest_mimic::Trial;
 pub(crate) use people::show_tables as show_people;
@@ -57,9 +59,14 @@ pub(crate) fn of_machine(number: usize) -> Vec<Trial> {
             confinement::trials,
             liar::trials,
         ],
-        1 => {
-            &[people::trials, one_port::trials, second_key::trials, custody::trials, drill::trials]
-        }
+        1 => &[
+            people::trials,
+            cities::trials,
+            one_port::trials,
+            second_key::trials,
+            custody::trials,
+            drill::trials,
+        ],
         _ => &[custodian::trials, interruptions::trials],
     };
     subjects.iter().flat_map(|trials| trials()).collect()

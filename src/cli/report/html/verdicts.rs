@@ -37,15 +37,30 @@ pub fn verdicts(view: &ReportView) -> String {
     html
 }
 
+/// How much of what was due is told.
+fn how_much(view: &ReportView) -> String {
+    let lacking = view.population.iter().filter(|owed| owed.left_out > 0);
+    let (things, times) =
+        lacking.fold((0, 0_u64), |(n, sum), owed| (n + 1, sum + u64::from(owed.left_out)));
+    match things {
+        0 => "All of it is told".to_owned(),
+        _ => format!(
+            "<strong>Not all of it is told</strong>: of {} the oldest {times} times are left out, which \
+             stand in the log and not here. The rest is",
+            count(things, "thing", "things")
+        ),
+    }
+}
+
 pub fn scope(view: &ReportView) -> String {
     let counts = &view.counts;
     let row = |name: &str, text: String| format!("<dt>{name}</dt><dd>{text}</dd>\n");
     format!(
-        "<dl>\n{}{}{}{}{}{}</dl>\n\
+        "<dl>\n{}{}{}{}{}{}{}</dl>\n\
          <p>All of this is the replay of a log that security keys signed, one touch for each signature. \
          No other file is trusted for it. What was due is computed from policy and the log, each time judged \
          by the policy then in force; an entry counts on the earliest day of its own time, of all later \
-         entries' times, and of today. All of it is told, whatever became of it.</p>\n\
+         entries' times, and of today. {}, whatever became of it.</p>\n\
          <p>What this doesn't show: that what was signed is true, that a key is hardware, and that nobody \
          used a root user without an entry.</p>\n",
         row("Vault", format!("<code>{}</code>", escaped(&view.vault))),
@@ -53,10 +68,14 @@ pub fn scope(view: &ReportView) -> String {
             "Fingerprint",
             or_dash(view.fingerprint.as_ref(), |it| format!("<code>{}</code>", escaped(it)))
         ),
+        view.succeeds
+            .as_ref()
+            .map_or(String::new(), |it| { row("In place of the vault", escaped(&it.sentence())) }),
         row("Period", escaped(&period(view))),
         row("Entries", counts.entries.to_string()),
         row("Signatures", counts.signatures.to_string()),
         row("Made by", escaped(&view.tool)),
+        how_much(view),
     )
 }
 

@@ -97,6 +97,9 @@ fn heads(card: &CardView) -> String {
         escaped(&title(card)),
         card.printed,
     );
+    if let Some(succeeds) = &card.succeeds {
+        let _ = writeln!(html, "<p>In place of the vault {}.</p>", escaped(succeeds));
+    }
     if !card.sound {
         html.push_str(
             "<p class=\"warning\">This vault isn't sound: <code>keymuster log verify</code> tells \

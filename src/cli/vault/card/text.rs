@@ -97,6 +97,9 @@ fn heads(page: &mut Page, card: &CardView) {
     let demo = if card.demo { " DEMO" } else { "" };
     let title = format!("{}: how to get in. Printed {}.{demo}", title(card), card.printed);
     page.words("", "", &title);
+    if let Some(succeeds) = &card.succeeds {
+        page.words("", "  ", &format!("In place of the vault {succeeds}."));
+    }
     if !card.sound {
         page.line("WARNING: this vault isn't sound; keymuster log verify tells why.");
     }

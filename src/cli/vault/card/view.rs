@@ -10,6 +10,7 @@ use super::opening::Opening;
 use super::people::{CustodianView, Other};
 use super::places::KeyView;
 use crate::cli::output::HeadView;
+use crate::cli::vault::SucceedsView;
 use crate::log::Head;
 use crate::record::{Account, Custodian, Digest, Handle, Key, KeyName, Realm, Stamp, State, Time};
 use crate::recovery::{Basis, Recovery, WayKind};
@@ -95,6 +96,8 @@ pub struct CardView {
     pub vault: String,
     pub name: Option<String>,
     pub demo: bool,
+    /// The vault that it takes the place of, in words.
+    pub succeeds: Option<String>,
     /// Whether the whole log verified.
     pub sound: bool,
     /// The day.
@@ -132,6 +135,7 @@ impl CardView {
             vault: source.head.vault.to_string(),
             name: state.name().map(|name| bounds.short(name)),
             demo: state.realm() == Realm::Demo,
+            succeeds: SucceedsView::of(state).map(|it| it.sentence()),
             sound: source.sound,
             printed: day(source.now),
             head: (&source.head).into(),
