@@ -8,13 +8,15 @@
 
 mod canonical;
 mod chain;
+mod document;
 mod entry;
 mod finding;
 mod replay;
 mod signed;
 
 pub use chain::{Head, UnfitHead, first_link, next_link, sha256};
-pub use entry::{Document, Entry, FORMAT, MAX_ENTRY, MAX_SIGNERS, MAX_SLIPS, Malformed, acts_of};
+pub use document::{Document, FORMAT, MAX_ENTRY, MAX_SIGNERS, MAX_SLIPS, Malformed};
+pub use entry::{Entry, acts_of};
 pub use finding::{Finding, FindingKind};
 pub use replay::{Considered, Fault, Replay, Rule, Signatures};
 pub use signed::SignedDocument;

@@ -8,13 +8,15 @@
 //!
 //! This module knows no file, clock or terminal, and says nothing to people.
 
+mod admitted;
 mod history;
 mod obligation;
 mod slot;
 mod standing;
 mod walk;
 
-pub use history::{Admitted, History, day_of};
+pub use admitted::Admitted;
+pub use history::{History, day_of};
 pub use obligation::Obligation;
 pub use slot::{Deferral, Fate, Rule, Slot, Span, slots};
 pub use standing::{Phase, Standing};

@@ -20,8 +20,6 @@ use super::failure::Failure;
 use super::output::{Answer, HeadView, count, table};
 use super::session::Session;
 use super::slip::SlipView;
-use crate::log::Entry;
-use crate::vault::OpenVault;
 
 /// `keymuster log …`
 #[derive(Debug, Subcommand)]
@@ -68,12 +66,6 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
     }
 }
 
-/// The entries that are sound: those from a fault on are not shown as if they counted.
-pub fn sound(vault: &OpenVault) -> &[Entry] {
-    let number = usize::try_from(vault.head().number).unwrap_or(usize::MAX);
-    vault.entries().get(..number).unwrap_or(vault.entries())
-}
-
 #[derive(Serialize)]
 struct LogList {
     entries: Vec<EntryLine>,
@@ -91,7 +83,9 @@ struct EntryLine {
 }
 
 fn list(session: &Session<'_>) -> Answer {
-    let entries: Vec<EntryLine> = sound(&session.vault)
+    let entries: Vec<EntryLine> = session
+        .vault
+        .entries()
         .iter()
         .map(|entry| {
             let document = entry.document();
@@ -149,7 +143,7 @@ struct EntryView {
 }
 
 fn show_entry(session: &Session<'_>, number: u64) -> Result<Answer, Failure> {
-    let entries = sound(&session.vault);
+    let entries = session.vault.entries();
     let entry = number.checked_sub(1).and_then(|index| entries.get(usize::try_from(index).ok()?));
     let Some(entry) = entry else {
         return Err(Failure::new(exit::USAGE, format!("there is no entry {number}"))

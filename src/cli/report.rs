@@ -3,6 +3,7 @@
 //! It is gathered once, into [`view::ReportView`], and the page, the tables and the JSON are made of
 //! that: so they say the same.
 
+mod at;
 mod controls;
 mod happened;
 mod html;

@@ -17,7 +17,6 @@ use super::context::Context;
 use super::day::Day;
 use super::exit;
 use super::failure::Failure;
-use super::log::sound;
 use super::output::Answer;
 use super::session::Session;
 use crate::log::Entry;
@@ -118,7 +117,7 @@ impl Stands {
 
 /// The history of what was to be done, as of a day or of now.
 pub fn history(vault: &OpenVault, now: Time, on: Option<Day>) -> Result<History, Failure> {
-    history_of(sound(vault), now, on)
+    history_of(vault.entries(), now, on)
 }
 
 /// The same of these entries, the first ones of a log.

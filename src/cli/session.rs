@@ -9,6 +9,7 @@ use super::exit;
 use super::failure::Failure;
 use super::given_out::GivenOut;
 use super::machine;
+use super::output::{Answer, HeadView};
 use super::prompt::Question;
 use super::unlock::{Opener, Unlocked, name_of, supposed_realm, unlock};
 use super::words;
@@ -417,6 +418,13 @@ impl<'a> Session<'a> {
     /// What is so.
     pub fn state(&self) -> &State {
         self.vault.state()
+    }
+
+    /// The answer where there was nothing to record.
+    pub fn nothing_changed(&self) -> Answer {
+        let head = HeadView::from(&self.vault.head());
+        let view = serde_json::json!({ "head": head });
+        Answer::new("nothing-changed", &view, "It is so already.\n".to_owned())
     }
 
     /// The exit code of an answer read from this vault: no, if it is faulty.

@@ -304,7 +304,7 @@ pub fn record_change(
     let events = change.events.as_slice();
     session.vault.check_sound_for(events)?;
     if events.is_empty() {
-        return Ok(nothing_changed(&session));
+        return Ok(session.nothing_changed());
     }
     state_after(context, session.state(), events, &[])?;
     let matter = Matter::of(events);
@@ -314,11 +314,4 @@ pub fn record_change(
     session.excuse_opener(&who, matter, &mut signers);
     let decided = session.decide(signers, change)?;
     Ok(decided.answer(&session, afterwards(session.state())))
-}
-
-/// The answer where there was nothing to record.
-pub fn nothing_changed(session: &Session<'_>) -> Answer {
-    let head = HeadView::from(&session.vault.head());
-    let view = serde_json::json!({ "head": head });
-    Answer::new("nothing-changed", &view, "It is so already.\n".to_owned())
 }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::entry::Document;
+use super::document::Document;
 use crate::record::{Event, Handle, KeyName, Line, State, Time};
 
 /// Something odd that is no fault: for people to look at.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::chain::sha256;
-use super::entry::{Document, MAX_ENTRY, MAX_SIGNERS, MAX_SLIPS, Malformed};
+use super::document::{Document, MAX_ENTRY, MAX_SIGNERS, MAX_SLIPS, Malformed};
 use crate::record::{Digest, KeyName};
 
 const ARMOR_BEGIN: &str = "-----BEGIN SSH SIGNATURE-----\n";

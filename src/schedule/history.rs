@@ -9,28 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
+use super::admitted::Admitted;
 use super::obligation::Obligation;
 use super::slot::{Deferral, Fate, Rule, Slot, Span, slots, works};
 use super::standing::Standing;
 use super::walk::{Tracked, Walk};
-use crate::record::{Act, Event, Handle, KeyName, Policy, Rejection, State, Time};
-
-/// An entry that was admitted to a log.
-#[derive(Clone, Debug)]
-pub struct Admitted<'e> {
-    /// Its time.
-    pub time: Time,
-    /// What it tells, in the order in which it happened, and whose keys signed for it. What its slips
-    /// tell happened with it: the log can't vouch for an earlier time.
-    pub acts: Vec<Act<'e>>,
-}
-
-impl<'e> Admitted<'e> {
-    /// An entry without slips.
-    pub fn plain(time: Time, signers: &'e [KeyName], events: &'e [Event]) -> Self {
-        Self { time, acts: vec![Act { signers: signers.into(), events }] }
-    }
-}
+use crate::record::{Handle, Policy, Rejection, State, Time};
 
 /// What was owed since a log began.
 #[derive(Debug)]

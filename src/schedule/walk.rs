@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::history::Admitted;
+use super::admitted::Admitted;
 use super::obligation::{self, Obligation};
 use crate::record::{
     AccountsTried, DeviceName, Event, Fingerprint, Handle, KeyName, Outcome, Policy, Rejection,

@@ -485,7 +485,7 @@ impl OpenVault {
         &self.location
     }
 
-    /// Its entries, in order, up to a fault.
+    /// Its entries, in order, up to a fault: those from there on aren't shown as if they counted.
     pub fn entries(&self) -> &[Entry] {
         &self.log.entries
     }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::sound;
 use crate::audit::{FOLDERS, Wanted, attachment_name, attachments, files};
 use crate::cli::day::Day;
 use crate::cli::exit;
@@ -68,7 +67,7 @@ pub fn run(session: &Session<'_>, asked: &Export) -> Result<Answer, Failure> {
         Err(StoreError::Taken(_)) => return Err(StoreError::Taken(asked.dir.clone()).into()),
         other => other?,
     };
-    let entries = sound(vault);
+    let entries = vault.entries();
     let shown = wanted.among(entries.iter(), session.state());
     files(vault.location().id, entries, &shown, |name, bytes| bundle.write(name, bytes))?;
     let is_shown = |entry: &&Entry| shown.contains(&entry.document().number);
@@ -119,7 +118,7 @@ fn wanted(session: &Session<'_>, asked: &Export) -> Result<Wanted, Failure> {
     let last = session.vault.head().number;
     if let Some(beyond) = asked.only.iter().find(|number| !(1..=last).contains(*number)) {
         return Err(Failure::new(exit::USAGE, format!("there is no entry {beyond}")).hint(
-            format!("the log has {}", count(sound(&session.vault).len(), "entry", "entries")),
+            format!("the log has {}", count(session.vault.entries().len(), "entry", "entries")),
         ));
     }
     let day = |day: Day| day_of(day.0);

@@ -8,7 +8,6 @@ use clap::Args;
 use serde::Serialize;
 
 use super::heads::anchors;
-use super::sound;
 use super::verdicts::{Counts, VerdictsView, lines};
 use crate::audit::{Anchor, Coverage, Evidence, Found, NoBundle, Verdicts, read};
 use crate::cli::context::Context;
@@ -119,7 +118,7 @@ pub fn of_vault(
     });
     let files = vault.state().sealings().len().saturating_sub(damage.len());
     let verified = Verified {
-        counts: Counts::of(vault.replay(), sound(vault), 0, files),
+        counts: Counts::of(vault.replay(), vault.entries(), 0, files),
         head: vault.head(),
         fingerprint: vault.fingerprint().map(|digest| digest.to_string()),
         fault: vault.fault().cloned(),

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::view::At;
+use super::at::At;
 use crate::audit::{Happened, drills as drills_of};
 use crate::cli::session::Session;
 use crate::log::Entry;

@@ -11,7 +11,8 @@ mod verdicts;
 
 use std::fmt::Write as _;
 
-use super::view::{At, ReportView};
+use super::at::At;
+use super::view::ReportView;
 use crate::cli::html::{document, escaped};
 
 /// How the page looks.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::view::At;
+use super::at::At;
 use crate::cli::output::verification_word;
 use crate::cli::words::told;
 use crate::log::Entry;

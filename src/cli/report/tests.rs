@@ -3,10 +3,11 @@
 
 use chrono::{Days, NaiveDate};
 
+use super::at::At;
 use super::controls::controls;
 use super::html::page;
 use super::record::SignedView;
-use super::view::{At, EntryView, KeyView, KindView, OwedView, ReportView, SlotView, StateView};
+use super::view::{EntryView, KeyView, KindView, OwedView, ReportView, SlotView, StateView};
 use crate::audit::{Evidence, Verdicts};
 use crate::cli::log::{Counts, in_words};
 use crate::cli::output::HeadView;

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use super::at::At;
 use super::controls::{ControlView, FrameworkView, controls};
 use super::happened::{ActionView, DrillView, FindingView, actions, drills, findings};
 use super::record::{AccountOnRecord, RuleView, SignedView, accounts_on_record, rules, signed};
 use crate::audit::{Fates, KeyLine, Owed, Part, key_lines, population};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
-use crate::cli::log::{Counts, InWords, VerdictsView, in_words, of_vault, sound};
+use crate::cli::log::{Counts, InWords, VerdictsView, in_words, of_vault};
 use crate::cli::output::HeadView;
 use crate::cli::schedule::title;
 use crate::cli::session::Session;
@@ -21,7 +22,7 @@ use crate::cli::status::{AccountView, accounts};
 use crate::cli::vault::SucceedsView;
 use crate::cli::words::told;
 use crate::log::Entry;
-use crate::record::{Event, Handle, Line, Reader, Realm, Stamp, State};
+use crate::record::{Event, Handle, Line, Reader, Realm, State};
 use crate::recovery::Recovery;
 use crate::schedule::{Fate, History, Phase, day_of};
 
@@ -121,19 +122,6 @@ pub struct CustodianView {
     pub acknowledged: Option<At>,
 }
 
-/// Where in the log, and on which day.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct At {
-    pub entry: u64,
-    pub day: NaiveDate,
-}
-
-impl From<Stamp> for At {
-    fn from(stamp: Stamp) -> Self {
-        Self { entry: stamp.entry, day: day_of(stamp.time) }
-    }
-}
-
 #[derive(Debug, Serialize)]
 pub struct ReaderView {
     pub reader: String,
@@ -173,7 +161,7 @@ impl ReportView {
         let context = session.context;
         let (verified, history) = of_vault(session, heads, period)?;
         let (state, now) = (session.state(), context.now()?);
-        let entries = || sound(&session.vault).iter();
+        let entries = || session.vault.entries().iter();
         let owed = history.as_ref().map_or_else(Vec::new, |h| population(h, period));
         let lines = key_lines(entries()).map_err(|rejection| {
             Failure::because(exit::FAILED, "couldn't go through the log again", &rejection)

@@ -12,7 +12,6 @@ use crate::cli::epochs::state_after;
 use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
-use crate::cli::signing::nothing_changed;
 use crate::log::Rule;
 use crate::record::KeyName;
 use crate::vault::{SlipFile, StoreError, export_file};
@@ -42,7 +41,7 @@ pub fn write_slip(
     let opener = session.opener()?;
     let change = change(&session, &opener.name)?;
     if change.events.is_empty() {
-        return Ok(nothing_changed(&session));
+        return Ok(session.nothing_changed());
     }
     slip_of(&mut session, opener, signers, file, change)
 }

@@ -11,6 +11,7 @@ mod html;
 mod opening;
 mod people;
 mod places;
+mod source;
 mod text;
 mod view;
 
@@ -22,7 +23,8 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
 use few::Bounds;
-use view::{CardView, Source};
+use source::Source;
+use view::CardView;
 
 /// The lines of a page.
 const PAGE: usize = 66;

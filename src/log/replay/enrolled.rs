@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Rule;
 use crate::log::chain::sha256;
-use crate::log::entry::Document;
+use crate::log::document::Document;
 use crate::record::{Event, KeyEnrolled, KeyName, Realm};
 use crate::sshsig::PublicKey;
 use crate::webauthn::AuthenticatorData;

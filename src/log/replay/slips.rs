@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use super::enrolled::keys_enrolled_by;
 use super::{Extent, Replay, Rule};
 use crate::log::chain::Head;
-use crate::log::entry::Document;
+use crate::log::document::Document;
 use crate::log::signed::SignedDocument;
 use crate::record::{Act, Digest, Event, HeadAbandoned, KeyName, Realm};
 use crate::sshsig::{PublicKey, Signature};

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::few::{Bounds, Few};
 use super::people::person;
-use super::view::Rooted;
+use super::source::Rooted;
 use crate::record::{Device, DeviceName, Handle, Key, KeyName, SecretKind, State};
 
 /// An account with root credentials.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::few::{Bounds, Few};
-use super::view::Source;
+use super::source::Source;
 use crate::record::{Digest, Handle, KeyName, PAPER, RECORDS, Sealing, State};
 use crate::vault::Layout;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::few::{Bounds, Few};
-use super::view::{Rooted, Source, day, last_seen};
+use super::source::{Rooted, Source, day, last_seen};
 use crate::cli::output::count;
 use crate::record::{Custodian, Handle, State};
 
