@@ -26,7 +26,7 @@ BROWSER_PACKAGES = chromium fonts-liberation $(if $(shell command -v npm),,nodej
 BUILD_PACKAGES := gcc libc6-dev libudev-dev pkg-config
 TEST_PACKAGES := age busybox-static cpio faketime fido2-tools git oathtool openssh-client python3-venv qemu-system-x86 qrencode strace xz-utils
 
-.PHONY: demo test test-long bench format lint templates calendar verifier browser unit docs setup-build setup-test setup-browser clean
+.PHONY: demo test test-long bench format lint templates calendar verifier browser binary unit docs setup-build setup-test setup-browser clean
 
 demo: setup-build
 	$(CARGO) build --quiet
@@ -56,8 +56,7 @@ $(CFN_LINT)/ready: tests/cfn-lint.txt
 	$(CFN_LINT)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
-calendar: setup-build setup-test $(CALENDAR)/ready
-	$(CARGO) build --quiet
+calendar: binary setup-test $(CALENDAR)/ready
 	rm -rf $(CALENDAR)/demo
 	target/debug/keymuster demo $(CALENDAR)/demo > $(CALENDAR)/demo.txt
 	$(CALENDAR)/bin/python tests/calendar/judge.py target/debug/keymuster $(CALENDAR)/demo
@@ -68,8 +67,7 @@ $(CALENDAR)/ready: tests/calendar/requirements.txt
 	$(CALENDAR)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
-verifier: setup-build setup-test $(VERIFIER)/ready
-	$(CARGO) build --quiet
+verifier: binary setup-test $(VERIFIER)/ready
 	rm -rf $(VERIFIER)/demo
 	target/debug/keymuster demo $(VERIFIER)/demo > $(VERIFIER)/demo.txt
 	tests/verifier/bundles target/debug/keymuster $(VERIFIER)/demo
@@ -82,14 +80,14 @@ $(VERIFIER)/ready: tests/verifier/requirements.txt
 	touch $@
 
 # The judge is judged first. Then the pages: reports of the demo and of a vault of 10,000 accounts.
-browser: setup-build setup-test $(BROWSER)/ready
+browser: binary setup-test $(BROWSER)/ready
 	node tests/browser/self-test.mjs
-	$(CARGO) build --quiet
 	rm -rf $(BROWSER)/demo $(BROWSER)/pages
 	mkdir $(BROWSER)/pages
 	target/debug/keymuster demo $(BROWSER)/demo > $(BROWSER)/demo.txt
 	cp $(BROWSER)/demo/report/index.html $(BROWSER)/pages/report.html
-	LARGE_PAGE=$(CURDIR)/$(BROWSER)/pages/large.html $(CARGO) test --quiet --lib a_page_of_ten_thousand
+	LARGE_PAGE=$(CURDIR)/$(BROWSER)/pages/large.html \
+	  $(CARGO) test --workspace --quiet --lib a_page_of_ten_thousand
 	node tests/browser/judge.mjs --patience 300 --pictures $(BROWSER)/pages $(BROWSER)/pages/*.html
 
 $(BROWSER)/ready: tests/browser/package.json tests/browser/package-lock.json | setup-browser
@@ -98,6 +96,10 @@ $(BROWSER)/ready: tests/browser/package.json tests/browser/package-lock.json | s
 	cp $^ $(BROWSER)
 	npm ci --prefix $(BROWSER) --loglevel=error --no-audit --no-fund --ignore-scripts
 	touch $@
+
+# With the tests: they ask for more features of some crates, so that by itself all would be built twice.
+binary: setup-build
+	$(CARGO) test --workspace --no-run --quiet
 
 unit: $(VERIFIER)/ready
 	$(TESTS)

@@ -45,7 +45,7 @@ pub use memory::{HeadMemory, Memory, MemoryError, Remembered};
 pub use open::{Damage, OpenVault, RecordsError, Weight, open_records};
 pub use passphrase::{Misspelling, Passphrase, PassphraseError};
 pub use secret::{MAX_SECRET, SecretError, SecretLabel, SecretValue, SeedParameters, UnfitSecret};
-pub use slip::{MAX_SLIP_FILE, MissingFile, SlipFile, SlipFileError};
+pub use slip::{MAX_SLIP_FILE, SlipFile, SlipFileError, SlipFilesError};
 pub use store::{
     StoreError, export_file, make_folder, read_bounded, remove_leftovers_of, replace_file,
 };

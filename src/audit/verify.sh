@@ -234,6 +234,12 @@ take_document() {
   room=$((room - $(wc -c <"$4")))
   check_lines "$4"
   read_head "$4"
+  # An entry that gave way names slips of its own.
+  [ "$l9" = "slips = []" ] || {
+    names_in slips "$l9" >"$work/names"
+    [ -s "$work/names" ] && [ "$(wc -l <"$work/names")" -le 256 ] &&
+      ! grep -Evq '^[0-9a-f]{64}$' "$work/names" || fault integrity "$3 isn't written in the canonical form"
+  }
 }
 
 # The slips that an entry names, by their digests: copies of their documents, in $work/slip.1 and so on.
@@ -267,7 +273,11 @@ place_slips() {
       fault authority "slip $slip follows no entry of this log"
     if ! { [ "$at" -le "$number" ] && [ "$(sed -n "$((at - 1))p" "$work/links")" = "$previous" ]; } &&
       ! grep -q "^$previous $((at - 1))\$" "$work/branches"; then
-      fault authority "slip $slip follows no entry of this log"
+      # It may follow a slip of an entry that is withheld.
+      [ "$withheld" -gt 0 ] && [ "$previous" != "$link0" ] &&
+        ! head -n "$((number - 1))" "$work/links" | grep -qx "$previous" &&
+        ! grep -q "^$previous " "$work/branches" && ! grep -qx "$previous" "$work/given-up" ||
+        fault authority "slip $slip follows no entry of this log"
     fi
     made=$(printf '%s %s\n' "$previous" "$digest" | sha256_of)
     if { [ "$at" -lt "$number" ] && [ "$(sed -n "${at}p" "$work/links")" = "$made" ]; } ||
@@ -579,6 +589,7 @@ is_plain entries/000001.toml && [ ! -L entries ] ||
 vault=$(head -c 200 <entries/000001.toml | sed -n '2{s/^vault = "\([0-9a-f]*\)"$/\1/p;q;}')
 is_hash "$vault" 32 || stop "this isn't a bundle: entry 1 names no vault"
 link=$(printf 'keymuster/%s\n' "$vault" | sha256_of)
+link0=$link
 while IFS=' ' read -r of _ _ by; do
   [ "$of" = "$vault" ] || stop "$by has the head of another vault"
 done <"$work/outside"

@@ -255,6 +255,15 @@ fn open_bytes(
     })
 }
 
+/// What a change seals anew, itself or in its slips.
+pub fn sealed_in(change: &Change) -> impl Iterator<Item = &CompartmentSealed> {
+    let of_slips = change.slips.iter().flat_map(|slip| &slip.document().events);
+    of_slips.chain(&change.events).filter_map(|event| match event {
+        Event::CompartmentSealed(sealed) => Some(sealed),
+        _ => None,
+    })
+}
+
 /// Fails unless each compartment that a change seals anew opens with these identities, holds
 /// the recipient that is recorded, and holds those of all epochs before it. Whoever signs
 /// for a new epoch must not take another's word for that. `sealings` are those of the log.
@@ -265,8 +274,7 @@ pub fn check_epochs(
     who: &KeyName,
     identities: &[&AgeIdentity],
 ) -> Result<(), Failure> {
-    for event in &change.events {
-        let Event::CompartmentSealed(sealed) = event else { continue };
+    for sealed in sealed_in(change) {
         let name = &sealed.compartment;
         if !sealed.members.contains(&who.owner) {
             continue;

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::cosigners::{Cosigner, Matter, Signing};
 use super::device::{ChosenKey, Signer};
 use super::due::due;
-use super::epochs::{check_epochs, state_after};
+use super::epochs::{check_epochs, sealed_in, state_after};
 use super::exit;
 use super::failure::Failure;
 use super::output::{Answer, HeadView};
@@ -97,15 +97,8 @@ impl Session<'_> {
         change: &Change,
         signers: &mut [Cosigner],
     ) -> Result<(), Failure> {
-        let members: BTreeSet<&Handle> = change
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                Event::CompartmentSealed(sealed) => Some(&sealed.members),
-                _ => None,
-            })
-            .flatten()
-            .collect();
+        let members: BTreeSet<&Handle> =
+            sealed_in(change).flat_map(|sealed| &sealed.members).collect();
         let renewed = |who: &Handle| {
             change.events.iter().find_map(|event| match event {
                 Event::RecipientChanged(changed) if changed.custodian == *who => {

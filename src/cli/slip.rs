@@ -153,7 +153,9 @@ pub fn any_signer(session: &Session<'_>) -> Vec<KeyName> {
 /// That a slip is endorsed, for each of these that says more than that of another.
 pub fn endorsements(slips: &[SignedDocument]) -> Vec<Event> {
     let says_more = |slip: &&SignedDocument| {
-        slip.document().events.iter().any(|event| !matches!(event, Event::SlipEndorsed(_)))
+        let document = slip.document();
+        let more = |event: &Event| !matches!(event, Event::SlipEndorsed(_));
+        !document.slips.is_empty() || document.events.iter().any(more)
     };
     let endorse = |slip: &SignedDocument| {
         Event::SlipEndorsed(crate::record::SlipEndorsed { slip: slip.digest() })

@@ -51,10 +51,11 @@ pub fn slip_in_words(slip: &SignedDocument) -> Vec<String> {
     let document = slip.document();
     let signers: Vec<String> = document.signers.iter().map(ToString::to_string).collect();
     let which = format!(
-        "slip {} of {}, {}",
+        "slip {} of {}, {}, on top of entry {}",
         slip_word(&slip.digest()),
         signers.join(" and "),
-        document.time
+        document.time,
+        document.number.saturating_sub(1)
     );
     let tells = all_in_words(&document.events).into_iter();
     tells.map(|words| format!("{words} ({which})")).collect()

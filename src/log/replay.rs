@@ -6,21 +6,21 @@
 //! needs beside them; the first entry names its own. A key's validity is its place in the log, never a
 //! date. What a slip says happens with the entry that admits it, and before what that says itself.
 
+mod beside;
 mod counters;
 mod enrolled;
 mod slips;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use thiserror::Error;
-
+use self::beside::{Foundations, check_transcripts};
 use self::counters::{Counters, Place};
 use self::enrolled::keys_enrolled_by;
 use self::slips::{Branches, Placed};
 use super::chain::Head;
 use super::document::Document;
 use super::entry::{Entry, acts};
+use super::fault::{Fault, Rule};
 use super::finding::{Finding, FindingKind, odd_afterwards, odd_beforehand, odd_signers};
 use super::signed::SignedDocument;
 use crate::record::authority::{judge, judge_founding, judge_in_extract, may_sign};
@@ -28,57 +28,6 @@ use crate::record::{
     Act, Digest, Event, KeyName, Realm, Stamp, State, Time, UserVerification, VaultId,
 };
 use crate::sshsig::{PublicKey, Signature, UserVerificationRule, Verified};
-
-/// What an entry broke.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Rule {
-    /// It is readable, and written in the canonical form.
-    Form,
-    /// It belongs to this vault.
-    Vault,
-    /// Its number is the one after the last.
-    Number,
-    /// It names the link of the entry before it.
-    Link,
-    /// Its slips may be admitted.
-    Slip,
-    /// Its signers may sign.
-    Signers,
-    /// Each signer's signature is there and genuine.
-    Signature,
-    /// Its signers suffice for its events.
-    Authority,
-    /// Its events can happen.
-    Event,
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Form => "form",
-            Self::Vault => "vault",
-            Self::Number => "number",
-            Self::Link => "link",
-            Self::Slip => "slip",
-            Self::Signers => "signers",
-            Self::Signature => "signature",
-            Self::Authority => "authority",
-            Self::Event => "event",
-        })
-    }
-}
-
-/// The first entry that is wrong, and how. What comes after it counts for nothing.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-#[error("entry {entry} breaks the rule of {rule}: {reason}")]
-pub struct Fault {
-    /// The entry's place in the log, from 1.
-    pub entry: u64,
-    /// What it broke.
-    pub rule: Rule,
-    /// In words.
-    pub reason: String,
-}
 
 /// The signatures that were verified.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -96,7 +45,10 @@ pub struct Replay {
     /// `links[n]` is that of entry n.
     links: Vec<Digest>,
     branches: Branches,
+    foundations: Foundations,
     extent: Extent,
+    /// Whether an entry was withheld so far.
+    has_withheld: bool,
     signatures: Signatures,
     state: State,
     findings: Vec<Finding>,
@@ -124,10 +76,12 @@ impl Replay {
         let head = Head::empty(vault);
         Self {
             extent,
+            has_withheld: false,
             signatures: Signatures::default(),
             head,
             links: vec![head.link],
             branches: Branches::default(),
+            foundations: Foundations::default(),
             state: State::default(),
             findings: Vec::new(),
             keys: BTreeMap::new(),
@@ -192,6 +146,8 @@ impl Replay {
         let acts = entry.acts();
         self.judge(&acts).map_err(fault)?;
         let given_up = self.given_up(&acts, &expected.slips).map_err(fault)?;
+        self.foundations.check(&expected.slips).map_err(fault)?;
+        self.check_transcripts(entry.documents()).map_err(fault)?;
         // An event happens or leaves the state as it was: only where several do, or the vault
         // begins, a copy is needed. Large logs take their time by this.
         let is_one = acts.iter().map(|act| act.events.len()).sum::<usize>() == 1;
@@ -214,6 +170,7 @@ impl Replay {
         self.head = head;
         self.links.push(head.link);
         self.note_branches(&expected.slips, given_up);
+        self.foundations.note(entry.events(), head.number);
         let enrolled = expected.slips.into_iter().map(|slip| slip.enrolled);
         self.keys.extend(enrolled.chain([expected.enrolled]).flatten());
         let oddities = oddities.into_iter();
@@ -227,6 +184,7 @@ impl Replay {
     pub fn withhold(&mut self, document: &Digest) {
         self.head = self.head.after_digest(document);
         self.links.push(self.head.link);
+        self.has_withheld = true;
     }
 
     /// The fault of a next entry that couldn't be read as one.
@@ -248,8 +206,11 @@ impl Replay {
         let acts = acts(document, slips);
         self.judge(&acts).map_err(fault)?;
         self.given_up(&acts, &expected.slips).map_err(fault)?;
+        self.foundations.check(&expected.slips).map_err(fault)?;
+        let documents = || slips.iter().map(SignedDocument::document).chain([document]);
+        self.check_transcripts(documents()).map_err(fault)?;
         let mut state = self.state.clone();
-        let documents = slips.iter().map(SignedDocument::document).chain([document]);
+        let documents = documents();
         let oddities = happen(&mut state, documents, &acts, place, self.extent).map_err(fault)?;
         let Expected { enrolled, realm, .. } = expected;
         Ok(Considered { state, enrolled, oddities, realm })
@@ -275,6 +236,17 @@ impl Replay {
                 .map_err(|(rule, reason)| fault((rule, format!("{}: {reason}", slip.word))))?;
         }
         Ok(Expected { enrolled, realm, verification, slips })
+    }
+
+    /// Whether each document that tells of a drill ends it. In an extract that doesn't happen.
+    fn check_transcripts<'e>(
+        &self,
+        mut documents: impl Iterator<Item = &'e Document>,
+    ) -> Result<(), (Rule, String)> {
+        match self.extent {
+            Extent::Whole => documents.try_for_each(check_transcripts),
+            Extent::Extract => Ok(()),
+        }
     }
 
     /// Whether the signers of each act suffice for it. Of the first entry, that shows afterwards.
@@ -437,7 +409,12 @@ fn check_events(document: &Document, slips: &[Placed<'_>]) -> Result<(), (Rule, 
     if document.events.is_empty() && slips.is_empty() {
         return Err((Rule::Event, "it holds no event".to_owned()));
     }
-    match slips.iter().find(|slip| slip.slip.document().events.is_empty()) {
+    // An entry that only took in slips says nothing itself, also where it lost its number.
+    let says_nothing = |slip: &&Placed<'_>| {
+        let document = slip.slip.document();
+        document.events.is_empty() && document.slips.is_empty()
+    };
+    match slips.iter().find(says_nothing) {
         Some(slip) => Err((Rule::Event, format!("{} holds no event", slip.word))),
         None => Ok(()),
     }

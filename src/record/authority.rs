@@ -97,7 +97,6 @@ pub fn rule(event: &Event) -> Rule {
         | Event::ActionOpened(_)
         | Event::ActionClosed(_)
         | Event::SlipEndorsed(_)
-        | Event::HeadAbandoned(_)
         // These follow the end of their drill in its entry, and so have its signers.
         | Event::DrillStep(_)
         | Event::DrillException(_)
@@ -118,6 +117,7 @@ pub fn rule(event: &Event) -> Rule {
         | Event::RunbookAdopted(_)
         | Event::RunbookWithdrawn(_)
         | Event::WaiverGiven(_)
+        | Event::HeadAbandoned(_)
         | Event::MembersChosen(_)
         | Event::CompartmentSealed(_) => Rule::Two,
     }

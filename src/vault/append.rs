@@ -18,7 +18,7 @@ use super::found::remove_founded_staging;
 use super::lock::Lock;
 use super::open::{MAX_ENTRY_FILE, OpenVault, Weight};
 use super::store::{
-    StoreError, holds, link_new, make_parent, read_back, read_bounded, remove_leftovers, write_new,
+    StoreError, create_new, holds, link_new, make_parent, read_back, read_bounded, remove_leftovers,
 };
 use crate::log::{
     Considered, Document, Entry, FORMAT, Fault, Finding, Head, MAX_ENTRY, Malformed,
@@ -242,8 +242,10 @@ impl OpenVault {
             .try_for_each(|file| {
                 // Git keeps no empty folder: that of the secrets may not be there.
                 make_parent(&file.path)?;
-                write_new(&file.path, &file.bytes)?;
-                written.push(file.path.as_path());
+                // What was there before stays, whatever becomes of the entry.
+                if create_new(&file.path, &file.bytes)? {
+                    written.push(file.path.as_path());
+                }
                 Ok(())
             })
             // Somebody may have taken one for a leftover and removed it.

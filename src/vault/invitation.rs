@@ -51,6 +51,9 @@ pub enum UnfitInvitation {
     /// Made by a later version.
     #[error("it is of format {0}, and this version of keymuster reads format {FORMAT} only")]
     NewerFormat(u32),
+    /// Its number is none that an entry could have.
+    #[error("its number is none that an entry has")]
+    Number,
     /// Its recipient isn't one.
     #[error("its recipient isn't one that can be encrypted to")]
     Recipient,
@@ -65,6 +68,10 @@ impl Invitation {
         })?;
         if this.format != FORMAT {
             return Err(UnfitInvitation::NewerFormat(this.format));
+        }
+        // An entry number is a TOML integer, and there is one before the slip's.
+        if this.number == 0 || this.number > 1 << 62 {
+            return Err(UnfitInvitation::Number);
         }
         this.recipient()?;
         Ok(this)
@@ -146,6 +153,8 @@ mod tests {
             ("custodian = \"bob\"", "custodian = \"../bob\""),
             ("custodian = \"bob\"", "custodian = \"bob\"\nmore = 1"),
             ("number = 6", "number = -6"),
+            ("number = 6", "number = 0"),
+            ("number = 6", "number = 9223372036854775807"),
             ("demo = true\n", ""),
             ("name = 'Example \"Corp\"'", "name = \"x\\u001b[31m\""),
             (records.as_str(), "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"),

@@ -26,11 +26,15 @@ use super::append::{AppendError, Draft, NewFile, records_recipient};
 use super::cipher::{self, OpenError, Recipient, SealError};
 use super::layout::Layout;
 use super::open::OpenVault;
+use super::store::{StoreError, read_bounded};
+use super::{ATTACHMENT_OVERHEAD, MAX_ATTACHMENT, MAX_FILE};
 use crate::log::{Document, FORMAT, Head, MAX_SLIPS, Malformed, SignedDocument, sha256};
 use crate::record::{Digest, Event};
 
 /// The largest file of slips, in bytes, as it travels.
-pub const MAX_SLIP_FILE: u64 = 64 << 20;
+pub const MAX_SLIP_FILE: u64 = 8 << 20;
+/// The most slips in one: those that an entry may carry, and that entry.
+const MAX_IN_FILE: usize = MAX_SLIPS + 1;
 /// The most files that travel with slips.
 const MAX_FILES: usize = 256;
 
@@ -78,14 +82,27 @@ pub enum SlipFileError {
     Seal(#[source] SealError),
 }
 
-/// A file that the events of slips name, which didn't come with them.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-#[error("it names the file {0}, which didn't come with it")]
-pub struct MissingFile(String);
+/// Why the files that slips name can't be written.
+#[derive(Debug, Error)]
+pub enum SlipFilesError {
+    /// One didn't come with them.
+    #[error("it names the file {0}, which didn't come with it")]
+    Missing(String),
+    /// Another file has its name.
+    #[error("the file {0} is there, and isn't the one that it names")]
+    Other(String),
+    /// What is there can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 impl SlipFile {
     /// The text that travels, which whoever opens the compartment of this recipient can read.
     pub fn seal(&self, records: &Recipient) -> Result<Vec<u8>, SlipFileError> {
+        let fits = self.slips.len() <= MAX_IN_FILE && self.files.len() <= MAX_FILES;
+        if !fits {
+            return Err(SlipFileError::TooLarge);
+        }
         let contents = Contents {
             format: FORMAT,
             slips: self.slips.iter().map(|slip| slip.text().to_owned()).collect(),
@@ -108,7 +125,7 @@ impl SlipFile {
         if contents.format != FORMAT {
             return Err(SlipFileError::NewerFormat(contents.format));
         }
-        if contents.slips.is_empty() || contents.slips.len() > MAX_SLIPS {
+        if contents.slips.is_empty() || contents.slips.len() > MAX_IN_FILE {
             return Err(SlipFileError::Contents("it has no slip, or too many".to_owned()));
         }
         if contents.files.len() > MAX_FILES {
@@ -129,16 +146,27 @@ impl SlipFile {
 
     /// The files that the slips' events name and that aren't in the vault, at their places. Those
     /// that none names are left out.
-    pub fn new_files(self, layout: &Layout) -> Result<Vec<NewFile>, MissingFile> {
+    pub fn new_files(self, layout: &Layout) -> Result<Vec<NewFile>, SlipFilesError> {
         let mut carried: BTreeMap<Digest, Vec<u8>> =
             self.files.into_iter().map(|file| (sha256(&file), file)).collect();
         let events = self.slips.iter().flat_map(|slip| &slip.document().events);
         let mut all = Vec::new();
         for (digest, path) in events.flat_map(|event| files_of(event, layout)) {
+            let limit = MAX_FILE.max(MAX_ATTACHMENT as u64 + ATTACHMENT_OVERHEAD);
+            match read_bounded(&path, limit) {
+                Ok(there) if sha256(&there) == digest => continue,
+                Err(StoreError::Missing(_)) => {}
+                Ok(_) | Err(StoreError::NotAFile(_) | StoreError::TooLarge { .. }) => {
+                    return Err(SlipFilesError::Other(layout.shown(&path)));
+                }
+                Err(error) => return Err(error.into()),
+            }
+            // What is named twice is written once.
+            let known = all.iter().any(|file: &NewFile| file.path == path);
             match carried.remove(&digest) {
                 Some(bytes) => all.push(NewFile { path, bytes }),
-                None if path.symlink_metadata().is_ok() => {}
-                None => return Err(MissingFile(layout.shown(&path))),
+                None if known => {}
+                None => return Err(SlipFilesError::Missing(layout.shown(&path))),
             }
         }
         Ok(all)

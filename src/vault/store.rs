@@ -101,16 +101,30 @@ pub(super) const TEMPORARY: &str = ".keymuster-";
 
 /// Writes a new file, whole or not at all. [`StoreError::Taken`] if the name has another file.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let Some(unsynced) = link_new(path, bytes)? else { return Ok(()) };
-    // It is ours: the name was free. What may be gone after a power cut isn't written.
-    let _ = fs::remove_file(path);
+    create_new(path, bytes).map(drop)
+}
+
+/// The same, and whether the file is surely ours: not, where it may have been there before, with these
+/// bytes.
+pub(super) fn create_new(path: &Path, bytes: &[u8]) -> Result<bool, StoreError> {
+    let (is_ours, unsynced) = link(path, bytes)?;
+    let Some(unsynced) = unsynced else { return Ok(is_ours) };
+    // What may be gone after a power cut isn't written.
+    if is_ours {
+        let _ = fs::remove_file(path);
+    }
     Err(unsynced)
 }
 
 /// The same, where the name's appearance is what counts: once it is there, that its folder
 /// couldn't be synced is no failure any more, and is returned beside the success.
 pub(super) fn link_new(path: &Path, bytes: &[u8]) -> Result<Option<StoreError>, StoreError> {
+    link(path, bytes).map(|(_, unsynced)| unsynced)
+}
+
+fn link(path: &Path, bytes: &[u8]) -> Result<(bool, Option<StoreError>), StoreError> {
     let temporary = write_temporary(path, bytes)?;
+    let mut is_ours = true;
     if let Err(error) = rename_new(&temporary, path) {
         // The bytes are ciphertext or public, and the error already tells what matters.
         let _ = fs::remove_file(&temporary);
@@ -118,8 +132,9 @@ pub(super) fn link_new(path: &Path, bytes: &[u8]) -> Result<Option<StoreError>, 
         if holds(path, bytes) != Some(true) {
             return Err(error);
         }
+        is_ours = false;
     }
-    Ok(sync_folder(path).err())
+    Ok((is_ours, sync_folder(path).err()))
 }
 
 /// Whether a name has a file with exactly these bytes; `None` where that can't be told.

@@ -13,7 +13,7 @@ use super::MAX_FILE;
 use super::append::records_recipient;
 use super::lock::Lock;
 use super::open::OpenVault;
-use super::slip::{SlipFile, SlipFileError, files_of};
+use super::slip::{MAX_SLIP_FILE, SlipFile, SlipFileError, files_of};
 use super::store::{StoreError, failed, make_parent, read_bounded, sync_folder, write_new};
 use crate::log::{Entry, Fault, Replay, sha256};
 use crate::record::{Event, State};
@@ -27,6 +27,9 @@ pub enum YieldError {
     /// There is no compartment to encrypt slips to.
     #[error("the vault has no records before that entry")]
     NoRecords,
+    /// A file isn't what it should be.
+    #[error("{0} is there, and isn't what it should be; the log is as it was")]
+    Other(String),
     /// A slip couldn't be made.
     #[error(transparent)]
     Slip(#[from] SlipFileError),
@@ -55,17 +58,30 @@ impl OpenVault {
             let mut files = Vec::new();
             for (digest, path) in self.numbered_files(entry) {
                 let bytes = read_bounded(&path, MAX_FILE)?;
-                if sha256(&bytes) == digest {
-                    files.push(bytes);
+                if sha256(&bytes) != digest {
+                    return Err(YieldError::Other(layout.shown(&path)));
                 }
+                files.push(bytes);
             }
             let path = layout.yielded(entry.document().number, &entry.digest());
             make_parent(&path)?;
-            match write_new(&path, &SlipFile { slips, files }.seal(&recipient)?) {
-                // It is called by its digest: a run that was cut short wrote it.
-                Ok(()) | Err(StoreError::Taken(_)) => written.push(path),
+            // A link could lead out of the vault.
+            if !layout.yielded_folder().symlink_metadata().is_ok_and(|it| it.is_dir()) {
+                return Err(StoreError::NotAFolder(layout.yielded_folder()).into());
+            }
+            let slip = SlipFile { slips, files };
+            match write_new(&path, &slip.seal(&recipient)?) {
+                Ok(()) => {}
+                // A run that was cut short may have written it.
+                Err(StoreError::Taken(_)) => {
+                    let there = read_bounded(&path, MAX_SLIP_FILE)?;
+                    if !self.open_slips(&there).is_ok_and(|there| there == slip) {
+                        return Err(YieldError::Other(layout.shown(&path)));
+                    }
+                }
                 Err(error) => return Err(error.into()),
             }
+            written.push(path);
         }
         Ok(written)
     }
@@ -79,13 +95,13 @@ impl OpenVault {
             fs::remove_file(&path).map_err(failed("remove", &path))?;
             sync_folder(&path)?;
         }
-        for (_, path) in self.entries_from(first).iter().flat_map(|it| self.numbered_files(it)) {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(failed("remove", &path)(error));
-                }
-                _ => {}
+        let files = self.entries_from(first).iter().flat_map(|it| self.numbered_files(it));
+        for (digest, path) in files {
+            // By now, another copy's may have the name.
+            if !read_bounded(&path, MAX_FILE).is_ok_and(|bytes| sha256(&bytes) == digest) {
+                continue;
             }
+            fs::remove_file(&path).map_err(failed("remove", &path))?;
         }
         Ok(())
     }

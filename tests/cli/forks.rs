@@ -177,13 +177,71 @@ fn somebody_elses_entry_takes_a_head_from_another_custodian() {
     let named = file.to_str().unwrap().to_owned();
     let own = clones.alice.read(&["log", "head"]).exits(0).stdout;
     fs::write(&file, own).unwrap();
-    refused(&["--head", &named], &["this copy has that head"]);
+    refused(&["--head", &named], &["this copy has no other entry there"]);
+    fs::write(&file, head.replacen("\n7\n", "\n999\n", 1)).unwrap();
+    refused(&["--head", &named], &["at an entry that this one has too, from 7 to 7"]);
     fs::write(&file, head).unwrap();
     clones.alice_yields("7", &["--head", &named]).exits(0);
     clones.collect(0, &[]);
     let list: Value =
         serde_json::from_str(&clones.alice.read(&["log", "list", "--json"]).stdout).unwrap();
     assert_eq!(list["entries"][7]["events"], json!(["key-checked"]));
+}
+
+#[test]
+fn taking_in_a_slip_makes_an_entry_nobody_elses() {
+    let demo = Demo::people();
+    let path = |name: &str| demo.path(name).to_str().unwrap().to_owned();
+    let (check, report) = (path("carol.slip"), path("bob.slip"));
+    demo.run(&["key", "check", "carol/primary", "--slip", &check]).exits(0);
+    let lost = ["key", "compromised", "alice/blue", "--by", "bob", "--slip", &report];
+    demo.run(&lost).exits(0);
+    demo.run(&["log", "collect", &check, &report, "--by", "alice/primary"]).exits(0);
+    let ran = demo.run(&["log", "yield", "7", "--by", "carol"]).exits(3);
+    ran.says(&["entry 7 isn't carol's: no key of theirs signed it"]);
+    // A suspended key moves nothing aside either, least of all the report on it.
+    let ran = demo.run(&["log", "yield", "7", "--by", "alice/blue"]).exits(3);
+    ran.says(&["alice/blue may not sign any more"]);
+}
+
+#[test]
+fn an_entry_that_took_in_slips_gives_way_with_them() {
+    let clones = Clones::new();
+    let slip = clones.alice.path("carol.slip").to_str().unwrap().to_owned();
+    clones.alice.run(&["key", "check", "carol/primary", "--slip", &slip]).exits(0);
+    clones.alice.run(&["log", "collect", &slip]).exits(0);
+    clones.alice.run(&["key", "check", "alice/primary"]).exits(0);
+    // Bob collected the same slip, and was first.
+    clones.bob_is_first(&["log", "collect", &slip, "--by", "bob"]);
+    clones.alice_yields("7", &[]).exits(0);
+    let ran = clones.collect(0, &["--by", "alice/blue"]);
+    ran.answers(&["It takes in 2 slips."]);
+    let list = clones.alice.read(&["log", "list", "--json"]).exits(0);
+    let list: Value = serde_json::from_str(&list.stdout).unwrap();
+    assert_eq!(list["entries"][7]["events"], json!(["key-checked"]), "hers; carol's is there once");
+}
+
+#[test]
+fn nothing_leaves_the_log_for_a_slip_that_is_not_there() {
+    let demo = Demo::people();
+    demo.run(&["key", "check", "alice/primary"]).exits(0);
+    let copy = demo.copied();
+    copy.run(&["log", "yield", "7"]).exits(0);
+    let name = fs::read_dir(copy.path("vault/yielded")).unwrap().next().unwrap().unwrap();
+    fs::create_dir(demo.path("vault/yielded")).unwrap();
+    let planted = demo.path("vault/yielded").join(name.file_name());
+    fs::write(&planted, "planted").unwrap();
+    let before = demo.snapshot();
+    demo.run(&["log", "yield", "7"]).exits(1).says(&["isn't what it should be"]);
+    fs::remove_file(&planted).unwrap();
+    fs::remove_dir(demo.path("vault/yielded")).unwrap();
+    fs::create_dir(demo.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(demo.path("elsewhere"), demo.path("vault/yielded")).unwrap();
+    demo.run(&["log", "yield", "7"]).exits(1).says(&["isn't a folder, or is a link to one"]);
+    assert_eq!(fs::read_dir(demo.path("elsewhere")).unwrap().count(), 0);
+    fs::remove_file(demo.path("vault/yielded")).unwrap();
+    let entry = demo.path("vault/log/000007.age");
+    assert!(entry.exists() && before.iter().any(|(path, _)| path.ends_with("log/000007.age")));
 }
 
 #[test]

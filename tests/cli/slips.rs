@@ -4,6 +4,13 @@
 use std::fs;
 use std::path::Path;
 
+use keymuster::key::software::SoftwareKeys;
+use keymuster::key::{Authenticator as _, DeviceId, GetAssertion, TouchPrompt, UserVerification};
+use keymuster::log::{SignedDocument, sha256};
+use keymuster::record::{CompartmentSealed, Event, Hex, KeyName, Time};
+use keymuster::sshsig::{Signature, signed_data};
+use keymuster::vault::{AgeIdentity, Draft, Location, SlipFile, open_records};
+use keymuster::webauthn::CredentialId;
 use serde_json::{Value, json};
 
 use super::demo_vault::{Demo, Ran, command_in, ran, tool};
@@ -309,6 +316,89 @@ fn what_a_slip_names_travels_with_it() {
     refused(&demo, &["--endorse", file], "which didn't come with it");
 }
 
+/// Puts other files, and another text, into a slip's file, as whoever knows the recipient can.
+fn repacked(demo: &Demo, file: &str, change: impl FnOnce(&mut Value)) {
+    fs::write(demo.path("records"), demo.records()).unwrap();
+    let identity = place(demo, "records");
+    let opened = tool("age", &["-d", "-i", &identity, file], b"");
+    let mut contents: Value = serde_json::from_slice(&opened).unwrap();
+    change(&mut contents);
+    let recipient = String::from_utf8(tool("age-keygen", &["-y", &identity], b"")).unwrap();
+    let recipient = recipient.lines().next().unwrap();
+    fs::write(file, tool("age", &["-a", "-r", recipient], contents.to_string().as_bytes()))
+        .unwrap();
+}
+
+#[test]
+fn a_slip_takes_no_file_away_that_was_there() {
+    let demo = people();
+    fs::write(demo.path("note"), "the safe's code\n").unwrap();
+    let (note, file) = (place(&demo, "note"), place(&demo, "note.slip"));
+    let store = ["secret", "store", "note", "--kind", "note", "--file", &note, "--slip", &file];
+    demo.run(&store).exits(0);
+    let copy = demo.copied();
+    let files = |demo: &Demo| {
+        let all = demo.snapshot().into_iter();
+        all.filter(|(path, _)| path.to_string_lossy().contains("secrets/")).collect::<Vec<_>>()
+    };
+    // It came by another way already, and stays, whatever becomes of the entry.
+    demo.run(&["log", "collect", &file]).exits(0);
+    let secret = files(&demo).pop().unwrap();
+    let there = copy.path("vault/secrets").join(secret.0.file_name().unwrap());
+    fs::create_dir_all(there.parent().unwrap()).unwrap();
+    fs::write(&there, &secret.1).unwrap();
+    copy.run(&["log", "collect", &file]).exits(0);
+    assert_eq!(fs::read(&there).unwrap(), secret.1);
+
+    // One with other bytes is a reason to leave the slip out, before anybody signs.
+    let other = people();
+    let file = place(&other, "note.slip");
+    let store = ["secret", "store", "note", "--kind", "note", "--file", &note, "--slip", &file];
+    other.run(&store).exits(0);
+    let twin = other.copied();
+    twin.run(&["log", "collect", &file]).exits(0);
+    let secret = files(&twin).pop().unwrap();
+    let there = other.path("vault/secrets").join(secret.0.file_name().unwrap());
+    fs::create_dir_all(there.parent().unwrap()).unwrap();
+    fs::write(&there, "planted").unwrap();
+    let ran = other.run(&["log", "collect", &file]).exits(3).says(&["isn't the one that it names"]);
+    assert_eq!(touches(&ran).len(), 1, "nobody signed for that");
+    repacked(&other, &file, |contents| contents["files"] = json!([]));
+    other.run(&["log", "collect", &file]).exits(3).says(&["isn't the one that it names"]);
+    assert_eq!(fs::read_to_string(&there).unwrap(), "planted");
+}
+
+#[test]
+fn what_a_reported_key_signed_is_not_taken_in_with_the_report() {
+    let demo = people();
+    let (check, report) = (place(&demo, "check.slip"), place(&demo, "report.slip"));
+    demo.run(&[
+        "key",
+        "move",
+        "alice/blue",
+        "--to",
+        "York",
+        "--by",
+        "alice/blue",
+        "--slip",
+        &check,
+    ])
+    .exits(0);
+    demo.run(&["key", "compromised", "alice/blue", "--by", "bob", "--slip", &report]).exits(0);
+    let ran = demo.run(&["log", "collect", &check, &report, "--by", "alice/primary"]).exits(3);
+    ran.says(&["alice/blue, which signed it, is reported by another slip"])
+        .answers(&["It takes in 1 slip."]);
+    refused(&demo, &[&check, "--by", "alice/primary"], "it is suspended");
+}
+
+#[test]
+fn a_place_where_nothing_can_be_written_is_told_before_a_touch() {
+    let demo = people();
+    let ran = demo.run(&["key", "check", "bob/primary", "--slip", "nowhere/bob.slip"]).exits(1);
+    assert_eq!(touches(&ran), [""; 0]);
+    ran.says(&["nowhere is missing"]);
+}
+
 #[test]
 fn who_may_read_and_who_left_is_sealed_anew_by_whoever_collects() {
     let demo = people();
@@ -430,5 +520,85 @@ fn a_bundle_with_slips_is_verified_with_stock_tools() {
             demo.run_alone(&["log", "verify", &bundle]).exits(3);
             fs::write(&path, &kept).unwrap();
         }
+    }
+}
+
+/// A slip as somebody makes it who writes programs: signed by a demo key, whatever it says and carries.
+fn crafted(
+    demo: &Demo,
+    key: &str,
+    device: &str,
+    events: Vec<Event>,
+    files: Vec<Vec<u8>>,
+) -> String {
+    struct Quiet;
+    impl TouchPrompt for Quiet {
+        fn waiting(&mut self, _left: std::time::Duration) {}
+        fn over(&mut self) {}
+    }
+    let reader = fs::read_to_string(demo.path("reader.identity")).unwrap();
+    let identity = AgeIdentity::parse(reader.trim()).unwrap();
+    let vault = open_records(Location::at(&demo.path("vault")).unwrap(), &[&identity]).unwrap();
+    let mut keys = SoftwareKeys::in_folder(&demo.path("demo-keys")).unwrap();
+    let name: KeyName = key.parse().unwrap();
+    let public_key = vault.replay().public_keys()[&name].clone();
+    let credential = vault.state().keys()[&name].enrolment.credential.0.clone();
+    let now = Time::new(chrono::Utc::now()).unwrap();
+    let draft = Draft {
+        signers: vec![name],
+        events,
+        slips: Vec::new(),
+        time: now,
+        salt: Hex([7; 16]),
+        tool: "a program".parse().unwrap(),
+    };
+    let (document, head) = vault.draft_slip(draft).unwrap();
+    let namespace = "keymuster-demo-slip";
+    let request = GetAssertion {
+        application: public_key.application().to_owned(),
+        credential: CredentialId::new(credential).unwrap(),
+        challenge: signed_data(namespace, head.to_string().as_bytes()),
+    };
+    let device = DeviceId(device.to_owned());
+    let assertion = keys.sign(&device, &request, UserVerification::BuiltIn, &mut Quiet).unwrap();
+    let (data, signature) = (&assertion.authenticator_data, &assertion.signature);
+    let armor = Signature::from_assertion(&public_key, namespace, data, signature).unwrap();
+    let slips = vec![SignedDocument::new(&document, &[armor.to_armor()]).unwrap()];
+    let sealed = vault.seal_slips(&SlipFile { slips, files }).unwrap();
+    let path = demo.path("crafted.slip");
+    fs::write(&path, sealed).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_a_slip_seals_anew_is_opened_by_whoever_signs_for_it() {
+    for which in ["seeds", "records"] {
+        let demo = people();
+        // Carol alone knows what is in it.
+        let file = b"nothing that anybody could open".to_vec();
+        let own = AgeIdentity::generate(&mut |bytes| bytes.fill(9)).unwrap();
+        let show = answer(demo.read(&["vault", "show", "--json"]), 0);
+        let all = show["compartments"].as_array().unwrap();
+        let known = all.iter().find(|it| it["name"] == which).unwrap();
+        let members = known["members"].as_array().unwrap().iter();
+        let sealing = Event::CompartmentSealed(CompartmentSealed {
+            compartment: which.parse().unwrap(),
+            epoch: u32::try_from(known["epoch"].as_u64().unwrap()).unwrap() + 1,
+            recipient: own.recipient().as_str().parse().unwrap(),
+            members: members.map(|it| it.as_str().unwrap().parse().unwrap()).collect(),
+            sha256: sha256(&file),
+        });
+        let slip = crafted(&demo, "carol/primary", "demo-key-4", vec![sealing], vec![file]);
+        let before = demo.snapshot();
+        let ran = demo.run(&["log", "collect", "--endorse", &slip, "--by", "alice/primary"]);
+        assert_ne!(ran.exit, 0, "{ran:?}");
+        assert!(
+            ran.stderr.contains("can't be opened") || ran.stderr.contains("don't open"),
+            "{ran:?}"
+        );
+        assert!(!ran.stderr.contains("to sign entry"), "nobody signs for it: {ran:?}");
+        assert!(demo.snapshot() == before, "{which}: the vault is as it was");
+        let ran = demo.run(&["slip", "countersign", &slip, "--by", "bob"]).exits(3);
+        ran.says(&["seals a compartment anew, which can't be looked at here"]);
     }
 }

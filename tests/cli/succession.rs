@@ -96,6 +96,11 @@ fn a_successor_of_nothing_is_refused_and_makes_nothing() {
     founded(&old, &["--reason", "x"]).exits(2).says(&["--succeeds"]);
     founded(&old, &["--succeeds", "nowhere"]).exits(1).says(&["nowhere"]);
     assert!(!old.path("new").exists());
+    // A faulty log is succeeded by nobody: what of it counts, nobody could say.
+    let faulty = Demo::people();
+    fs::write(faulty.path("vault/log/000004.age"), "x").unwrap();
+    founded(&faulty, &SUCCEEDS).exits(3).says(&["faulty"]);
+    assert!(!faulty.path("new/vault/vault.toml").exists());
     // What can't be vouched for isn't taken over either.
     fs::remove_file(old.path("vault/log/000006.age")).unwrap();
     founded(&old, &SUCCEEDS).exits(3).says(&["its tail was cut off, or it is an old copy"]);

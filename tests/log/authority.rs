@@ -14,7 +14,7 @@ use super::fixture::custodian;
 use super::people::{People, acknowledged, left, lost};
 use rows::{
     alone, alone_rows, counted, founding, joining, many, overruled, overruled_reports, personal,
-    reports,
+    reports, succession,
 };
 
 /// Names every kind of event, and fails to compile where one is missing.
@@ -190,6 +190,8 @@ fn a_vault_is_founded_by_every_key_of_every_founder() {
     let mut people = People::before_founding();
     let row = founding(&mut people);
     hold(&mut people, &[row]);
+    let row = succession(&mut people);
+    hold(&mut people, &[row]);
 }
 
 #[test]
@@ -199,6 +201,7 @@ fn the_table_has_every_kind_of_event_both_signed_and_refused() {
     rows.extend(counted().into_iter().chain(personal()).chain(joining(&mut many)));
     rows.extend(reports().into_iter().chain(overruled_reports()).chain(alone_rows(&mut alone)));
     rows.push(founding(&mut People::before_founding()));
+    rows.push(succession(&mut People::before_founding()));
     let kinds = |has: fn(&Row) -> bool| -> BTreeSet<&str> {
         rows.iter().filter(|row| has(row)).map(|row| kind(&row.event)).collect()
     };

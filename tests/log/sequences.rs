@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use keymuster::record::{
-    CompartmentSealed, CustodianAdded, Event, Handle, IdentitySealed, Key, KeyName, Outcome,
-    ReaderAdded, RecipientChanged, State,
+    CompartmentSealed, CustodianAdded, Event, Handle, Hex, IdentitySealed, Key, KeyName, Outcome,
+    ReaderAdded, RecipientChanged, State, VaultSucceeds,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -121,6 +121,12 @@ fn event(people: &mut People, draw: &Draw, entry: usize) -> (Event, Option<&'sta
         28 => secrets::replaced(one, epoch),
         29 if fresh => secrets::opened(&[&format!("{one}.{}", epoch.max(1))], other),
         29 => secrets::totp_checked(one, label),
+        31 if fresh => Event::VaultSucceeds(VaultSucceeds {
+            vault: Hex([6; 16]),
+            number: u64::from(epoch),
+            link: Hex([1; 32]),
+            reason: None,
+        }),
         30 => chosen("own", &BTreeSet::from([one, other]).into_iter().collect::<Vec<_>>()),
         27 if fresh => signed_in(&[one, other], None),
         27 => Event::MailboxTested(tried(&[one], Outcome::Passed)),

@@ -1,11 +1,13 @@
 //! Slips: what is signed beside the log, and when an entry may take it in.
 
-use keymuster::log::{Entry, FindingKind, Malformed, Rule, SignedDocument};
+use keymuster::log::{Entry, FindingKind, Head, Malformed, Rule, SignedDocument};
 use keymuster::record::{Event, HeadAbandoned, Hex, Realm, SlipEndorsed, Time};
 
+use super::accounts::account;
 use super::attacks::{WITH_BOB, three};
-use super::fixture::{checked, custodian, name, replay};
-use super::people::{People, checks_every, left, lost, moved, restored, retired};
+use super::drills;
+use super::fixture::{checked, compartment, custodian, name, replay, sealed};
+use super::people::{People, checks_every, left, lost, moved, rekeyed, restored, retired};
 
 const ALICE: &[&str] = &["alice/primary"];
 const BOB: &[&str] = &["bob/primary"];
@@ -328,7 +330,7 @@ fn an_entry_that_lost_its_number_is_taken_in_under_the_signatures_that_it_has() 
 fn what_follows_a_slip_that_was_admitted_can_be_admitted_later() {
     let mut people = three();
     let first = check(&mut people);
-    let head = keymuster::log::Head {
+    let head = Head {
         vault: people.log.vault,
         number: first.document().number - 1,
         link: first.document().previous,
@@ -361,14 +363,14 @@ fn one_key_that_signs_two_heads_of_one_number_is_a_finding() {
 fn what_was_given_up_is_never_admitted() {
     let mut people = three();
     let slip = check(&mut people);
-    let head = keymuster::log::Head {
+    let head = Head {
         vault: people.log.vault,
         number: slip.document().number - 1,
         link: slip.document().previous,
     };
     let head = head.after_digest(&slip.digest());
     let give_up = |link| Event::HeadAbandoned(HeadAbandoned { number: head.number, link });
-    people.does(ALICE, vec![give_up(head.link)]);
+    people.does(WITH_BOB, vec![give_up(head.link)]);
     let (rule, reason) = refused(&mut people, &[&slip]);
     assert_eq!((rule, reason.as_str()), (Rule::Slip, "slip 1: it was given up"));
     // Nor is what follows it.
@@ -377,12 +379,12 @@ fn what_was_given_up_is_never_admitted() {
     });
     assert_eq!(refused(&mut people, &[&next]).0, Rule::Slip);
 
-    assert_eq!(people.refused(ALICE, vec![give_up(head.link)]), Rule::Event, "once is enough");
+    assert_eq!(people.refused(WITH_BOB, vec![give_up(head.link)]), Rule::Event, "once is enough");
     let twice = vec![give_up(Hex([1; 32])), give_up(Hex([1; 32]))];
-    assert_eq!(people.refused(ALICE, twice), Rule::Event);
+    assert_eq!(people.refused(WITH_BOB, twice), Rule::Event);
     let own = people.log.replay.links()[3];
     let own = Event::HeadAbandoned(HeadAbandoned { number: 3, link: own });
-    assert_eq!(people.refused(ALICE, vec![own]), Rule::Event, "that of the log itself isn't");
+    assert_eq!(people.refused(WITH_BOB, vec![own]), Rule::Event, "that of the log itself isn't");
     let another = check(&mut people);
     people.collects(ALICE, &[&another], Vec::new()).unwrap();
 }
@@ -395,11 +397,8 @@ fn the_signatures_of_a_slip_are_of_one_namespace() {
     let as_slip = people.slip(&["bob/primary", "alice/primary"], events.clone());
     let document = as_slip.document().clone();
     let message = {
-        let parent = keymuster::log::Head {
-            vault: document.vault,
-            number: document.number - 1,
-            link: document.previous,
-        };
+        let parent =
+            Head { vault: document.vault, number: document.number - 1, link: document.previous };
         parent.after_digest(&as_slip.digest()).to_string()
     };
     for [first, second] in [[slips, heads], [heads, slips]] {
@@ -425,4 +424,94 @@ fn an_entry_carries_the_slips_that_it_names_and_nothing_else() {
     assert_eq!(parse(&(text.clone() + one.text())), Err(Malformed::NotSignatures));
     assert!(parse(&(text.clone() + "\n")).is_err());
     assert!(parse(text.strip_suffix('\n').unwrap()).is_err());
+}
+
+#[test]
+fn what_a_slip_seals_was_sealed_for_those_who_belong_to_it_still() {
+    let members = ["alice", "bob", "mallory"];
+    let two = ["alice/primary", "bob/primary"];
+    let sealing = || vec![compartment("seeds", 2, &members)];
+    let mut people = three();
+    let slip = people.slip(&two, sealing());
+    people.does(ALICE, vec![checked("alice/primary")]);
+    people.collects(BOB, &[&slip], Vec::new()).unwrap();
+
+    // Any of these changes who should open it, or with what; whether or not the members are others.
+    let zoe = |people: &mut People| {
+        let events = vec![custodian("zoe"), people.enrolment("zoe/primary")];
+        people.does(&["zoe/primary", "alice/primary", "bob/primary"], events);
+    };
+    let changes: [&dyn Fn(&mut People); 4] = [
+        &|people| people.does(&two, vec![rekeyed("alice", "alice's other")]),
+        &|people| people.does(&two, vec![left("mallory")]),
+        &|people| people.does(&two, vec![compartment("seeds", 2, &members)]),
+        &zoe,
+    ];
+    for change in changes {
+        let mut people = three();
+        let slip = people.slip(&two, vec![compartment("seeds", 3, &members)]);
+        change(&mut people);
+        let (rule, reason) = refused(&mut people, &[&slip]);
+        assert_eq!(rule, Rule::Event, "{reason}");
+    }
+    // So it is where the change is in a slip before it, unless it follows that one.
+    let mut people = three();
+    let rekey = people.slip(&two, vec![rekeyed("alice", "alice's other")]);
+    let beside = people.slip(&two, sealing());
+    assert_eq!(refused(&mut people, &[&rekey, &beside]).0, Rule::Event);
+    let head = head_of(&rekey);
+    let behind = people.slip_with(&two, sealing(), |slip| {
+        (slip.number, slip.previous) = (head.number + 1, head.link);
+    });
+    people.collects(ALICE, &[&rekey, &behind], Vec::new()).unwrap();
+}
+
+#[test]
+fn an_identity_in_a_slip_was_sealed_with_the_recipient_that_its_owner_has_still() {
+    let mut people = three();
+    let both = ["bob/primary", "alice/primary"];
+    let slip = people.slip(&both, vec![sealed("bob", "paper", 1)]);
+    people.does(&both, vec![rekeyed("alice", "alice's other")]);
+    people.collects(ALICE, &[&slip], Vec::new()).unwrap();
+    let slip = people.slip(&both, vec![sealed("bob", "paper", 2)]);
+    people.does(&both, vec![rekeyed("bob", "bob's other")]);
+    assert_eq!(refused(&mut people, &[&slip]).0, Rule::Event);
+}
+
+/// The head that a slip makes.
+fn head_of(slip: &SignedDocument) -> Head {
+    let document = slip.document();
+    let (vault, number) = (document.vault, document.number - 1);
+    Head { vault, number, link: document.previous }.after_digest(&slip.digest())
+}
+
+#[test]
+fn what_happened_in_a_drill_is_signed_with_its_end_and_by_nobody_else() {
+    let mut people = three();
+    let both = ["alice/primary", "bob/primary"];
+    people.does(&both, vec![account("prod", 1), account("test", 2)]);
+    people.does(&both, vec![drills::adopted("quarterly", 1)]);
+    people.does(&both, vec![drills::started("fire", drills::BOTH)]);
+    let end =
+        || [vec![drills::finished("fire", drills::BOTH)], drills::transcript("fire")].concat();
+    let slip = people.slip(&both, end());
+    for told in drills::transcript("fire") {
+        let kind = told.kind();
+        let forged = people.slip(&["mallory/primary"], vec![told.clone()]);
+        assert_eq!(refused(&mut people, &[&slip, &forged]).0, Rule::Event, "{kind}");
+        let entry = people.collecting(&["mallory/primary"], &[&slip], vec![told]);
+        assert_eq!(people.log.replay.admit(&entry).unwrap_err().rule, Rule::Event, "{kind}");
+    }
+    people.collects(&["mallory/primary"], &[&slip], Vec::new()).unwrap();
+}
+
+#[test]
+fn an_entry_that_only_took_in_slips_is_taken_in_with_them() {
+    let mut people = three();
+    let slip = check(&mut people);
+    let lost_one = people.collecting(ALICE, &[&slip], Vec::new());
+    people.does(&["mallory/primary"], vec![checked("mallory/primary")]);
+    let own = lost_one.signed().clone();
+    people.collects(ALICE, &[&slip, &own], Vec::new()).unwrap();
+    assert_eq!(people.state().keys()[&name("bob/primary")].last_seen.entry, 4);
 }

@@ -224,7 +224,7 @@ fn both_verifiers_agree_on_bundles_that_somebody_changed() {
         shelf.put(what, &changed);
     }
     let told = shelf.judge();
-    for word in ["yes", "form", "signature", "signers", "event", "no bundle"] {
+    for word in ["yes", "form", "signature", "slip", "event", "no bundle"] {
         assert!(told.contains_key(word), "{word} never came: {told:?}");
     }
 }

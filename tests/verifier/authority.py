@@ -7,13 +7,13 @@ _ONE_CUSTODIAN = {
     "custodian-changed", "key-moved", "account-changed", "token-moved", "contacts-reviewed",
     "mailbox-tested", "phone-tested", "sign-in-proven", "totp-checked", "secret-stored",
     "action-opened", "action-closed", "drill-step", "drill-exception", "drill-interrupted",
-    "part-taken", "evidence-kept", "slip-endorsed", "head-abandoned",
+    "part-taken", "evidence-kept", "slip-endorsed",
 }
 _QUORUM = {
     "policy-changed", "custodian-added", "custodian-left", "reader-added", "reader-removed",
     "key-retired", "members-chosen", "compartment-sealed", "account-added", "account-removed",
     "root-user-changed", "device-linked", "device-unlinked", "runbook-adopted",
-    "runbook-withdrawn", "waiver-given",
+    "runbook-withdrawn", "waiver-given", "head-abandoned",
 }
 _EVERYBODY_IN = {
     "key-handed-over": ("giver", "taker"),

@@ -8,6 +8,7 @@ import sshsig
 from document import Part, read_text
 from enrolment import check_enrolment
 from fault import Fault
+from beside import Foundations, check_transcript
 from kinds import happens_in_extract
 from links import head, next_link
 from slips import Past
@@ -38,7 +39,8 @@ class Judgement:
         self.withheld = 0
         self.signatures = []
         self._findings = []  # pairs of an entry's number and a kind
-        self._past = Past(vault, extract)
+        self._past = Past(vault)
+        self._foundations = Foundations()
         self._counters = findings.Counters()
         self._signed_heads = findings.SignedHeads()
 
@@ -50,7 +52,7 @@ class Judgement:
     def withhold(self, digest):
         """Takes the next entry as withheld: of its document there is only the digest."""
         self.number += 1
-        self._past.links.append(next_link(self.link, digest))
+        self._past.withhold(digest)
         self.withheld += 1
 
     def take_text(self, text):
@@ -69,6 +71,10 @@ class Judgement:
         signatures = [self._verify(entry, *one) for one in placed]
         if number > 1:
             self._check_authority(entry)
+        self._foundations.check(placed[:-1])
+        if not self.extract:
+            for part in entry.parts:
+                check_transcript(part.document)
         found = []
         for document, occasion in entry.occasions():
             found += findings.of_signers(self.state, document)
@@ -82,6 +88,7 @@ class Judgement:
         self.number = number
         self._past.links.append(placed[-1].link)
         self.entries[number] = entry
+        self._foundations.note(entry.events, number)
         self.signatures += [signature for made in signatures for signature in made]
         self._findings += [(number, kind) for kind in found]
 
@@ -104,7 +111,8 @@ class Judgement:
         own = entry.own.document
         if not own.events and not entry.slips:
             raise Fault("event", "there is no event")
-        if not all(slip.document.events for slip in entry.slips):
+        # An entry that only took in slips says nothing itself, also where it lost its number.
+        if not all(slip.document.events or slip.document.slips for slip in entry.slips):
             raise Fault("event", "there is no event in a slip")
         if number == 1 and own.events[0]["kind"] != "vault-created":
             raise Fault("event", "the log doesn't begin with vault-created")

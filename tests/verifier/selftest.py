@@ -1462,16 +1462,16 @@ class AdmittedSlips(WithSlips):
     def test_given_up(self):
         slip = self.slip()
         following = self.slip(after=slip)
-        self.log.add([head_abandoned(slip)], ["bob/one"])
+        self.log.add([head_abandoned(slip)], BOTH)
         self.assert_admitted()
         self.admit(slip)
         self.assert_refused(3)
         self.restart()
-        self.log.add([head_abandoned(slip)], ["bob/one"])
+        self.log.add([head_abandoned(slip)], BOTH)
         self.admit(following)
         self.assert_refused(3)
         self.restart()
-        self.admit(self.slip(head_abandoned(slip), signers=["carol/one"]))
+        self.admit(self.slip(head_abandoned(slip), signers=BOTH))
         self.admit(slip)
         self.assert_refused(3)
 
@@ -1481,22 +1481,22 @@ class AdmittedSlips(WithSlips):
                        [head_abandoned(Signed(b"", {}, 0, vault_link(VAULT)))],
                        [head_abandoned(slip)] * 2):
             self.restart()
-            self.log.add(events, ["bob/one"])
+            self.log.add(events, BOTH)
             self.assert_refused(2, "event")
         self.restart()
-        self.admit(slip, events=[head_abandoned(slip)])
+        self.admit(slip, events=[head_abandoned(slip)], signers=BOTH)
         self.assert_refused(2, "event")
         # Not even by what happens before it in the same entry.
         self.restart()
-        self.admit(self.slip(head_abandoned(slip)), slip)
+        self.admit(self.slip(head_abandoned(slip), signers=BOTH), slip)
         self.assert_refused(2, "event")
         self.restart()
         self.admit(slip)
-        self.log.add([head_abandoned(slip)], ["bob/one"])
+        self.log.add([head_abandoned(slip)], BOTH)
         self.assert_refused(3, "event")
         self.restart()
-        self.log.add([head_abandoned(slip)], ["bob/one"])
-        self.log.add([head_abandoned(slip)], ["carol/one"])
+        self.log.add([head_abandoned(slip)], BOTH)
+        self.log.add([head_abandoned(slip)], ["carol/one", "bob/one"])
         self.assert_refused(3, "event")
 
     def test_the_order_of_rules(self):
@@ -2084,13 +2084,13 @@ class ExtractsWithSlips(WithSlips):
         self.assertIsNone(self.judge())
         self.assertIsNone(self.judge(2))
         self.restart()
-        self.log.add([head_abandoned(slip)], ["bob/one"])
+        self.log.add([head_abandoned(slip)], BOTH)
         self.admit(slip)
         self.assertIsNone(self.judge(2))
 
     def test_what_was_given_up_is_known_where_that_is_shown(self):
         slip = self.slip()
-        self.log.add([head_abandoned(slip)], ["bob/one"])
+        self.log.add([head_abandoned(slip)], BOTH)
         self.log.add([checked("bob")], ["bob/one"])
         self.admit(self.slip(after=slip))
         self.assertEqual(self.judge(3), (4, "slip"))
@@ -2161,6 +2161,14 @@ class Events(unittest.TestCase):
 
     def linked(self, device, *accounts, kind="device-linked", **changes):
         return {"kind": kind, "device": device, "accounts": list(accounts), **changes}
+
+    def test_succession(self):
+        def succeeds(number):
+            return {"kind": "vault-succeeds", "vault": "0" * 32, "number": number, "link": "1" * 64}
+
+        self.refuse(succeeds(0))
+        self.happen(succeeds(7))
+        self.refuse(succeeds(8))
 
     def test_policy(self):
         def policy(**changes):

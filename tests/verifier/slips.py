@@ -23,12 +23,17 @@ class Past:
     As everything else of a judgement, it isn't put back where an entry turns out to be faulty.
     """
 
-    def __init__(self, vault, extract=False):
+    def __init__(self, vault):
         self._vault = vault
-        self._extract = extract
+        self._has_withheld = False
         self.links = [vault_link(vault)]  # link 0 first
         self._admitted = {}  # by their links
         self._abandoned = set()
+
+    def withhold(self, digest):
+        """Takes the next entry as withheld."""
+        self.links.append(next_link(self.links[-1], digest))
+        self._has_withheld = True
 
     def admit(self, entry, policy):
         """Admits the slips of the next entry, or raises a Fault of slip.
@@ -81,4 +86,5 @@ class Past:
         if slip:
             return slip.follows if slip.number == before else None
         # What it follows may be a slip of an entry that is withheld.
-        return 0 if self._extract and document.previous not in self._abandoned else None
+        known = document.previous in self._abandoned or document.previous in self.links
+        return 0 if self._has_withheld and not known else None

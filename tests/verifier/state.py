@@ -272,6 +272,11 @@ class State:
 
     # Vault and policy
 
+    def vault_succeeds(self, event, _):
+        refuse_if(self.succeeds, "it succeeds a vault already")
+        refuse_if(event["number"] == 0, "it succeeds a vault without entries")
+        self.succeeds = True
+
     def vault_created(self, event, _):
         refuse_if(self.vault, "there is a vault already")
         self.vault = True

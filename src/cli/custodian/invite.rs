@@ -17,14 +17,12 @@ use crate::cli::output::Answer;
 use crate::cli::paper::{Paper, PaperArgs};
 use crate::cli::prompt::Question;
 use crate::cli::session::Session;
-use crate::cli::slip::{SlipView, shown};
+use crate::cli::slip::{SlipView, check_free, shown};
 use crate::cli::words::{all_in_words, fingerprint_of};
 use crate::log::{Document, FORMAT, SignedDocument};
 use crate::record::{CustodianAdded, Event, Handle, Hex, KeyEnrolled, KeyName, Line, PAPER};
 use crate::sshsig::PublicKey;
-use crate::vault::{
-    Invitation, Layout, MAX_INVITATION, SlipFile, StoreError, export_file, read_bounded,
-};
+use crate::vault::{Invitation, Layout, MAX_INVITATION, SlipFile, export_file, read_bounded};
 use crate::webauthn::CredentialId;
 
 /// `keymuster custodian invite`
@@ -106,9 +104,7 @@ pub fn accept(context: &Context, accept: &Accept) -> Result<Answer, Failure> {
         let message = format!("{} can't be read", shown(&accept.invitation));
         Failure::because(exit::FAILED, message, &error)
     })?;
-    if accept.slip.symlink_metadata().is_ok() {
-        return Err(StoreError::Taken(accept.slip.clone()).into());
-    }
+    check_free(&accept.slip)?;
     if accept.key.as_str() == PAPER {
         let message = "a key can't be called paper: that is the copy in the safe";
         return Err(Failure::new(exit::USAGE, message));

@@ -1,5 +1,6 @@
 //! `keymuster log collect`: takes slips into the log, many in one entry.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,14 +9,14 @@ use serde::Serialize;
 use crate::cli::change::Change;
 use crate::cli::context::Context;
 use crate::cli::cosigners::{Cosigner, Matter, Signers};
-use crate::cli::epochs::{after_change, renew};
+use crate::cli::epochs::{after_change, renew, sealed_in};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Answer, count};
 use crate::cli::session::Session;
 use crate::cli::slip::{SlipView, endorsements, on_trial, read_slips, received, shown};
-use crate::log::{Rule, SignedDocument, acts_of};
-use crate::record::{Event, Handle, RECORDS, Stamp, State};
+use crate::log::{Fault, Rule, SignedDocument, acts_of};
+use crate::record::{Event, Handle, KeyName, RECORDS, Stamp, State};
 use crate::vault::{
     AgeIdentity, CompartmentIdentity, CompartmentName, NewFile, PersonalIdentity, SlipFile,
 };
@@ -38,7 +39,12 @@ pub struct Collect {
     signers: Signers,
 }
 
-/// A file that isn't collected.
+/// How many slips one entry takes in, and how many bytes of them: one that loses its number travels as a
+/// slip itself, with all that it took in.
+const MAX_SLIPS_COLLECTED: usize = 200;
+const MAX_BYTES_COLLECTED: usize = 4 << 20;
+
+/// A slip that isn't collected.
 #[derive(Debug, Serialize)]
 struct Refused {
     file: String,
@@ -56,6 +62,8 @@ struct Collected {
     files: Vec<NewFile>,
     /// The compartment `records` with its newest epoch, where a slip opens one.
     records: Option<CompartmentIdentity>,
+    /// The keys that slips report.
+    reported: BTreeSet<KeyName>,
 }
 
 #[derive(Serialize)]
@@ -72,15 +80,20 @@ pub fn run(context: &Context, collect: &Collect) -> Result<Answer, Failure> {
     let mut session = Session::open_to_write(context, collect.signers.opener(), None)?;
     session.vault.check_sound()?;
     let opener = session.opener()?;
+    let read = all.into_iter().map(|(file, bytes)| {
+        let slips = read_slips(&session, file, &bytes).map_err(|failure| failure.sentence());
+        (shown(file), slips)
+    });
+    let read: Vec<(String, Result<SlipFile, String>)> = read.collect();
     let (mut collected, mut refused) = (Collected::default(), Vec::new());
-    for (file, bytes) in all {
-        let name = shown(file);
-        let taken = read_slips(&session, file, &bytes)
-            .map_err(|failure| failure.sentence())
-            .and_then(|slips| collected.take(&session, slips, &opener, collect.endorse));
-        if let Err(reason) = taken {
-            context.terminal.say(&format!("Not collected: {name}: {reason}."));
-            refused.push(Refused { file: name, reason });
+    collected.reported = reported(read.iter().filter_map(|(_, slips)| slips.as_ref().ok()));
+    for (file, slips) in read {
+        let taken =
+            slips.and_then(|slips| collected.take(&session, slips, &opener, collect.endorse));
+        let reasons = taken.unwrap_or_else(|reason| vec![reason]);
+        for reason in reasons {
+            context.terminal.say(&format!("Not collected: {file}: {reason}."));
+            refused.push(Refused { file: file.clone(), reason });
         }
     }
     if collected.slips.is_empty() {
@@ -91,7 +104,7 @@ pub fn run(context: &Context, collect: &Collect) -> Result<Answer, Failure> {
     let Collected { slips, endorsed, files, records, .. } = collected;
     let views = slips.iter().map(SlipView::of).collect();
     let mut change = Change { events: endorsements(&endorsed), slips, files, records };
-    let reseals = reseal(&session, &opener, &mut change)?;
+    let reseals = reseal(&session, &opener, &mut change)? || sealed_in(&change).next().is_some();
     let acts = acts_of(&endorsed);
     let matter = Matter { reseals, ..Matter::endorsing(&change.events, &acts) };
     let first = session.unless_another_must(opener, matter, &collect.signers.by);
@@ -107,30 +120,51 @@ pub fn run(context: &Context, collect: &Collect) -> Result<Answer, Failure> {
     let taken = count(view.slips.len(), "slip", "slips");
     words.push_str(&format!("It takes in {taken}.\n"));
     if !view.refused.is_empty() {
-        words.push_str(&count(view.refused.len(), "file was refused", "files were refused"));
+        words.push_str(&count(view.refused.len(), "slip was refused", "slips were refused"));
         words.push_str(", see above.\n");
     }
     let code = if view.refused.is_empty() { exit::DONE } else { exit::NO };
     Ok(Answer::new("collected", &view, words).recording(decided.at.entry).exiting(code))
 }
 
+/// The keys that slips report: what they signed beside it isn't taken in with it.
+fn reported<'s>(files: impl Iterator<Item = &'s SlipFile>) -> BTreeSet<KeyName> {
+    let events = files.flat_map(|file| &file.slips).flat_map(|slip| &slip.document().events);
+    let keys = events.filter_map(|event| match event {
+        Event::KeyLost(report) | Event::KeyCompromised(report) => Some(report.key.clone()),
+        _ => None,
+    });
+    keys.collect()
+}
+
 impl Collected {
-    /// Takes in the slips of a file, all of them or none, behind those that were taken in before.
+    /// Takes in the slips of a file behind those that were taken in before. Returns why some of them were
+    /// left out; fails where what is left says nothing.
     fn take(
         &mut self,
         session: &Session<'_>,
         file: SlipFile,
         collector: &Cosigner,
         endorse: bool,
-    ) -> Result<(), String> {
-        let with = |before: &[SignedDocument]| -> Vec<SignedDocument> {
-            before.iter().chain(&file.slips).cloned().collect()
-        };
-        let trial =
-            on_trial(session, &with(&self.sufficient), vec![collector.name.clone()], Vec::new())
-                .map_err(|failure| failure.sentence())?;
-        let is_sufficient = match trial {
-            Ok(_) => true,
+    ) -> Result<Vec<String>, String> {
+        let (mut kept, mut left_out): (Vec<SignedDocument>, Vec<String>) = Default::default();
+        for slip in file.slips {
+            let with: Vec<SignedDocument> = kept.iter().chain([&slip]).cloned().collect();
+            match self.check(session, &slip, &with, collector) {
+                Ok(()) => kept.push(slip),
+                Err(Unfit::Known) => {}
+                Err(Unfit::Because(reason)) => left_out.push(reason),
+            }
+        }
+        let says_more =
+            |slip: &SignedDocument| !endorsements(std::slice::from_ref(slip)).is_empty();
+        if !kept.iter().any(says_more) {
+            let known = || "it was admitted before".to_owned();
+            return Err(left_out.into_iter().next().unwrap_or_else(known));
+        }
+        self.check_room(&kept)?;
+        let is_sufficient = match self.trial(session, &self.sufficient, &kept, collector)? {
+            Ok(()) => true,
             // Who else must sign is asked to, once all is known.
             Err(fault) if fault.rule == Rule::Authority && endorse => false,
             Err(fault) if fault.rule == Rule::Authority => {
@@ -138,23 +172,99 @@ impl Collected {
             }
             Err(fault) => return Err(fault.reason),
         };
-        let all = with(&self.slips);
-        check_possible(session, &all)?;
-        let slips = file.slips.clone();
         let layout = &session.vault.location().layout;
-        let files = file.new_files(layout).map_err(|missing| missing.to_string())?;
-        if let Some(records) = new_records(session, &slips, &files, collector)? {
+        let files = SlipFile { slips: kept.clone(), files: file.files };
+        let files = files.new_files(layout).map_err(|error| error.to_string())?;
+        if let Some(twice) =
+            files.iter().find(|file| self.files.iter().any(|it| it.path == file.path))
+        {
+            return Err(format!("another slip brings {}, too", layout.shown(&twice.path)));
+        }
+        if let Some(records) = new_records(session, &kept, &files, collector)? {
             self.records = Some(records);
         }
-        self.slips = all;
+        self.slips.extend(kept.iter().cloned());
         self.files.extend(files);
         if is_sufficient {
-            self.sufficient.extend(slips)
+            self.sufficient.extend(kept)
         } else {
-            self.endorsed.extend(slips)
+            self.endorsed.extend(kept)
+        }
+        Ok(left_out)
+    }
+
+    /// Fails where a slip can't be taken in behind those that were, the last of `with`. That it lacks
+    /// signatures is no reason yet.
+    fn check(
+        &self,
+        session: &Session<'_>,
+        slip: &SignedDocument,
+        with: &[SignedDocument],
+        collector: &Cosigner,
+    ) -> Result<(), Unfit> {
+        let document = slip.document();
+        let is_report =
+            |event: &Event| matches!(event, Event::KeyLost(_) | Event::KeyCompromised(_));
+        let founds =
+            |event: &Event| matches!(event, Event::VaultCreated(_) | Event::VaultSucceeds(_));
+        if let Some(event) = document.events.iter().find(|event| founds(event)) {
+            return Err(Unfit::Because(format!("{} belongs in a first entry", event.kind())));
+        }
+        let key = document.signers.iter().find(|key| self.reported.contains(key));
+        if let Some(key) = key.filter(|_| !document.events.iter().all(is_report)) {
+            return Err(Unfit::Because(format!(
+                "{key}, which signed it, is reported by another slip"
+            )));
+        }
+        if session.vault.replay().has_taken_in(slip) {
+            return Err(Unfit::Known);
+        }
+        for before in [&self.sufficient, &self.slips] {
+            match self.trial(session, before, with, collector).map_err(Unfit::Because)? {
+                Err(fault) if fault.rule != Rule::Authority => {
+                    return Err(Unfit::Because(fault.reason));
+                }
+                _ => {}
+            }
+        }
+        let all: Vec<SignedDocument> = self.slips.iter().chain(with).cloned().collect();
+        check_possible(session, &all).map_err(Unfit::Because)
+    }
+
+    /// What an entry of the collector's would come to, with these slips, and what is endorsed of them.
+    fn trial(
+        &self,
+        session: &Session<'_>,
+        before: &[SignedDocument],
+        with: &[SignedDocument],
+        collector: &Cosigner,
+    ) -> Result<Result<(), Fault>, String> {
+        let slips: Vec<SignedDocument> = before.iter().chain(with).cloned().collect();
+        let is_there = |slip: &&SignedDocument| before.contains(slip);
+        let endorsed: Vec<SignedDocument> =
+            self.endorsed.iter().filter(is_there).cloned().collect();
+        let tried =
+            on_trial(session, &slips, vec![collector.name.clone()], endorsements(&endorsed));
+        tried.map(|tried| tried.map(drop)).map_err(|failure| failure.sentence())
+    }
+
+    /// Fails where one entry can't hold that much more.
+    fn check_room(&self, more: &[SignedDocument]) -> Result<(), String> {
+        let all = || self.slips.iter().chain(more);
+        let bytes: usize = all().map(|slip| slip.text().len()).sum();
+        if all().count() > MAX_SLIPS_COLLECTED || bytes > MAX_BYTES_COLLECTED {
+            return Err("there is no room for it in this entry: collect it in the next".to_owned());
         }
         Ok(())
     }
+}
+
+/// Why a slip isn't taken in.
+enum Unfit {
+    /// It is in the log.
+    Known,
+    /// In words.
+    Because(String),
 }
 
 /// The compartment `records` in the epoch that slips open, if any does: an entry that lost its number

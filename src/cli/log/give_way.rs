@@ -22,7 +22,7 @@ use crate::vault::Remembered;
 /// `keymuster log yield`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "They are kept as slips in the vault's folder yielded. Bring in the other copy then (git pull),\n\
+    after_help = "They are kept as slips in the vault's folder yielded. Bring in the other copy then (git pull --no-rebase),\n\
     and take them in there: keymuster log collect yielded/*.slip\n\n\
     Example:\n  keymuster log yield 42"
 )]
@@ -47,7 +47,12 @@ struct YieldedView {
 
 pub fn run(context: &Context, asked: &Yield) -> Result<Answer, Failure> {
     let mut session = Session::open_to_write(context, opened_by(asked.by.as_ref()), None)?;
+    session.vault.check_log_sound()?;
     let opener = session.opener()?;
+    if session.state().active_key(&opener.name).is_none() {
+        let message = format!("{} may not sign any more, and moves nothing aside", opener.name);
+        return Err(Failure::new(exit::NO, message).hint("open the vault with another key: --by"));
+    }
     let last = session.vault.head().number;
     if !(2..=last).contains(&asked.number) {
         let message = format!("entry {} can't be moved aside", asked.number);
@@ -99,7 +104,7 @@ pub fn run(context: &Context, asked: &Yield) -> Result<Answer, Failure> {
     let mut words = format!("{moved} moved aside, and nothing of it is lost:\n");
     files.iter().for_each(|file| words.push_str(&format!("  {file}\n")));
     words.push_str(&format!(
-        "Bring in the other copy now (commit this, then git pull). Then take them in there:\n\
+        "Bring in the other copy now (commit this, then git pull --no-rebase), and take them in there:\n\
          keymuster log collect {}/*.slip\n",
         shown(&layout.yielded_folder())
     ));
@@ -144,19 +149,23 @@ fn check_whose(
     if let Some(head) = theirs {
         let place = usize::try_from(head.number).ok();
         let own = place.and_then(|number| session.vault.links().get(number));
-        if head.number < first || own == Some(&head.link) {
+        let differs = own.is_some_and(|own| *own != head.link) && head.number >= first;
+        if !differs {
             let message = format!(
-                "this copy has that head, of entry {}: no other one was first by it",
+                "by that head, of entry {}, this copy has no other entry there",
                 head.number
             );
-            return Err(Failure::new(exit::NO, message)
-                .hint("take the head from the copy that has another entry there"));
+            return Err(Failure::new(exit::NO, message).hint(format!(
+                "what is wanted is the head of the other copy at an entry that this one has too, from {first} \
+                 to {}",
+                session.vault.head().number
+            )));
         }
         return Ok(());
     }
     let is_others = |entry: &&Entry| {
-        let mut signers = entry.documents().flat_map(|document| &document.signers);
-        !signers.any(|key| key.owner == *who)
+        // Whose slip an entry takes in doesn't make it theirs.
+        !entry.document().signers.iter().any(|key| key.owner == *who)
     };
     match session.vault.entries_from(first).iter().find(is_others) {
         Some(entry) => {

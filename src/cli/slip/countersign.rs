@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Answer;
 use crate::cli::session::Session;
 use crate::log::Rule;
-use crate::record::Handle;
+use crate::record::{Event, Handle};
 use crate::vault::replace_file;
 
 pub fn run(context: &Context, file: &Path, signers: &Signers) -> Result<Answer, Failure> {
@@ -33,6 +33,13 @@ pub fn run(context: &Context, file: &Path, signers: &Signers) -> Result<Answer, 
         Err(fault) => {
             return Err(Failure::because(exit::NO, format!("{name} can't be collected"), &fault));
         }
+    }
+    let seals = |event: &Event| matches!(event, Event::CompartmentSealed(_));
+    if read.slips.iter().any(|slip| slip.document().events.iter().any(seals)) {
+        let message = format!("{name} seals a compartment anew, which can't be looked at here");
+        return Err(Failure::new(exit::NO, message).hint(
+            "whoever collects it opens what is sealed, as a check: keymuster log collect --endorse",
+        ));
     }
     in_words(&read.slips).lines().for_each(|line| context.terminal.say(line));
     let events = endorsements(&read.slips);

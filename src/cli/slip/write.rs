@@ -48,9 +48,13 @@ pub fn write_slip(
 
 /// Fails, before anybody touches anything, where something lies where a slip is to be written.
 pub fn check_free(file: &Path) -> Result<(), Failure> {
-    match file.symlink_metadata() {
-        Ok(_) => Err(StoreError::Taken(file.to_owned()).into()),
-        Err(_) => Ok(()),
+    if file.symlink_metadata().is_ok() {
+        return Err(StoreError::Taken(file.to_owned()).into());
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        Some(folder) => Err(StoreError::Missing(folder.to_owned()).into()),
+        None => Ok(()),
     }
 }
 

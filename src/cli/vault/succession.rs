@@ -72,6 +72,7 @@ impl Succession {
         let Some(old) = &self.succeeds else { return Ok(Vec::new()) };
         let context = context.with_globals(on(&context.globals, old));
         let session = Session::open(&context)?;
+        session.vault.check_log_sound()?;
         let (state, head) = (session.state(), session.vault.head());
         if state.realm() != realm {
             let message = "a demo succeeds no real vault, nor the other way round";

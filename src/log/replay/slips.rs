@@ -4,12 +4,12 @@
 //! in a namespace of its own, so that nobody can pass it off as one. An entry that lost its number to
 //! another clone's is taken in the same way, under the signatures that it has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
 use super::enrolled::keys_enrolled_by;
-use super::{Extent, Replay, Rule};
+use super::{Replay, Rule};
 use crate::log::chain::Head;
 use crate::log::document::Document;
 use crate::log::signed::SignedDocument;
@@ -55,6 +55,19 @@ impl Placed<'_> {
 }
 
 impl Replay {
+    /// Whether a document is part of the log already, as an entry or as a slip of one.
+    pub fn has_taken_in(&self, slip: &SignedDocument) -> bool {
+        let document = slip.document();
+        let parent = Head {
+            vault: document.vault,
+            number: document.number.saturating_sub(1),
+            link: document.previous,
+        };
+        let head = parent.after_digest(&slip.digest());
+        let admitted = self.branches.0.get(&head.link).is_some_and(|it| it.seen.is_some());
+        admitted || self.link(head.number) == Some(&head.link)
+    }
+
     /// Where the slips of a document belong, one after the other. Fails at the first that may not be
     /// admitted.
     pub(super) fn place<'e>(
@@ -127,7 +140,7 @@ impl Replay {
         match here.or_else(|| self.branches.0.get(previous).copied()) {
             Some(branch) => branch.seen.filter(|_| branch.number == parent),
             // It may follow a slip of an entry that is withheld.
-            None => (self.extent == Extent::Extract).then_some(0),
+            None => (self.has_withheld && !self.links.contains(previous)).then_some(0),
         }
     }
 
@@ -157,20 +170,19 @@ impl Replay {
         acts: &[Act<'_>],
         placed: &[Placed<'_>],
     ) -> Result<Vec<HeadAbandoned>, (Rule, String)> {
-        let mut all: Vec<HeadAbandoned> = Vec::new();
+        let mut all: BTreeMap<Digest, HeadAbandoned> = BTreeMap::new();
+        let placed: BTreeSet<Digest> = placed.iter().map(|slip| slip.head.link).collect();
         for event in acts.iter().flat_map(|act| act.events) {
             let Event::HeadAbandoned(event) = event else { continue };
             let known = self.link(event.number) == Some(&event.link)
                 || self.branches.0.contains_key(&event.link)
-                || placed.iter().any(|slip| slip.head.link == event.link)
-                || all.iter().any(|other| other.link == event.link);
-            if known {
+                || placed.contains(&event.link);
+            if known || all.insert(event.link, event.clone()).is_some() {
                 let reason = "head-abandoned: it is part of this log, or was given up before";
                 return Err((Rule::Event, reason.to_owned()));
             }
-            all.push(event.clone());
         }
-        Ok(all)
+        Ok(all.into_values().collect())
     }
 
     /// The link of an entry that was admitted; of the empty log, for 0.

@@ -123,6 +123,7 @@ pub fn counted() -> Vec<Row> {
         two(left("erin")),
         two(reader("friend")),
         two(reader_removed("auditor")),
+        two(Event::HeadAbandoned(HeadAbandoned { number: 3, link: Hex([1; 32]) })),
         two(retired("bob/primary")),
         two(retired("erin/primary")),
         two(chosen("own", &["alice", "bob"])),
@@ -151,7 +152,6 @@ pub fn counted() -> Vec<Row> {
         one(action("new-safe", "bob")),
         one(closed("third-key")),
         one(Event::SlipEndorsed(SlipEndorsed { slip: Hex([1; 32]) })),
-        one(Event::HeadAbandoned(HeadAbandoned { number: 3, link: Hex([1; 32]) })),
         row(restored("erin/primary"), TWO, NOT_TWO).fails_with(NOBODY),
         row(
             restored("erin/primary"),
@@ -502,4 +502,11 @@ pub fn founding(people: &mut People) -> Row {
         ],
     )
     .before(events)
+}
+
+/// The same, of a vault that takes the place of another.
+pub fn succession(people: &mut People) -> Row {
+    let Row { event: created, around: (_, others), suffices, fails } = founding(people);
+    let around = (vec![created], others);
+    Row { event: Event::VaultSucceeds(succeeds()), around, suffices, fails }
 }
