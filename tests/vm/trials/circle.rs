@@ -120,10 +120,15 @@ pub(super) fn pin_of(key: &str) -> &'static str {
 
 /// A command on the vault in a folder, for a shell.
 fn line(folder: &Path, arguments: &str) -> String {
+    line_at(folder, "vault", arguments)
+}
+
+/// The same on the vault under another name in it.
+fn line_at(folder: &Path, vault: &str, arguments: &str) -> String {
     let folder = folder.display();
     format!(
         "env XDG_STATE_HOME={folder}/state XDG_CONFIG_HOME={folder}/config \
-         {KEYMUSTER} {arguments} --vault {folder}/vault"
+         {KEYMUSTER} {arguments} --vault {folder}/{vault}"
     )
 }
 
@@ -297,6 +302,12 @@ impl Meeting {
     /// A command where nobody could be asked anything; all PINs come from files.
     pub(super) fn command(&self, arguments: &str) -> Program {
         alone(&self.line_with_pins(arguments))
+    }
+
+    /// The same on the vault as it is mounted elsewhere in the folder.
+    pub(super) fn command_at(&self, vault: &str, arguments: &str) -> Program {
+        let arguments = format!("{arguments} {}", pins(&self.folder));
+        alone(&line_at(&self.folder, vault, &arguments))
     }
 
     /// All keys, to be looked at.

@@ -4,9 +4,9 @@
 
 use super::circle::{Meeting, alone, meet};
 use super::trials;
-use crate::keys::VirtualKey;
+use crate::keys::{Touch, VirtualKey};
 use crate::machine::KEYMUSTER;
-use crate::run::keymuster;
+use crate::run::{keymuster, program};
 use libtest_mimic::Trial;
 use std::fs;
 use std::sync::{Mutex, PoisonError};
@@ -15,6 +15,7 @@ pub(super) fn trials() -> Vec<Trial> {
     trials!["cities":
         who_is_invited_makes_their_part_alone_and_two_others_admit_it,
         slips_of_two_are_collected_by_a_third,
+        two_mounts_of_one_share_take_entries_one_after_the_other,
     ]
 }
 
@@ -128,4 +129,33 @@ fn slips_of_two_are_collected_by_a_third() {
     assert_eq!(meeting.touches_since(before), [2, 0, 0, 0]);
     count("log collect, of two", "alice 2".to_owned(), 0);
     verified(&meeting);
+}
+
+/// One folder, mounted in two places, as a share is at two desks of one server.
+fn two_mounts_of_one_share_take_entries_one_after_the_other() {
+    let mut meeting = meet(&["alice/primary", "bob/primary"]);
+    let mounts = ["here", "there"];
+    for mount in mounts {
+        let at = meeting.path(mount);
+        fs::create_dir(&at).expect("a scratch folder");
+        let vault = meeting.path("vault");
+        program("mount", &["-o", "bind", &vault, &at]).run().expect_success();
+    }
+    meeting.key("alice/primary").touch(Touch::Wait);
+    let alice = meeting.command_at("here", "key check alice/primary").start();
+    meeting.key("alice/primary").wait_until_it_blinks();
+    let mut bob = meeting.command_at("there", "key check bob/primary").start();
+    let waits = "Another keymuster is writing to this vault; waiting for it";
+    while bob.is_running() && !bob.said().contains(waits) {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(bob.said().contains(waits), "{}", bob.said());
+    meeting.key("alice/primary").touch(Touch::Accept);
+    let entries = [alice, bob].map(|running| running.finish().expect_success());
+    assert!(entries[0].contains("Recorded entry 5"), "{entries:?}");
+    assert!(entries[1].contains("Recorded entry 6"), "{entries:?}");
+    verified(&meeting);
+    for mount in mounts {
+        program("umount", &[&meeting.path(mount)]).run().expect_success();
+    }
 }
