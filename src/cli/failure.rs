@@ -244,6 +244,8 @@ impl From<StoreError> for Failure {
         match &error {
             StoreError::Taken(_) => Self::of(exit::FAILED, &error)
                 .hint("nothing is ever overwritten: name another, or move that one away"),
+            StoreError::Changed(_) => Self::of(exit::FAILED, &error)
+                .hint("it is as the other one left it: look at it, and do the same again"),
             _ => Self::of(exit::FAILED, &error),
         }
     }

@@ -47,6 +47,9 @@ pub enum StoreError {
         /// The bound.
         limit: u64,
     },
+    /// Somebody else wrote it meanwhile.
+    #[error("{0} was changed meanwhile")]
+    Changed(PathBuf),
     /// What was written isn't what the disk gives back.
     #[error("{0} isn't what was written: the disk or the share changed it")]
     ReadBack(PathBuf),
@@ -259,9 +262,15 @@ pub fn export_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     write_new(path, bytes)
 }
 
-/// Writes a file outside the vault in place of the one of that name.
-pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    write_replacing(path, bytes)
+/// Writes a file outside the vault in place of the one of that name, which has to hold still what
+/// `before` was read from it: two people at one shared file don't lose each other's work, but for the
+/// moment between this look and the rename.
+pub fn replace_file(path: &Path, before: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+    match read_bounded(path, before.len() as u64) {
+        Ok(there) if there == before => write_replacing(path, bytes),
+        Ok(_) | Err(StoreError::TooLarge { .. }) => Err(StoreError::Changed(path.to_owned())),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes what a crash left of a file outside the vault under temporary names.
@@ -325,6 +334,21 @@ mod tests {
         }
         assert_eq!(holds(folder.path(), b"ours"), None);
         assert_eq!(holds(&folder.path().join("absent"), b"ours"), Some(false));
+    }
+
+    #[test]
+    fn a_file_that_somebody_else_wrote_meanwhile_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.slip");
+        fs::write(&path, b"as read").unwrap();
+        replace_file(&path, b"as read", b"countersigned").unwrap();
+        let late = replace_file(&path, b"as read", b"countersigned by another");
+        assert!(matches!(late, Err(StoreError::Changed(_))));
+        assert_eq!(fs::read(&path).unwrap(), b"countersigned");
+        fs::remove_file(&path).unwrap();
+        let gone = replace_file(&path, b"countersigned", b"late");
+        assert!(matches!(gone, Err(StoreError::Missing(_))));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
     }
 
     #[test]

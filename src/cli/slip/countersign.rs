@@ -53,5 +53,5 @@ pub fn run(context: &Context, file: &Path, signers: &Signers) -> Result<Answer, 
     }
     let endorsement = session.sign_slip(&gathered, events)?;
     read.slips.push(endorsement);
-    write(&session, file, read, |bytes| replace_file(file, bytes))
+    write(&session, file, read, |signed| replace_file(file, &bytes, signed))
 }
