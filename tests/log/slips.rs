@@ -478,10 +478,10 @@ fn an_identity_in_a_slip_was_sealed_with_the_recipient_that_its_owner_has_still(
     assert_eq!(refused(&mut people, &[&slip]).0, Rule::Event);
 }
 
-/// The head that a slip makes.
-fn head_of(slip: &SignedDocument) -> Head {
+/// The head that a document makes where it says it stands.
+pub fn head_of(slip: &SignedDocument) -> Head {
     let document = slip.document();
-    let (vault, number) = (document.vault, document.number - 1);
+    let (vault, number) = (document.vault, document.number.saturating_sub(1));
     Head { vault, number, link: document.previous }.after_digest(&slip.digest())
 }
 

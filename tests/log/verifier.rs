@@ -17,8 +17,12 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
+use super::accounts::account;
+use super::attacks::three;
+use super::fixture::{checked, compartment};
 use super::people::People;
 use super::sequences::{attempted, attempts, just_founded};
+use super::slips::head_of;
 use changes::{Dice, changed, resigned};
 use judges::{of_ours, of_script, of_second};
 
@@ -99,13 +103,6 @@ fn signed_beside(
         4 => people.slip_with(signers, events, |slip| slip.number = dice.below(9) as u64),
         _ => people.slip(signers, events),
     }
-}
-
-/// The head that a document makes where it says it stands.
-fn head_of(signed: &SignedDocument) -> Head {
-    let document = signed.document();
-    let (vault, number) = (document.vault, document.number.saturating_sub(1));
-    Head { vault, number, link: document.previous }.after_digest(&signed.digest())
 }
 
 /// An entry that takes in some of these, most of them the newest; of events of its own it has none,
@@ -202,6 +199,33 @@ fn both_verifiers_agree_on_logs_at_random_and_on_what_is_refused_at_their_end() 
     for word in ["yes", "partial", "slip", "signers", "authority", "event"] {
         assert!(told.contains_key(word), "{word} never came: {told:?}");
     }
+}
+
+#[test]
+fn a_sealing_that_follows_what_an_extract_withholds_is_not_held_against_it() {
+    let signers = ["alice/primary", "bob/primary"];
+    let mut people = three();
+    let changed = people.log.entries.len();
+    let first = people.slip(&signers, vec![account("prod", 1)]);
+    let head = head_of(&first);
+    let sealing = vec![compartment("seeds", 2, &["alice", "bob", "mallory"])];
+    let second = people.slip_with(&signers, sealing, |slip| {
+        (slip.number, slip.previous) = (head.number + 1, head.link);
+    });
+    people.does(&["mallory/primary"], vec![checked("mallory/primary")]);
+    people.collects(&signers, &[&first], Vec::new()).unwrap();
+    people.collects(&signers, &[&second], Vec::new()).unwrap();
+
+    let mut shelf = Shelf::new();
+    let (vault, last) = (people.log.vault, people.log.entries.len());
+    let only = [changed as u64, last as u64].into();
+    for wanted in [Wanted::default(), Wanted { only: Some(only), ..Wanted::default() }] {
+        shelf.put(
+            format!("{:?}", wanted.only),
+            &bundle(vault, &people.log.entries, &wanted, people.state()),
+        );
+    }
+    assert_eq!(shelf.judge(), [("partial".to_owned(), 1), ("yes".to_owned(), 1)].into());
 }
 
 #[test]

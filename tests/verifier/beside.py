@@ -29,7 +29,7 @@ class Foundations:
         """Raises a Fault where a slip seals something of which the ground changed since.
 
         `placed` are the slips of an entry: with a document, the link that it makes, and the entry
-        that it follows.
+        that it follows: 0 in an extract, where that is withheld. What was known there isn't asked.
         """
         for place, slip in enumerate(placed):
             behind = [
@@ -42,10 +42,10 @@ class Foundations:
 
     def _changed(self, event, known, behind):
         if event["kind"] == "compartment-sealed":
-            return self._members > known or any(it["kind"] in _OF_MEMBERS for it in behind)
+            return 0 < known < self._members or any(it["kind"] in _OF_MEMBERS for it in behind)
         if event["kind"] == "identity-sealed":
             custodian = event["custodian"]
-            return self._recipients.get(custodian, 0) > known or any(
+            return 0 < known < self._recipients.get(custodian, 0) or any(
                 it["kind"] in ("custodian-added", "recipient-changed")
                 and it["custodian"] == custodian
                 for it in behind

@@ -31,7 +31,8 @@ impl Foundations {
 
     /// Fails where a slip seals something, and what that rests on changed since the entry that it
     /// follows: the members and recipients that are recorded with a sealing are those of now, and the
-    /// file was made for those of then.
+    /// file was made for those of then. It isn't asked of a slip that follows nothing known, in an
+    /// extract: there it can't be seen what its signers knew.
     pub(super) fn check(&self, slips: &[Placed<'_>]) -> Result<(), (Rule, String)> {
         for (index, slip) in slips.iter().enumerate() {
             let behind: Vec<&Event> = slips
@@ -43,12 +44,13 @@ impl Foundations {
             for event in &slip.slip.document().events {
                 let changed = match event {
                     Event::CompartmentSealed(_) => {
-                        self.members > slip.seen || behind.iter().any(|it| bears_on_members(it))
+                        slip.is_outlived_by(self.members)
+                            || behind.iter().any(|it| bears_on_members(it))
                     }
                     Event::IdentitySealed(sealed) => {
                         let of = |it: &&&Event| sets_recipient_of(it) == Some(&sealed.custodian);
                         let since = self.recipients.get(&sealed.custodian);
-                        since.is_some_and(|entry| *entry > slip.seen)
+                        since.is_some_and(|entry| slip.is_outlived_by(*entry))
                             || behind.iter().any(|it| of(&it))
                     }
                     _ => false,

@@ -38,7 +38,7 @@ pub(super) struct Placed<'e> {
     pub(super) word: String,
     /// What its signers signed.
     pub(super) head: Head,
-    /// The newest entry of the log that it follows.
+    /// The newest entry of the log that it follows; 0 in an extract, where what it follows is withheld.
     pub(super) seen: u64,
     /// The public keys that it enrols.
     pub(super) enrolled: BTreeMap<KeyName, PublicKey>,
@@ -51,6 +51,11 @@ impl Placed<'_> {
         let first = self.slip.signatures().first().and_then(|it| Signature::from_armor(it).ok());
         let is_entry = first.is_some_and(|it| it.namespace() == realm.head_namespace());
         if is_entry { realm.head_namespace() } else { realm.slip_namespace() }
+    }
+
+    /// Whether its signers didn't know of an entry, as far as that can be seen.
+    pub(super) fn is_outlived_by(&self, entry: u64) -> bool {
+        self.seen > 0 && entry > self.seen
     }
 }
 
