@@ -1,7 +1,7 @@
 //! Invitations: what somebody far away needs to make their part of a vault that they don't have yet.
 //!
-//! A TOML file. It holds no secret, and proves nothing: the fingerprint in it is compared by word of
-//! mouth, as that of any vault is.
+//! A TOML file. It holds no secret. The fingerprint in it is compared by word of mouth, as that of any
+//! vault is, and proves which vault it is; the rest of it proves nothing.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -29,6 +29,9 @@ pub struct Invitation {
     pub demo: bool,
     /// Its fingerprint: link 1.
     pub fingerprint: Digest,
+    /// The SHA-256 of the document of entry 1, which with the vault's id makes the fingerprint. So the
+    /// vault is the one whose fingerprint is compared.
+    pub founding: Digest,
     /// The number of its newest entry.
     pub number: u64,
     /// That entry's link.
@@ -54,6 +57,9 @@ pub enum UnfitInvitation {
     /// Its number is none that an entry could have.
     #[error("its number is none that an entry has")]
     Number,
+    /// It was put together from the invitations of two vaults, or damaged.
+    #[error("the fingerprint in it isn't that of its vault: have another one made")]
+    Fingerprint,
     /// Its recipient isn't one.
     #[error("its recipient isn't one that can be encrypted to")]
     Recipient,
@@ -72,6 +78,9 @@ impl Invitation {
         // An entry number is a TOML integer, and there is one before the slip's.
         if this.number == 0 || this.number > 1 << 62 {
             return Err(UnfitInvitation::Number);
+        }
+        if this.fingerprint_by_founding() != this.fingerprint {
+            return Err(UnfitInvitation::Fingerprint);
         }
         this.recipient()?;
         Ok(this)
@@ -92,6 +101,11 @@ impl Invitation {
         Head { vault: self.vault, number: self.number, link: self.link }
     }
 
+    /// What the fingerprint has to be, by the vault's id and the entry that founded it.
+    fn fingerprint_by_founding(&self) -> Digest {
+        Head::empty(self.vault).after_digest(&self.founding).link
+    }
+
     /// What slips are encrypted to.
     pub fn recipient(&self) -> Result<Recipient, UnfitInvitation> {
         Recipient::parse(self.records.as_str()).map_err(|_| UnfitInvitation::Recipient)
@@ -108,6 +122,7 @@ impl OpenVault {
             name: state.name()?.clone(),
             demo: state.realm() == Realm::Demo,
             fingerprint: self.fingerprint()?,
+            founding: self.entries_from(1).first()?.signed().digest(),
             number: head.number,
             link: head.link,
             records: records_recipient(state)?.as_str().parse().ok()?,
@@ -128,7 +143,8 @@ mod tests {
             vault: Hex([1; 16]),
             name: "Example \"Corp\"".parse().unwrap(),
             demo: true,
-            fingerprint: Hex([2; 32]),
+            fingerprint: Head::empty(Hex([1; 16])).after_digest(&Hex([2; 32])).link,
+            founding: Hex([2; 32]),
             number: 6,
             link: Hex([3; 32]),
             records: own.recipient().as_str().parse().unwrap(),
@@ -142,6 +158,22 @@ mod tests {
         assert_eq!(Invitation::parse(text.as_bytes()), Ok(invitation()));
         let mailed = format!("\r\n{}\r\n", text.replace('\n', "\r\n"));
         assert_eq!(Invitation::parse(mailed.as_bytes()), Ok(invitation()));
+    }
+
+    #[test]
+    fn whose_fingerprint_is_compared_is_whose_vault_is_joined() {
+        let (ours, mut theirs) = (invitation(), invitation());
+        theirs.vault = Hex([9; 16]);
+        theirs.fingerprint = theirs.fingerprint_by_founding();
+        let parsed = |it: &Invitation| Invitation::parse(it.to_text().unwrap().as_bytes());
+        assert_eq!(parsed(&theirs), Ok(theirs.clone()));
+        for mixed in [
+            Invitation { fingerprint: ours.fingerprint, ..theirs.clone() },
+            Invitation { vault: theirs.vault, ..ours.clone() },
+            Invitation { founding: Hex([4; 32]), ..ours.clone() },
+        ] {
+            assert_eq!(parsed(&mixed), Err(UnfitInvitation::Fingerprint));
+        }
     }
 
     #[test]

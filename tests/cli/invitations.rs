@@ -128,6 +128,10 @@ fn an_invitation_is_compared_and_looked_at_before_anybody_touches_a_key() {
         fs::write(home.path("invitation"), changed).unwrap();
         refused(home.accept(&home.fingerprint, &key), 1, said);
     }
+    // Another vault's, under the fingerprint that a custodian tells.
+    let mixed = text.replacen(&home.fingerprint, &wrong, 1);
+    fs::write(home.path("invitation"), mixed).unwrap();
+    refused(home.accept(&wrong, &key), 1, "isn't that of its vault: have another one made");
     fs::write(home.path("invitation"), text).unwrap();
     fs::write(home.path("own.slip"), "mine").unwrap();
     home.accept(&home.fingerprint, &key).exits(1).says(&["own.slip exists already"]);
