@@ -20,6 +20,7 @@ use super::failure::Failure;
 use super::output::{Answer, HeadView, count, table};
 use super::session::Session;
 use super::slip::SlipView;
+use crate::log::Head;
 
 /// `keymuster log …`
 #[derive(Debug, Subcommand)]
@@ -29,7 +30,7 @@ pub enum Command {
     /// Show one entry as it was signed
     Show(Show),
     /// Print the head: three lines for safekeeping elsewhere
-    Head,
+    Head(AskedHead),
     /// Remember a head from elsewhere: copies of the vault that don't have it are refused
     Remember(heads::Remember),
     /// Verify every entry and every file that the log names: five verdicts
@@ -40,6 +41,14 @@ pub enum Command {
     Yield(give_way::Yield),
     /// Write a bundle that stock ssh-keygen and sha256sum verify
     Export(export::Export),
+}
+
+/// `keymuster log head`
+#[derive(Debug, Args)]
+pub struct AskedHead {
+    /// The head as it was after this entry; the newest if it isn't given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    entry: Option<u64>,
 }
 
 /// `keymuster log show`
@@ -54,10 +63,7 @@ pub fn run(context: &Context, command: Command) -> Result<Answer, Failure> {
     match command {
         Command::List => Ok(list(&session()?)),
         Command::Show(show) => show_entry(&session()?, show.number),
-        Command::Head => {
-            let session = session()?;
-            Ok(head(&session).giving_out(session.giving_out()))
-        }
+        Command::Head(asked) => head(&session()?, asked.entry),
         Command::Remember(remember) => heads::remember(context, &session()?, &remember),
         Command::Verify(verify) => verify::run(context, &verify),
         Command::Collect(collect) => collect::run(context, &collect),
@@ -146,8 +152,7 @@ fn show_entry(session: &Session<'_>, number: u64) -> Result<Answer, Failure> {
     let entries = session.vault.entries();
     let entry = number.checked_sub(1).and_then(|index| entries.get(usize::try_from(index).ok()?));
     let Some(entry) = entry else {
-        return Err(Failure::new(exit::USAGE, format!("there is no entry {number}"))
-            .hint(format!("the log has {}", count(entries.len(), "entry", "entries"))));
+        return Err(no_entry(session, number));
     };
     let link = usize::try_from(number).ok().and_then(|n| session.vault.links().get(n));
     let view = EntryView {
@@ -162,13 +167,24 @@ fn show_entry(session: &Session<'_>, number: u64) -> Result<Answer, Failure> {
     Ok(Answer::new("log-entry", &view, entry.text().into_owned()).exiting(session.exit()))
 }
 
-fn head(session: &Session<'_>) -> Answer {
-    let head = session.vault.head();
+fn no_entry(session: &Session<'_>, number: u64) -> Failure {
+    let entries = session.vault.entries().len();
+    Failure::new(exit::USAGE, format!("there is no entry {number}"))
+        .hint(format!("the log has {}", count(entries, "entry", "entries")))
+}
+
+fn head(session: &Session<'_>, entry: Option<u64>) -> Result<Answer, Failure> {
+    let newest = session.vault.head();
+    let number = entry.unwrap_or(newest.number);
+    let link = usize::try_from(number).ok().and_then(|place| session.vault.links().get(place));
+    let link = *link.ok_or_else(|| no_entry(session, number))?;
+    let head = Head { number, link, ..newest };
     #[derive(Serialize)]
     struct View {
         vault: String,
         head: HeadView,
     }
     let view = View { vault: head.vault.to_string(), head: (&head).into() };
-    Answer::new("log-head", &view, head.to_string()).exiting(session.exit())
+    let answer = Answer::new("log-head", &view, head.to_string()).exiting(session.exit());
+    Ok(answer.giving_out(session.giving_out_at(number)))
 }

@@ -476,8 +476,14 @@ impl<'a> Session<'a> {
 
     /// The head, to be given out and kept elsewhere; none of a log that is faulty.
     pub fn giving_out(&self) -> Option<GivenOut> {
+        self.giving_out_at(self.vault.head().number)
+    }
+
+    /// The same, of the head as it was after an entry.
+    pub fn giving_out_at(&self, number: u64) -> Option<GivenOut> {
         let memory = self.context.memory_of(GIVEN_OUT).ok()?;
-        let (vault, links) = (self.vault.location().id, self.vault.links().to_vec());
+        let links = self.vault.links().get(..=usize::try_from(number).ok()?)?.to_vec();
+        let vault = self.vault.location().id;
         self.vault.fault().is_none().then_some(GivenOut::new(memory, vault, links))
     }
 

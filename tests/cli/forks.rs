@@ -164,7 +164,9 @@ fn the_loser_gets_a_plain_explanation() {
 fn somebody_elses_entry_takes_a_head_from_another_custodian() {
     let clones = Clones::new();
     clones.bob_is_first(&["key", "check", "bob/primary"]);
-    let head = clones.bob.read(&["log", "head"]).exits(0).stdout;
+    // The other copy may have gone on: what counts is where they part.
+    clones.bob.run(&["key", "check", "bob/primary"]).exits(0);
+    let head = clones.bob.read(&["log", "head", "--entry", "7"]).exits(0).stdout;
     clones.alice.run(&["key", "check", "carol/primary"]).exits(0);
     let before = clones.alice.snapshot();
     let refused = |more: &[&str], said: &[&str]| {
@@ -175,11 +177,20 @@ fn somebody_elses_entry_takes_a_head_from_another_custodian() {
     refused(&[], &["entry 7 isn't alice's: no key of theirs signed it", "--head FILE"]);
     let file = clones.alice.path("theirs.head");
     let named = file.to_str().unwrap().to_owned();
+    // What both have stays, whatever comes after it: here entry 6, and the same 7.
     let own = clones.alice.read(&["log", "head"]).exits(0).stdout;
     fs::write(&file, own).unwrap();
-    refused(&["--head", &named], &["this copy has no other entry there"]);
-    fs::write(&file, head.replacen("\n7\n", "\n999\n", 1)).unwrap();
-    refused(&["--head", &named], &["at an entry that this one has too, from 7 to 7"]);
+    refused(&["--head", &named], &["the other copy has the same entry 7"]);
+    fs::write(&file, &head).unwrap();
+    let early = ["log", "yield", "6", "--head", &named];
+    let said = ["that isn't the head of entry 6", "keymuster log head --entry 6"];
+    clones.alice.run(&early).exits(3).says(&said);
+    clones.bob.read(&["log", "head", "--entry", "9"]).exits(2).says(&["there is no entry 9"]);
+    clones.bob.read(&["log", "head", "--entry", "0"]).exits(2);
+    let shared = clones.bob.read(&["log", "head", "--entry", "6"]).exits(0).stdout;
+    fs::write(&file, shared).unwrap();
+    clones.alice.run(&early).exits(3).says(&["the other copy has the same entry 6"]);
+    assert!(clones.alice.snapshot() == before);
     fs::write(&file, head).unwrap();
     clones.alice_yields("7", &["--head", &named]).exits(0);
     clones.collect(0, &[]);

@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::heads::anchors;
+use crate::audit::Anchor;
 use crate::cli::context::Context;
 use crate::cli::cosigners::{By, opened_by};
 use crate::cli::exit;
@@ -15,7 +16,7 @@ use crate::cli::output::{Answer, count};
 use crate::cli::session::{Session, TOLD, lock};
 use crate::cli::slip::shown;
 use crate::cli::words::told;
-use crate::log::{Entry, Head};
+use crate::log::Entry;
 use crate::record::{Event, Handle, KeyName};
 use crate::vault::Remembered;
 
@@ -29,7 +30,8 @@ use crate::vault::Remembered;
 pub struct Yield {
     /// The first entry that the other copy has otherwise; it and all after it are moved aside
     number: u64,
-    /// A file with a head of the other copy, from another custodian, where an entry isn't one's own
+    /// A file with the other copy's head of that entry (log head --entry N), from another custodian,
+    /// where an entry isn't one's own
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
     /// Whose key opens the vault, such as bob or bob/blue, where several are plugged in
@@ -70,7 +72,10 @@ pub fn run(context: &Context, asked: &Yield) -> Result<Answer, Failure> {
         Some(file) => anchors(file, &session.vault.location().id)?,
         None => Vec::new(),
     };
-    check_whose(&session, &opener.name.owner, asked.number, theirs.last().map(|it| &it.head))?;
+    match asked.head {
+        Some(_) => check_parting(&session, asked.number, &theirs)?,
+        None => check_own(&session, &opener.name.owner, asked.number)?,
+    }
 
     let entries = session.vault.entries_from(asked.number).to_vec();
     let say = |line: &str| context.terminal.say(line);
@@ -138,31 +143,23 @@ fn check_told(session: &Session<'_>, number: u64) -> Result<(), Failure> {
     }
 }
 
-/// Fails where an entry isn't that of whoever moves it aside, and no other custodian vouches for the
-/// other copy.
-fn check_whose(
-    session: &Session<'_>,
-    who: &Handle,
-    first: u64,
-    theirs: Option<&Head>,
-) -> Result<(), Failure> {
-    if let Some(head) = theirs {
-        let place = usize::try_from(head.number).ok();
-        let own = place.and_then(|number| session.vault.links().get(number));
-        let differs = own.is_some_and(|own| *own != head.link) && head.number >= first;
-        if !differs {
-            let message = format!(
-                "by that head, of entry {}, this copy has no other entry there",
-                head.number
-            );
-            return Err(Failure::new(exit::NO, message).hint(format!(
-                "what is wanted is the head of the other copy at an entry that this one has too, from {first} \
-                 to {}",
-                session.vault.head().number
-            )));
-        }
-        return Ok(());
-    }
+/// Fails unless a head of the other copy shows that it has another entry where this one is to give way:
+/// so nothing is moved aside that both have.
+fn check_parting(session: &Session<'_>, first: u64, theirs: &[Anchor]) -> Result<(), Failure> {
+    let own = usize::try_from(first).ok().and_then(|number| session.vault.links().get(number));
+    let message = match theirs.iter().find(|it| it.head.number == first) {
+        Some(it) if own.is_some_and(|own| *own != it.head.link) => return Ok(()),
+        Some(_) => format!("by that head, the other copy has the same entry {first}"),
+        None => format!("that isn't the head of entry {first}"),
+    };
+    Err(Failure::new(exit::NO, message).hint(format!(
+        "what is wanted is the other copy's, at the first entry that it has otherwise: there, \
+         keymuster log head --entry {first}"
+    )))
+}
+
+/// Fails where an entry isn't that of whoever moves it aside.
+fn check_own(session: &Session<'_>, who: &Handle, first: u64) -> Result<(), Failure> {
     let is_others = |entry: &&Entry| {
         // Whose slip an entry takes in doesn't make it theirs.
         !entry.document().signers.iter().any(|key| key.owner == *who)
@@ -171,10 +168,10 @@ fn check_whose(
         Some(entry) => {
             let number = entry.document().number;
             let message = format!("entry {number} isn't {who}'s: no key of theirs signed it");
-            Err(Failure::new(exit::NO, message).hint(
+            Err(Failure::new(exit::NO, message).hint(format!(
                 "let whoever signed it yield, or give a head of the other copy, from another custodian, \
-                 with --head FILE",
-            ))
+                 with --head FILE; there, keymuster log head --entry {first} prints it"
+            )))
         }
         None => Ok(()),
     }
